@@ -1,0 +1,145 @@
+//! The description of a guest as its host keeps it: `<workspace>/servers/<id>/desc`, JSON, mode 0600.
+//!
+//! Everything QEMU is started with follows from this file alone. Addresses are fixed when the guest is created, so that
+//! names inside it never move, neither from one boot to the next nor between a normal boot and a rescue boot.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{DiskId, GuestId, SessionId};
+use crate::status::{Arch, DiskMode};
+use crate::words;
+
+/// The version written today. A host refuses a higher one.
+pub const DESC_VERSION: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Desc {
+    pub version: u32,
+    pub id: GuestId,
+    /// Shown to people; names no file.
+    pub name: String,
+    pub arch: Arch,
+    pub machine: Machine,
+    pub firmware: Firmware,
+    /// Virtual processors.
+    pub vcpu: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// In boot order.
+    pub disks: Vec<DiskDesc>,
+    pub nics: Vec<NicDesc>,
+    /// QEMU's VNC server on a unix socket, and a display to show.
+    #[serde(default)]
+    pub vnc: bool,
+    /// Present while, and only while, the guest is to boot into the rescue system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescue: Option<RescueSection>,
+}
+
+words! {
+    pub enum Machine as "machine type" {
+        Q35 = "q35",
+        Pc = "pc",
+    }
+}
+
+words! {
+    pub enum Firmware as "firmware" {
+        Bios = "bios",
+        Uefi = "uefi",
+    }
+}
+
+words! {
+    pub enum DiskDriver as "disk driver" {
+        Virtio = "virtio",
+        Scsi = "scsi",
+        Ide = "ide",
+        Sata = "sata",
+    }
+}
+
+words! {
+    pub enum DiskFormat as "disk format" {
+        Qcow2 = "qcow2",
+        Raw = "raw",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskDesc {
+    pub id: DiskId,
+    /// Position in the guest: 0 is the first disk, and the one the firmware boots.
+    pub index: u32,
+    pub driver: DiskDriver,
+    pub format: DiskFormat,
+    /// Size in MiB that the guest sees. 0: as large as the image it is made from.
+    pub size_mib: u64,
+    /// The name of an image in the host's image folder to copy from; empty disk if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What the guest reads as the disk's serial number, so that a person can tell disks apart in rescue.
+    pub serial: String,
+}
+
+words! {
+    pub enum NicBackend as "nic backend" {
+        /// QEMU's user networking: no privilege, reachable by port forwards only.
+        User = "user",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NicDesc {
+    pub index: u32,
+    pub backend: NicBackend,
+    /// Six octets, lower case hex, separated by colons.
+    pub mac: String,
+    /// The model of the device, a QEMU device name: `virtio-net-pci`, `e1000`.
+    pub model: NicModel,
+    #[serde(default)]
+    pub forwards: Vec<PortForward>,
+}
+
+words! {
+    pub enum NicModel as "nic model" {
+        Virtio = "virtio",
+        E1000 = "e1000",
+    }
+}
+
+/// A TCP port on the host's loopback that leads into the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PortForward {
+    pub host_port: u16,
+    pub guest_port: u16,
+}
+
+/// What turns a boot of the guest's own disks into a boot of the rescue system, with the disks beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RescueSection {
+    pub session: SessionId,
+    pub image: String,
+    pub kernel: BootFile,
+    pub initramfs: BootFile,
+    /// The kernel's command line. Never holds a secret.
+    pub cmdline: String,
+    pub disk_mode: DiskMode,
+}
+
+/// A boot file, named by what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BootFile {
+    /// 64 lower case hex digits.
+    pub sha256: String,
+    /// Bytes.
+    pub size: u64,
+}

@@ -1,0 +1,114 @@
+//! What region asks of a host, and how it ended. Hosts keep outcomes on disk (crate `ledger`) and answer a repeated
+//! request with the recorded one; region stores the outcome beside the task that waits for it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{GuestId, OperationId, TaskId};
+use crate::rescue::ReadyReport;
+use crate::status::PowerState;
+use crate::words;
+
+/// Heads every request that changes something on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationHeader {
+    pub id: OperationId,
+    pub guest: GuestId,
+    /// Rises with every operation on one guest. A host refuses one that is lower than the highest it has seen, so that
+    /// a late request can never act after the way back has begun.
+    pub sequence: u64,
+    pub task: TaskId,
+    /// The request of the user that began it all, for logs.
+    pub request_id: String,
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Disks and desc exist.
+    Created { desc_sha256: String },
+    /// QEMU runs the guest from its own disks.
+    Started,
+    Stopped { how: StopHow, seconds: f64 },
+    Deleted,
+    /// Everything a rescue needs is there; nothing was touched.
+    Preflighted { qemu_version: String, accelerator: String },
+    /// Kernel and initramfs are in the host's store, verified.
+    Prepared { bytes_downloaded: u64, from: Option<String> },
+    /// The desc has its rescue section; the digest is of the desc of before.
+    DescWritten { source_sha256: String },
+    /// QEMU runs the rescue system. It has proven nothing yet.
+    RescueStarted { boot: u32 },
+    /// The rescue system has proven that it is up.
+    Ready { ready: Box<ReadyReport>, seconds: f64 },
+    /// The desc of before is back; the digest is of what is on disk now.
+    Restored { desc_sha256: String },
+    Failed { failure: Failure },
+}
+
+/// Why an operation failed, in words for the machine's owner, with what was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    pub code: FailureCode,
+    pub message: String,
+    /// The last lines of the serial console, or the command and what it printed. At most 40 lines.
+    #[serde(default)]
+    pub evidence: Vec<String>,
+}
+
+words! {
+    pub enum FailureCode as "failure code" {
+        /// No such guest on this host.
+        UnknownGuest = "unknown_guest",
+        /// The request does not fit what the guest is doing.
+        WrongState = "wrong_state",
+        /// A boot file could not be had from any agent.
+        Download = "download",
+        /// A boot file, manifest or signature is not what it should be.
+        Verification = "verification",
+        /// A disk is missing, in use elsewhere or not readable.
+        Disk = "disk",
+        /// Not enough space or memory on the host.
+        Resource = "resource",
+        /// QEMU did not start, or went away.
+        Qemu = "qemu",
+        /// The rescue system's kernel or init gave up.
+        Panic = "panic",
+        /// The rescue system did not prove itself in time.
+        NotReady = "not_ready",
+        /// The proof was made with another key, for another boot, or with fewer disks.
+        BadProof = "bad_proof",
+        /// The guest did not stop.
+        Stop = "stop",
+        Internal = "internal",
+    }
+}
+
+words! {
+    /// How a guest came to a stop, gentlest first.
+    pub enum StopHow as "way of stopping" {
+        /// It was off already.
+        AlreadyOff = "already_off",
+        /// The rescue agent synced, unmounted and powered off.
+        Agent = "agent",
+        /// ACPI power button, obeyed.
+        Acpi = "acpi",
+        /// QMP `quit`: the guest's memory is lost.
+        Quit = "quit",
+        /// SIGKILL.
+        Kill = "kill",
+    }
+}
+
+/// What a host knows of one guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestReport {
+    pub guest: GuestId,
+    pub power: PowerState,
+    /// The session whose rescue system the desc boots, if any.
+    pub rescue_session: Option<crate::id::SessionId>,
+    /// Rises with every boot of the rescue system within a session; `ready` counts for one boot only.
+    pub rescue_boot: u32,
+    pub rescue_ready: bool,
+}
