@@ -1,1 +1,21 @@
-//! (being written)
+//! The REST contract: the bodies that go over the wire, shared by region, the typed client and the command line.
+//!
+//! * [`action`]: what a verb is; the body's type *is* the verb.
+//! * [`error`]: the error body, and its classes with their statuses.
+//! * [`list`]: parameters of lists, and their envelope.
+//! * one module per resource: [`server`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`].
+
+pub mod action;
+pub mod baremetal;
+pub mod error;
+pub mod event;
+pub mod host;
+pub mod identity;
+pub mod list;
+pub mod rescue;
+pub mod server;
+pub mod task;
+
+pub use action::{Accepted, Action, Invalid, Resource};
+pub use error::{ErrorBody, ErrorClass};
+pub use list::{List, ListQuery};

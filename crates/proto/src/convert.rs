@@ -116,9 +116,7 @@ impl TryFrom<pb::Outcome> for Outcome {
         Ok(match message.result.ok_or_else(|| Malformed::missing("outcome.result"))? {
             PbResult::Created(it) => Self::Created { desc_sha256: it.desc_sha256 },
             PbResult::Started(_) => Self::Started,
-            PbResult::Stopped(it) => {
-                Self::Stopped { how: parse("outcome.stopped.how", &it.how)?, seconds: it.seconds }
-            }
+            PbResult::Stopped(it) => Self::Stopped { how: parse("outcome.stopped.how", &it.how)?, seconds: it.seconds },
             PbResult::Deleted(_) => Self::Deleted,
             PbResult::Preflighted(it) => {
                 Self::Preflighted { qemu_version: it.qemu_version, accelerator: it.accelerator }

@@ -62,8 +62,8 @@ impl TlsConfig {
     }
 
     fn identity(&self) -> Result<Identity, TlsError> {
-        let key = crate::files::read_secret(&self.key)
-            .map_err(|source| TlsError::File { path: self.key.clone(), source })?;
+        let key =
+            crate::files::read_secret(&self.key).map_err(|source| TlsError::File { path: self.key.clone(), source })?;
         Ok(Identity::from_pem(read(&self.cert)?, key))
     }
 

@@ -136,7 +136,8 @@ impl<K: Kind> diesel::serialize::ToSql<diesel::sql_types::Uuid, diesel::pg::Pg> 
 #[cfg(feature = "diesel")]
 impl<K: Kind> diesel::deserialize::FromSql<diesel::sql_types::Uuid, diesel::pg::Pg> for Id<K> {
     fn from_sql(bytes: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
-        <Uuid as diesel::deserialize::FromSql<diesel::sql_types::Uuid, diesel::pg::Pg>>::from_sql(bytes).map(Self::from_uuid)
+        <Uuid as diesel::deserialize::FromSql<diesel::sql_types::Uuid, diesel::pg::Pg>>::from_sql(bytes)
+            .map(Self::from_uuid)
     }
 }
 #[cfg(feature = "openapi")]

@@ -26,24 +26,46 @@ pub struct OperationHeader {
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// Disks and desc exist.
-    Created { desc_sha256: String },
+    Created {
+        desc_sha256: String,
+    },
     /// QEMU runs the guest from its own disks.
     Started,
-    Stopped { how: StopHow, seconds: f64 },
+    Stopped {
+        how: StopHow,
+        seconds: f64,
+    },
     Deleted,
     /// Everything a rescue needs is there; nothing was touched.
-    Preflighted { qemu_version: String, accelerator: String },
+    Preflighted {
+        qemu_version: String,
+        accelerator: String,
+    },
     /// Kernel and initramfs are in the host's store, verified.
-    Prepared { bytes_downloaded: u64, from: Option<String> },
+    Prepared {
+        bytes_downloaded: u64,
+        from: Option<String>,
+    },
     /// The desc has its rescue section; the digest is of the desc of before.
-    DescWritten { source_sha256: String },
+    DescWritten {
+        source_sha256: String,
+    },
     /// QEMU runs the rescue system. It has proven nothing yet.
-    RescueStarted { boot: u32 },
+    RescueStarted {
+        boot: u32,
+    },
     /// The rescue system has proven that it is up.
-    Ready { ready: Box<ReadyReport>, seconds: f64 },
+    Ready {
+        ready: Box<ReadyReport>,
+        seconds: f64,
+    },
     /// The desc of before is back; the digest is of what is on disk now.
-    Restored { desc_sha256: String },
-    Failed { failure: Failure },
+    Restored {
+        desc_sha256: String,
+    },
+    Failed {
+        failure: Failure,
+    },
 }
 
 /// Why an operation failed, in words for the machine's owner, with what was seen.

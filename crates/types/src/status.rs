@@ -28,7 +28,8 @@ words! {
 
 impl GuestStatus {
     /// From these `start-rescue` may begin.
-    pub const MAY_START_RESCUE: &'static [Self] = &[Self::Ready, Self::Running, Self::StartRescueFailed, Self::StopRescueFailed];
+    pub const MAY_START_RESCUE: &'static [Self] =
+        &[Self::Ready, Self::Running, Self::StartRescueFailed, Self::StopRescueFailed];
     /// From these `stop-rescue` may begin.
     pub const MAY_STOP_RESCUE: &'static [Self] = &[Self::Rescue, Self::StartRescueFailed, Self::StopRescueFailed];
     /// A power state seen by a host moves the status only between these two.

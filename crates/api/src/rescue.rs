@@ -1,0 +1,66 @@
+//! Rescue sessions: one stay of one server in rescue mode.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use types::desc::BootFile;
+use types::operation::StopHow;
+use types::rescue::{ReadyReport, SeenDisk};
+use types::{DiskMode, GuestId, GuestStatus, SessionId, SessionState, TaskId};
+
+use crate::action::Resource;
+
+#[derive(Debug)]
+pub enum RescueSessions {}
+impl Resource for RescueSessions {
+    const WORD: &'static str = "rescuesession";
+    const PLURAL: &'static str = "rescuesessions";
+    type View = RescueSession;
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RescueSession {
+    pub id: SessionId,
+    pub server_id: GuestId,
+    pub server: String,
+    pub state: SessionState,
+    pub image: SessionImage,
+    pub disk_mode: DiskMode,
+    pub reason: Option<String>,
+    pub user: String,
+    /// The server's status before.
+    pub prior_status: GuestStatus,
+    /// How the server was stopped on the way in; absent while that has not happened.
+    pub stop_how: Option<StopHow>,
+    pub stop_seconds: Option<f64>,
+    /// Disks as the rescue system sees them.
+    pub disks: Vec<SeenDisk>,
+    /// The proof that the rescue system is up, as of its first boot.
+    pub ready: Option<ReadyReport>,
+    /// True while the current boot has proven itself; a reboot inside rescue makes it false until it does again.
+    pub is_ready: bool,
+    pub boot: u32,
+    /// How to compare what ssh shows: `SHA256:...`.
+    pub ssh_fingerprint: Option<String>,
+    /// For a `known_hosts` file.
+    pub ssh_host_key: Option<String>,
+    pub password_shown: bool,
+    pub start_task_id: Option<TaskId>,
+    pub stop_task_id: Option<TaskId>,
+    pub started_at: DateTime<Utc>,
+    pub ready_at: Option<DateTime<Utc>>,
+    pub expires_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it failed.
+    pub cause: Option<String>,
+    pub evidence: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SessionImage {
+    pub name: String,
+    pub version: String,
+    pub kernel: BootFile,
+    pub initramfs: BootFile,
+}

@@ -1,0 +1,484 @@
+//! Servers: virtual machines, and the verbs that act on them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use types::desc::{DiskDriver, DiskFormat, Firmware, Machine, NicModel, PortForward};
+use types::status::Arch;
+use types::{DiskMode, GuestId, GuestStatus, HostId, PowerState, Secret, SessionId, words};
+
+use crate::action::{Action, Invalid, NoExtra, Resource};
+use crate::task::TaskBrief;
+
+#[derive(Debug)]
+pub enum Servers {}
+impl Resource for Servers {
+    const WORD: &'static str = "server";
+    const PLURAL: &'static str = "servers";
+    type View = Server;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Server {
+    pub id: GuestId,
+    pub name: String,
+    /// The lifecycle, owned by the compute service.
+    pub status: GuestStatus,
+    /// Why the status is what it is, where that needs words.
+    pub status_reason: Option<String>,
+    /// What the host observes.
+    pub power_state: PowerState,
+    pub hypervisor: String,
+    pub host_id: HostId,
+    pub host: String,
+    pub arch: Arch,
+    pub machine: Machine,
+    pub firmware: Firmware,
+    pub vcpu_count: u32,
+    /// Memory in MiB.
+    pub vmem_size: u32,
+    pub disks: Vec<ServerDisk>,
+    pub nics: Vec<ServerNic>,
+    /// True in every status that belongs to a rescue.
+    pub rescue_mode: bool,
+    pub rescue_session_id: Option<SessionId>,
+    /// The task at work on it, if any.
+    pub task: Option<TaskBrief>,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    /// Rises with every change.
+    pub update_version: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServerDisk {
+    pub id: types::id::DiskId,
+    pub index: u32,
+    /// MiB; 0: as large as its image.
+    pub size: u64,
+    pub driver: DiskDriver,
+    pub format: DiskFormat,
+    pub image: Option<String>,
+    /// What the guest reads as the disk's serial number.
+    pub serial: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServerNic {
+    pub index: u32,
+    pub mac: String,
+    pub model: NicModel,
+    pub forwards: Vec<PortForward>,
+}
+
+/// `POST /servers`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServerCreate {
+    /// 1 to 63 letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
+    pub name: String,
+    #[serde(default = "one")]
+    pub vcpu_count: u32,
+    /// Memory in MiB.
+    #[serde(default = "default_memory")]
+    pub vmem_size: u32,
+    pub disks: Vec<DiskCreate>,
+    #[serde(default)]
+    pub nets: Vec<NetCreate>,
+    #[serde(default = "kvm")]
+    pub hypervisor: String,
+    /// Start it once it exists.
+    #[serde(default)]
+    pub auto_start: bool,
+    /// The host, by id or name; else the one with most free memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefer_host: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<Firmware>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+}
+
+fn one() -> u32 {
+    1
+}
+fn default_memory() -> u32 {
+    512
+}
+fn kvm() -> String {
+    "kvm".into()
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DiskCreate {
+    /// The name of an image in the host's image folder; absent for an empty disk.
+    #[serde(default, alias = "image_id", skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// MiB; 0 or absent: as large as the image.
+    #[serde(default)]
+    pub size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<DiskDriver>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<DiskFormat>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NetCreate {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<NicModel>,
+    /// TCP ports on the host's loopback that lead into the guest.
+    #[serde(default)]
+    pub forwards: Vec<PortForward>,
+}
+
+/// Whether a name may name a server.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=63).contains(&name.len())
+        && name.chars().all(ok)
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.parse::<GuestId>().is_err()
+}
+
+impl ServerCreate {
+    /// Checks what the types can't.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if !is_name(&self.name) {
+            return Err(Invalid::new(
+                "name",
+                "1 to 63 letters, digits, '-', '_' and '.' are wanted, beginning with a letter or digit, and not a UUID",
+            ));
+        }
+        if self.hypervisor != "kvm" {
+            return Err(Invalid::new(
+                "hypervisor",
+                format!("unknown hypervisor '{}': allowed are kvm", self.hypervisor),
+            ));
+        }
+        within("vcpu_count", self.vcpu_count, 1, 256)?;
+        within("vmem_size", self.vmem_size, 64, 4 * 1024 * 1024)?;
+        if self.disks.is_empty() || self.disks.len() > 16 {
+            return Err(Invalid::new("disks", "1 to 16 disks are wanted"));
+        }
+        if self.nets.len() > 8 {
+            return Err(Invalid::new("nets", "at most 8 networks are allowed"));
+        }
+        for disk in &self.disks {
+            if disk.image.is_none() && disk.size == 0 {
+                return Err(Invalid::new("disks", "a disk needs an image or a size in MiB"));
+            }
+            if disk.size > 64 * 1024 * 1024 {
+                return Err(Invalid::new("disks", "a disk has at most 64 TiB (67108864 MiB)"));
+            }
+            if disk.image.as_deref().is_some_and(|i| i.is_empty() || i.len() > 255 || i.contains(['/', '\0'])) {
+                return Err(Invalid::new("disks", "image: the name of a file in the host's image folder is wanted"));
+            }
+        }
+        for net in &self.nets {
+            if let Some(mac) = &net.mac
+                && !is_mac(mac)
+            {
+                return Err(Invalid::new("nets", format!("mac: '{mac}' is not like 52:54:00:12:34:56")));
+            }
+        }
+        if self.metadata.len() > 64 || self.metadata.iter().any(|(k, v)| k.len() > 128 || v.len() > 4096) {
+            return Err(Invalid::new("metadata", "at most 64 entries of 128 and 4096 bytes are allowed"));
+        }
+        Ok(())
+    }
+}
+
+fn is_mac(mac: &str) -> bool {
+    let octets: Vec<&str> = mac.split(':').collect();
+    octets.len() == 6 && octets.iter().all(|o| o.len() == 2 && o.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+fn within(field: &'static str, value: u32, low: u32, high: u32) -> Result<(), Invalid> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(Invalid::new(field, format!("{value} is out of range: {low} to {high} are allowed")))
+}
+
+/// `POST /servers/{id}/start`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct Start {}
+impl Action for Start {
+    type On = Servers;
+    type Extra = NoExtra;
+    const NAME: &'static str = "start";
+    const SUMMARY: &'static str = "Boot a server from its own disks";
+}
+
+/// `POST /servers/{id}/stop`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct Stop {
+    /// Do not wait for the guest: quit it at once
+    #[cfg_attr(feature = "clap", arg(long = "force"))]
+    #[serde(default)]
+    pub is_force: bool,
+    /// Seconds the guest gets to power off before it is quit (1 to 3600; default 60)
+    #[cfg_attr(feature = "clap", arg(long = "timeout"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_secs: Option<u32>,
+}
+impl Action for Stop {
+    type On = Servers;
+    type Extra = NoExtra;
+    const NAME: &'static str = "stop";
+    const SUMMARY: &'static str = "Power a server off, gently unless forced";
+    fn check(&self) -> Result<(), Invalid> {
+        self.timeout_secs.map_or(Ok(()), |t| within("timeout_secs", t, 1, 3600))
+    }
+}
+
+/// `POST /servers/{id}/start-rescue`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct StartRescue {
+    /// The rescue image by name; else the best one for the server
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescue_image: Option<String>,
+    /// The QEMU version to run the rescue system with
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qemu_version: Option<String>,
+    /// How the rescue system gets the disks (default rw)
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_mode: Option<DiskMode>,
+    /// A public key that may log in as root, in authorized_keys form; may be repeated
+    #[cfg_attr(feature = "clap", arg(long = "ssh-key"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_keys: Vec<String>,
+    /// none, generate (shown once in the answer), or a crypt(3) hash (default none)
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub password: Option<Password>,
+    /// Seconds after which the server leaves rescue by itself (300 to 2592000; default 86400)
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+    /// Why, for the log
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Seconds the guest gets to power off before it is quit (1 to 3600; default 60)
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<u32>,
+    /// Also rescue a paused server; what is in its memory is lost
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+    /// Understood for upstream's sake; has no effect
+    #[cfg_attr(feature = "clap", arg(skip))]
+    #[serde(default, skip_serializing)]
+    pub auto_prepaid: Option<bool>,
+}
+impl Action for StartRescue {
+    type On = Servers;
+    type Extra = RescueAccess;
+    const NAME: &'static str = "start-rescue";
+    const SUMMARY: &'static str = "Boot a server, with its own disks, into the rescue system";
+    fn check(&self) -> Result<(), Invalid> {
+        self.ttl.map_or(Ok(()), |t| within("ttl", t, 300, 30 * 24 * 3600))?;
+        self.stop_timeout.map_or(Ok(()), |t| within("stop_timeout", t, 1, 3600))?;
+        if self.reason.as_ref().is_some_and(|r| r.len() > 1024) {
+            return Err(Invalid::new("reason", "at most 1024 bytes are allowed"));
+        }
+        if self.ssh_keys.len() > 16 {
+            return Err(Invalid::new("ssh_keys", "at most 16 keys are allowed"));
+        }
+        for key in &self.ssh_keys {
+            if !is_ssh_key(key) {
+                return Err(Invalid::new(
+                    "ssh_keys",
+                    "a public key in authorized_keys form is wanted: ssh-ed25519 AAAA... comment",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line for `authorized_keys` without options: type, base64, perhaps a comment; no control characters.
+fn is_ssh_key(line: &str) -> bool {
+    let mut words = line.split(' ');
+    let kind = words.next().unwrap_or_default();
+    let blob = words.next().unwrap_or_default();
+    line.len() <= 8192
+        && !line.chars().any(char::is_control)
+        && (kind.starts_with("ssh-") || kind.starts_with("ecdsa-sha2-") || kind.starts_with("sk-"))
+        && blob.len() >= 32
+        && blob.starts_with("AAAA")
+        && blob.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+}
+
+/// How root's password in the rescue system comes about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Password {
+    /// No password opens anything.
+    None,
+    /// The service makes one and shows it once.
+    Generate,
+    /// A crypt(3) hash: `$6$...` or `$5$...`.
+    Hash(Secret),
+}
+impl std::str::FromStr for Password {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '$' | '.' | '/' | '=' | ',');
+        match text {
+            "none" => Ok(Self::None),
+            "generate" => Ok(Self::Generate),
+            hash if hash.starts_with("$6$") || hash.starts_with("$5$") => {
+                if hash.len() < 30 || hash.len() > 256 || !hash.chars().all(legal) {
+                    return Err("password: the hash is malformed; make one with: openssl passwd -6".into());
+                }
+                Ok(Self::Hash(Secret::new(hash)))
+            }
+            // The text may be a password in clear: it is not repeated in the error.
+            _ => Err("password: allowed are none, generate, or a hash made with: openssl passwd -6".into()),
+        }
+    }
+}
+impl Serialize for Password {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(match self {
+            Self::None => "none",
+            Self::Generate => "generate",
+            Self::Hash(hash) => hash.expose(),
+        })
+    }
+}
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What start-rescue answers beside the server and its task.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RescueAccess {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescue_session: Option<SessionAccess>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SessionAccess {
+    pub id: SessionId,
+    /// Root's password in the rescue system. In this answer only; it is kept nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub password: Option<Secret>,
+    /// A password was generated and shown in an earlier answer.
+    #[serde(default)]
+    pub password_shown: bool,
+}
+
+words! {
+    /// Whether a server is on after it left rescue.
+    pub enum PowerAfter as "power" {
+        /// As it was before.
+        Previous = "previous",
+        On = "on",
+        Off = "off",
+    }
+}
+
+/// `POST /servers/{id}/stop-rescue`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct StopRescue {
+    /// Do not wait for the rescue system: quit it at once
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+    /// Seconds the rescue system gets to unmount and power off (1 to 3600; default 60)
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<u32>,
+    /// Whether the server is on afterwards (default previous)
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerAfter>,
+    /// Understood for upstream's sake; has no effect
+    #[cfg_attr(feature = "clap", arg(skip))]
+    #[serde(default, skip_serializing)]
+    pub auto_prepaid: Option<bool>,
+}
+impl Action for StopRescue {
+    type On = Servers;
+    type Extra = NoExtra;
+    const NAME: &'static str = "stop-rescue";
+    const SUMMARY: &'static str = "Leave rescue: the server goes back exactly as it was";
+    fn check(&self) -> Result<(), Invalid> {
+        self.stop_timeout.map_or(Ok(()), |t| within("stop_timeout", t, 1, 3600))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_of_a_rescue_verb_is_an_error() {
+        let error = serde_json::from_str::<StartRescue>(r#"{"disk_mod":"ro"}"#).unwrap_err().to_string();
+        assert!(error.contains("disk_mod") && error.contains("disk_mode"), "{error}");
+        assert!(serde_json::from_str::<StartRescue>(r#"{"auto_prepaid":true,"qemu_version":"10.0"}"#).is_ok());
+    }
+
+    #[test]
+    fn a_password_in_clear_is_refused_and_not_repeated() {
+        let error = serde_json::from_str::<StartRescue>(r#"{"password":"hunter2"}"#).unwrap_err().to_string();
+        assert!(!error.contains("hunter2") && error.contains("generate"), "{error}");
+    }
+
+    #[test]
+    fn keys_that_could_smuggle_options_or_lines_are_refused() {
+        let good = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB me@there";
+        assert!(is_ssh_key(good));
+        for bad in [format!("command=\"x\" {good}"), format!("{good}\nssh-rsa AAAA"), "ssh-rsa".into(), String::new()] {
+            assert!(!is_ssh_key(&bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        assert!(is_name("web1") && is_name("a.b-c_d"));
+        for bad in ["", "-a", "a b", "ä", &"a".repeat(64), "0198c7a6-0000-7000-8000-000000000000"] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+}
