@@ -1,0 +1,119 @@
+//! How long to wait for an answer before sending again: RFC 6298, with Karn's rule kept by the caller, who gives samples only
+//! of packets that were sent once.
+
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+pub struct Rto {
+    bounds: Bounds,
+    smoothed: Option<Duration>,
+    variation: Duration,
+    fastest: Option<Duration>,
+    current: Duration,
+}
+
+/// Between these the waiting time moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Before anything was measured.
+    pub initial: Duration,
+    /// Lower than RFC 6298's second: links to boot clients are short, and a datagram sent twice does little harm.
+    pub min: Duration,
+    pub max: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { initial: Duration::from_secs(1), min: Duration::from_millis(100), max: Duration::from_secs(5) }
+    }
+}
+
+impl Bounds {
+    /// Never waits longer than `limit`, what the client has asked for (RFC 2349). Sooner is allowed: the client's wish says how
+    /// long it bears silence, and many ask for several seconds, which would make every lost packet cost as much.
+    #[must_use]
+    pub fn within(self, limit: Option<Duration>) -> Self {
+        let limit = limit.unwrap_or(self.max);
+        Self { initial: self.initial.min(limit), min: self.min.min(limit), max: self.max.min(limit) }
+    }
+}
+
+impl Rto {
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, smoothed: None, variation: Duration::ZERO, fastest: None, current: bounds.initial }
+    }
+
+    /// The time to wait now.
+    #[must_use]
+    pub fn current(&self) -> Duration {
+        self.current
+    }
+
+    /// The shortest round trip seen.
+    #[must_use]
+    pub fn fastest(&self) -> Option<Duration> {
+        self.fastest
+    }
+
+    /// A round trip was measured (RFC 6298, 2.2 and 2.3). Ends any back-off.
+    pub fn sample(&mut self, round_trip: Duration) {
+        let smoothed = match self.smoothed {
+            None => {
+                self.variation = round_trip / 2;
+                round_trip
+            }
+            Some(smoothed) => {
+                self.variation = self.variation * 3 / 4 + smoothed.abs_diff(round_trip) / 4;
+                smoothed * 7 / 8 + round_trip / 8
+            }
+        };
+        self.smoothed = Some(smoothed);
+        self.fastest = Some(self.fastest.map_or(round_trip, |f| f.min(round_trip)));
+        self.current = (smoothed + self.variation * 4).clamp(self.bounds.min, self.bounds.max);
+    }
+
+    /// Nothing came in time (RFC 6298, 5.5).
+    pub fn back_off(&mut self) {
+        self.current = (self.current * 2).min(self.bounds.max);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn follows_the_round_trip() {
+        let mut rto = Rto::new(Bounds::default());
+        assert_eq!(rto.current(), ms(1000));
+        rto.sample(ms(200));
+        assert_eq!(rto.current(), ms(600), "smoothed + 4 * half of it");
+        for _ in 0..100 {
+            rto.sample(ms(200));
+        }
+        assert!(rto.current() < ms(210), "{:?}", rto.current());
+        rto.sample(ms(1000));
+        assert!(rto.current() > ms(1000), "a jump raises it at once: {:?}", rto.current());
+        assert_eq!(rto.fastest(), Some(ms(200)));
+    }
+
+    #[test]
+    fn stays_within_its_bounds() {
+        let mut rto = Rto::new(Bounds::default());
+        rto.sample(ms(0));
+        assert_eq!(rto.current(), ms(100));
+        for want in [200, 400, 800, 1600, 3200, 5000, 5000] {
+            rto.back_off();
+            assert_eq!(rto.current(), ms(want));
+        }
+        rto.sample(ms(1));
+        assert_eq!(rto.current(), ms(100), "an answer ends the back-off");
+        assert_eq!(Rto::new(Bounds::default().within(Some(ms(500)))).current(), ms(500));
+        assert_eq!(Rto::new(Bounds::default().within(Some(ms(60_000)))).current(), ms(1000));
+    }
+}
