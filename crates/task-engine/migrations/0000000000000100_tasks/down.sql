@@ -1,0 +1,3 @@
+DROP TABLE tasks_archive;
+DROP TABLE tasks;
+DROP SEQUENCE task_sequence;

@@ -1,0 +1,80 @@
+//! Gathers saves: whatever is to be saved while one statement is under way goes into the next, so that many tasks
+//! share a commit. A save with effects has a transaction of its own and does not come here.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::save::{self, Change, Saved};
+use crate::{Pool, StepError};
+
+/// `None`: the claim was lost, nothing was saved.
+pub(crate) type Verdict = Result<Option<Saved>, StepError>;
+
+struct Request {
+    change: Change,
+    answer: oneshot::Sender<Verdict>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Saver(mpsc::UnboundedSender<Request>);
+
+pub(crate) struct Saves(mpsc::UnboundedReceiver<Request>);
+
+pub(crate) fn channel() -> (Saver, Saves) {
+    let (tx, rx) = mpsc::unbounded_channel();
+    (Saver(tx), Saves(rx))
+}
+
+/// More in one statement brings nothing and delays the first.
+const AT_ONCE: usize = 64;
+
+impl Saver {
+    pub(crate) async fn save(&self, change: Change) -> Verdict {
+        let (answer, verdict) = oneshot::channel();
+        let gone = || StepError::transient("the engine stops");
+        self.0.send(Request { change, answer }).map_err(|_| gone())?;
+        verdict.await.map_err(|_| gone())?
+    }
+}
+
+/// Runs until dropped.
+pub(crate) async fn run(Saves(mut requests): Saves, pool: Pool) {
+    let mut gathered = Vec::new();
+    while requests.recv_many(&mut gathered, AT_ONCE).await > 0 {
+        // A parent and its child must not be in one statement: see `save::save`.
+        let (children, others): (Vec<_>, Vec<_>) = gathered.drain(..).partition(|request| request.change.ends_child());
+        for batch in [others, children] {
+            if !batch.is_empty() {
+                save_batch(&pool, batch).await;
+            }
+        }
+    }
+}
+
+async fn save_batch(pool: &Pool, batch: Vec<Request>) {
+    let (changes, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|r| (r.change, r.answer)).unzip();
+    match save_all(pool, &changes).await {
+        Ok(saved) => {
+            for (change, answer) in changes.iter().zip(answers) {
+                // A receiver that is gone was dropped with its step.
+                let _ = answer.send(Ok(saved.iter().find(|saved| saved.id == change.id).cloned()));
+            }
+        }
+        Err(error) if changes.len() == 1 || error.is_transient() => {
+            for answer in answers {
+                let _ = answer.send(Err(error.clone()));
+            }
+        }
+        // One of them can't be stored. The others must not suffer for it.
+        Err(_) => {
+            for (change, answer) in changes.into_iter().zip(answers) {
+                let saved = save_all(pool, std::slice::from_ref(&change)).await;
+                let _ = answer.send(saved.map(|saved| saved.into_iter().next()));
+            }
+        }
+    }
+}
+
+async fn save_all(pool: &Pool, changes: &[Change]) -> Result<Vec<Saved>, StepError> {
+    let mut conn = pool.get().await?;
+    Ok(save::save(&mut conn, changes).await?)
+}
