@@ -1,1 +1,231 @@
-fn main() {}
+//! The program inside the rescue image that makes the machine usable and proves it to the host.
+//!
+//! Init starts it once the kernel's own file systems are mounted. In order:
+//! [`drivers`] loads what the devices ask for, [`secrets`] reads the session from fw_cfg, [`access`] lets its owner in,
+//! [`init`] keeps [`net`]'s DHCP and the [`ssh`] server running, [`disks`] looks at the disks, and then the ready report, proven
+//! with the session's key, goes out on the virtio-serial [`port`], or on the [`serial`] console. [`console`] tells people what is
+//! there. From then on it answers the host until [`power`] turns the machine off. [`frames`] and [`command`] are helpers.
+//!
+//! What fails on the way is told on the console (which the host keeps) and left out; only without a session's key is there no
+//! proof. Nothing of the session's file is ever printed.
+
+mod access;
+mod command;
+mod console;
+mod disks;
+mod drivers;
+mod frames;
+mod init;
+mod net;
+mod port;
+mod power;
+mod secrets;
+mod serial;
+mod ssh;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use types::rescue::{BootSecrets, Frame, PROTOCOL_VERSION, ReadyReport, SeenDisk};
+
+use crate::port::{Port, Step};
+use crate::serial::Fallback;
+
+const SYS: &str = "/sys";
+const DEV: &str = "/dev";
+const SERIAL: &str = "/dev/ttyS0";
+const INITTAB: &str = "/etc/inittab";
+
+/// Wanted, but not before the proof is out: power button, randomness.
+const LATE_MODULES: [&str; 3] = ["button", "evdev", "virtio-rng"];
+/// Disks that come later than this are missing from the report.
+const DISKS_LIMIT: Duration = Duration::from_secs(8);
+/// A network that has no answer by then is reported without an address.
+const ADDRESS_LIMIT: Duration = Duration::from_millis(1500);
+const SSH_LIMIT: Duration = Duration::from_secs(5);
+/// One round on the port.
+const ROUND: Duration = Duration::from_millis(500);
+/// Before a port is looked for, or opened, once more.
+const PAUSE: Duration = Duration::from_millis(500);
+
+fn main() {
+    if let Err(error) = drivers::load(Path::new(SYS)) {
+        warn(&format!("drivers can't be loaded: {error}"));
+    }
+    match secrets::read(Path::new(SYS)) {
+        Ok(Some(secrets)) => rescue(&secrets),
+        Ok(None) => without_session(None),
+        Err(error) => without_session(Some(error.to_string())),
+    }
+}
+
+fn warn(text: &str) {
+    eprintln!("lifeboat: {text}");
+}
+
+fn rescue(secrets: &BootSecrets) {
+    let ways = access::install(Path::new("/"), secrets, |text| warn(&text)).unwrap_or_else(|error| {
+        warn(&format!("credentials can't be written, so nobody can log in: {error}"));
+        access::Ways { keys: 0, password: false }
+    });
+
+    let nics = net::nics(Path::new(SYS));
+    let mut services: String = nics.iter().map(|nic| init::dhcp(nic)).collect();
+    serve(&services);
+    let asked = Instant::now();
+
+    let host_key =
+        if ways.ssh() { ssh::host_key().inspect_err(|error| warn(&format!("no SSH: {error}"))).ok() } else { None };
+    if host_key.is_some() {
+        services += &ssh::inittab(ways.password);
+        serve(&services);
+    }
+
+    let mut report = ReadyReport {
+        session: secrets.session,
+        nonce: secrets.nonce.clone(),
+        boot: secrets.boot,
+        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+        image: read("/etc/lifeboat-release").trim().to_string(),
+        disks: look_at_disks(),
+        addresses: vec![],
+        ssh_fingerprint: host_key.as_ref().map(|key| key.fingerprint.clone()),
+        ssh_host_key: host_key.map(|key| key.line),
+    };
+    // A key that no server answers with would send people to a closed door.
+    if report.ssh_host_key.is_some() && !ssh::answers(SSH_LIMIT) {
+        warn("no SSH: the server does not answer");
+        report.ssh_host_key = None;
+        report.ssh_fingerprint = None;
+    }
+    let left = ADDRESS_LIMIT.saturating_sub(asked.elapsed());
+    report.addresses = net::addresses(&nics, Path::new(net::LEASES), Path::new("/proc/net/if_inet6"), left);
+    frames::shorten(&mut report);
+
+    write("/etc/motd", &console::greeting(&report));
+    let proof = match types::rescue::prove(&secrets.key, &report) {
+        Ok(proof) => proof,
+        Err(error) => return without_session(Some(format!("no proof can be made: {error}"))),
+    };
+    let banner = console::banner(&report, ways);
+    let open_consoles = move || {
+        let consoles = console::terminals(&read("/proc/consoles"));
+        write("/etc/issue", &banner);
+        if ways.password {
+            serve(&(services + &console::inittab(&consoles)));
+        } else {
+            say(&consoles, &banner);
+        }
+        watch_button();
+    };
+    answer_host(&proof, open_consoles);
+}
+
+fn look_at_disks() -> Vec<SeenDisk> {
+    let mut disks = disks::settled(Path::new(SYS), disks::expected(&read("/proc/cmdline")), DISKS_LIMIT);
+    disks::recognise(&mut disks);
+    disks
+}
+
+/// Proves readiness to whoever is at the other end, as often as there is someone new, and does what the host asks, until the
+/// machine is off. `after_proof` runs once, after the first try to deliver the proof.
+fn answer_host(proof: &Frame, after_proof: impl FnOnce()) {
+    let start = Instant::now();
+    let mut after_proof = Some(after_proof);
+    let mut fallback = Fallback::default();
+    let mut delivered = false;
+    let mut port: Option<Port> = None;
+    loop {
+        if port.is_none() {
+            let found = port::find(Path::new(SYS), Path::new(DEV));
+            port = found
+                .and_then(|path| {
+                    port::open(&path).inspect_err(|error| warn(&format!("the port can't be opened: {error}"))).ok()
+                })
+                .map(Port::new);
+        }
+        let step = match port.as_mut() {
+            Some(port) => port.step(proof, uptime, if delivered { ROUND } else { Duration::ZERO }),
+            None => Ok(Step::Nothing),
+        };
+        match step {
+            Ok(Step::Shutdown) => power::off(|text| complain(port.as_mut(), text)),
+            Ok(Step::Announced) => delivered = true,
+            Ok(Step::Nothing) => {}
+            Err(error) => {
+                warn(&format!("the port to the host is opened anew: {error}"));
+                port = None;
+            }
+        }
+        if fallback.due(start.elapsed(), port.is_some(), delivered)
+            && let Err(error) = serial::print(Path::new(SERIAL), proof)
+        {
+            warn(&format!("the serial console can't be written: {error}"));
+        }
+        if let Some(after_proof) = after_proof.take() {
+            after_proof();
+        }
+        if port.is_none() || !delivered {
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+fn complain(port: Option<&mut Port>, message: String) {
+    warn(&message);
+    if let Some(port) = port {
+        let _ = port.send(&Frame::Error { message });
+    }
+}
+
+/// A boot over the network, or one whose session is unreadable: it says that it is here, and lets nobody in.
+fn without_session(fault: Option<String>) {
+    let serial = Path::new(SERIAL);
+    let _ = serial::print(serial, &Frame::Hello { version: PROTOCOL_VERSION });
+    if let Some(message) = fault {
+        warn(&message);
+        let _ = serial::print(serial, &Frame::Error { message });
+    }
+    say(&console::terminals(&read("/proc/consoles")), console::NO_SESSION);
+    watch_button();
+    loop {
+        std::thread::park();
+    }
+}
+
+fn say(consoles: &[String], text: &str) {
+    for tty in consoles {
+        if let Err(error) = serial::say(&Path::new(DEV).join(tty), text.as_bytes()) {
+            warn(&format!("{tty} can't be written: {error}"));
+        }
+    }
+}
+
+fn watch_button() {
+    std::thread::spawn(|| {
+        let _ = drivers::modprobe(&LATE_MODULES);
+        power::wait_for_button(Path::new(SYS), Path::new(DEV));
+        power::off(|text| warn(&text));
+    });
+}
+
+fn serve(services: &str) {
+    if let Err(error) = init::serve(Path::new(INITTAB), services) {
+        warn(&format!("init can't be told what to run: {error}"));
+    }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+fn write(path: &str, text: &str) {
+    if let Err(error) = std::fs::write(path, text) {
+        warn(&format!("{path} can't be written: {error}"));
+    }
+}
+
+/// Whole seconds since the kernel started.
+fn uptime() -> u64 {
+    read("/proc/uptime").split('.').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0)
+}
