@@ -1,1 +1,130 @@
-fn main() {}
+//! Everything of Lifeboat on one machine, as one command.
+//!
+//! * `up`, `down`, `status`, `logs`: a private stack. [`stack`] starts its parts in order, [`part`] keeps one alive, [`board`] is what
+//!   runs now, [`state`] where it all lives. Before them go [`pki`] (certificates), [`image`] (the signed rescue image), [`database`]
+//!   and [`settings`] (configuration files).
+//! * [`background`]: how `up` returns while the stack stays.
+//! * [`demo`]: the story of a server that no longer boots, told with the real parts.
+//!
+//! Data goes to stdout, the rest to stderr. Exit codes: 0 it is done, 1 it failed, 2 wrong usage, 3 (`status`) not everything runs.
+
+mod background;
+mod board;
+mod database;
+mod demo;
+mod image;
+mod part;
+mod pki;
+mod process;
+mod rc;
+mod settings;
+mod stack;
+mod state;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::state::State;
+
+#[derive(Parser)]
+#[command(version, about = "Lifeboat on one machine: a private stack, and the story of a rescue")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a private stack: database, region, host agent, baremetal agent
+    Up(Up),
+    /// End it, and the guests that it runs
+    Down {
+        #[command(flatten)]
+        place: Place,
+        /// Leave the guests running; the next `up` finds them again
+        #[arg(long)]
+        keep_guests: bool,
+    },
+    /// What runs, and where it serves
+    Status {
+        #[command(flatten)]
+        place: Place,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The log of a part: region, host, baremetal-agent, postgres or lifeboat
+    Logs {
+        #[command(flatten)]
+        place: Place,
+        part: String,
+        /// Only the last lines
+        #[arg(short = 'n', long)]
+        lines: Option<usize>,
+    },
+    /// A real server breaks and is rescued, in a private stack that is gone afterwards
+    Demo(demo::Demo),
+}
+
+#[derive(Args, Clone)]
+pub struct Place {
+    /// The folder in which everything of the stack lives
+    #[arg(long = "state", env = "LIFEBOAT_STATE", default_value = state::DEFAULT)]
+    folder: PathBuf,
+}
+
+impl Place {
+    fn open(&self) -> Result<State> {
+        State::at(&self.folder)
+    }
+}
+
+#[derive(Args, Clone)]
+pub struct Up {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    options: stack::Options,
+    /// Stay in the foreground; Ctrl-C ends the stack
+    #[arg(long)]
+    foreground: bool,
+    /// Begin a session of our own: given by `up` to the supervisor that it leaves behind
+    #[arg(long, hide = true, requires = "foreground")]
+    detached: bool,
+}
+
+fn main() -> ExitCode {
+    service::install_crypto();
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("lifeboat: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(run(cli.command));
+    done.unwrap_or_else(|error| {
+        eprintln!("lifeboat: {}", format!("{error:#}").trim_end());
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Up(up) if up.foreground => {
+            background::supervise(&up.place.open()?, &up.options, up.detached).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Up(up) => background::up(&up.place.open()?, &up.options).await.map(|()| ExitCode::SUCCESS),
+        Command::Down { place, keep_guests } => {
+            background::down(&place.open()?, keep_guests).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Status { place, json } => status::show(&place.open()?, json),
+        Command::Logs { place, part, lines } => status::logs(&place.open()?, &part, lines).map(|()| ExitCode::SUCCESS),
+        Command::Demo(demo) => demo.run().await,
+    }
+}

@@ -1,0 +1,84 @@
+# The one list of commands; CI and README call these. `make` alone prints it: each target's line is the comment behind it.
+
+# Where cargo builds, and where everything else that is built goes beside it.
+TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
+PROFILE ?= debug
+BIN     := $(TARGET)/$(PROFILE)
+STATE   ?= .lifeboat
+# What the shell scripts below need to know.
+export LIFEBOAT_TARGET := $(TARGET)
+export LIFEBOAT_GUESTS := $(TARGET)/guests
+export LIFEBOAT_RESCUE_IMAGES := $(TARGET)/rescue-images
+# Debian keeps mke2fs, sfdisk and depmod off an ordinary user's path.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story images deploy clean
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+deps: ## check the Rust toolchain and install what is missing from the distribution
+	@scripts/deps.sh
+
+build: ## all programs, into target/debug (PROFILE=release: target/release)
+	@cargo build --workspace --bins $(if $(filter release,$(PROFILE)),--release)
+
+rescue-image: deps ## kernel, initramfs and signed manifest of the rescue system
+	@scripts/built.sh rescue-image
+
+tiny-guest: deps
+	@scripts/built.sh tiny
+
+guests: deps ## disks of the guests that demo and tests boot: tiny and Debian
+	@scripts/built.sh tiny debian
+
+demo: deps build ## a real server breaks, is rescued and boots again, with a time beside each line
+	@scripts/built.sh rescue-image $(or $(GUEST),debian)
+	@$(BIN)/lifeboat demo --guest $(or $(GUEST),debian) --story $(or $(STORY),all)
+
+up: deps build ## start the stack and leave it running; prints URL, credentials and what to try
+	@scripts/built.sh rescue-image tiny
+	@$(BIN)/lifeboat up --state $(STATE)
+
+down: ## end it
+	@$(BIN)/lifeboat down --state $(STATE)
+
+test: deps ## formatting, lints, build and every test; what CI runs
+	@scripts/test.sh
+
+fmt: ## format
+	@cargo fmt --all
+
+lint: ## formatting and clippy, warnings are errors
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+
+laws: ## which crate may use which, and what is never linked
+	@cargo test --quiet -p e2e --test laws
+
+deny: ## cargo-deny: bans, licences, sources (needs cargo-deny)
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is not installed: cargo install cargo-deny --locked"; exit 1; }
+	@cargo deny --offline check bans licenses sources
+
+e2e: deps build ## the stories across processes, with real QEMU
+	@scripts/built.sh rescue-image tiny
+	@cargo test -p e2e -- --nocapture
+
+bench: bench-story ## all measurements
+
+bench-story: deps ## a rescue by Lifeboat against a bare shell script with QEMU; writes target/reports/story.json
+	@$(MAKE) --no-print-directory build PROFILE=release
+	@scripts/built.sh rescue-image tiny
+	@scripts/bench/story.sh
+
+images: ## container images of all services (needs docker or podman)
+	@scripts/images.sh
+
+deploy: ## the demo overlay, into the cluster that kubectl points to
+	@kubectl apply -k deploy/overlays/demo
+
+clean: ## end what runs and remove all that was built
+	@[ ! -x $(BIN)/lifeboat ] || [ ! -d $(STATE) ] || $(BIN)/lifeboat down --state $(STATE)
+	@rm -rf $(TARGET)/demo $(TARGET)/guests $(TARGET)/rescue-images $(TARGET)/reports $(STATE)
+	@cargo clean

@@ -1,0 +1,213 @@
+//! The development authority and a certificate for each part, so that mutual TLS is on from the first start.
+//!
+//! `<folder>/ca.pem`, `ca.key`, and `<part>.pem`, `<part>.key` for each part; keys have mode 0600. What is there and still good is kept:
+//! parts that run go on trusting each other over a restart. `issued.json` remembers names and last days, so that nothing has to be read
+//! back out of a certificate.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::{Datelike, Days, NaiveDate, Utc};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use serde::{Deserialize, Serialize};
+use service::files::{read_secret, write_atomic};
+
+/// Days a part's certificate is good for.
+const DAYS: u64 = 825;
+/// Days the authority is good for.
+const AUTHORITY_DAYS: u64 = 3650;
+/// A certificate that ends sooner is made anew.
+const SPARE_DAYS: u64 = 30;
+const AUTHORITY: &str = "ca";
+
+/// Who gets a certificate: the name of its files, and the DNS name in it.
+pub struct Holder {
+    pub file: String,
+    pub name: String,
+}
+
+/// Names and last days of what was issued, by file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Issued(BTreeMap<String, Entry>);
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    name: String,
+    until: NaiveDate,
+}
+
+/// The paths of one part's three files, as they stand in its configuration.
+pub struct Files {
+    pub ca: PathBuf,
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+pub fn files(folder: &Path, file: &str) -> Files {
+    Files {
+        ca: folder.join("ca.pem"),
+        cert: folder.join(format!("{file}.pem")),
+        key: folder.join(format!("{file}.key")),
+    }
+}
+
+/// Makes what is missing or about to end. A new authority means new certificates for everybody.
+///
+/// # Errors
+/// The folder can't be written, or a key there can be read by others.
+pub fn ensure(folder: &Path, holders: &[Holder], today: NaiveDate) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
+    let book = folder.join("issued.json");
+    let mut issued: Issued =
+        std::fs::read(&book).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let good = |issued: &Issued, file: &str, name: &str| {
+        let files = files(folder, file);
+        let entry = issued.0.get(file);
+        entry.is_some_and(|e| e.name == name && e.until >= today + Days::new(SPARE_DAYS))
+            && files.cert.exists()
+            && files.key.exists()
+    };
+
+    let params = authority_params(today);
+    let key = if good(&issued, AUTHORITY, AUTHORITY) {
+        KeyPair::from_pem(&read_secret(&files(folder, AUTHORITY).key)?)
+            .context("the development authority's key is unreadable; remove the folder and start again")?
+    } else {
+        issued.0.clear();
+        let key = KeyPair::generate()?;
+        let certificate = params.self_signed(&key)?;
+        save(folder, AUTHORITY, &certificate.pem(), &key.serialize_pem())?;
+        note(&mut issued, AUTHORITY, AUTHORITY, today + Days::new(AUTHORITY_DAYS));
+        key
+    };
+    let issuer = Issuer::new(params, key);
+    for holder in holders {
+        if good(&issued, &holder.file, &holder.name) {
+            continue;
+        }
+        let key = KeyPair::generate()?;
+        let certificate = holder_params(&holder.name, today)?.signed_by(&key, &issuer)?;
+        save(folder, &holder.file, &certificate.pem(), &key.serialize_pem())?;
+        note(&mut issued, &holder.file, &holder.name, today + Days::new(DAYS));
+    }
+    write_atomic(&book, &serde_json::to_vec_pretty(&issued)?, 0o644)?;
+    Ok(())
+}
+
+/// Today, as certificates count days.
+pub fn today() -> NaiveDate {
+    Utc::now().date_naive()
+}
+
+fn authority_params(today: NaiveDate) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "Lifeboat development authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    during(&mut params, today, AUTHORITY_DAYS);
+    params
+}
+
+/// Each part is a server to one and a client to another.
+fn holder_params(name: &str, today: NaiveDate) -> Result<CertificateParams> {
+    let mut params = CertificateParams::new(vec![name.to_owned()])?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.use_authority_key_identifier_extension = true;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    during(&mut params, today, DAYS);
+    Ok(params)
+}
+
+/// From yesterday on, because clocks differ.
+fn during(params: &mut CertificateParams, today: NaiveDate, days: u64) {
+    let at = |day: NaiveDate| {
+        let small = |n: u32| u8::try_from(n).unwrap_or(1);
+        rcgen::date_time_ymd(day.year(), small(day.month()), small(day.day()))
+    };
+    params.not_before = at(today - Days::new(1));
+    params.not_after = at(today + Days::new(days));
+}
+
+/// The key first: a certificate without its key would count as there.
+fn save(folder: &Path, file: &str, certificate: &str, key: &str) -> Result<()> {
+    let files = files(folder, file);
+    write_atomic(&files.key, key.as_bytes(), 0o600)
+        .and_then(|()| write_atomic(&files.cert, certificate.as_bytes(), 0o644))
+        .with_context(|| format!("can't write {}", files.cert.display()))
+}
+
+fn note(issued: &mut Issued, file: &str, name: &str, until: NaiveDate) {
+    issued.0.insert(file.to_owned(), Entry { name: name.to_owned(), until });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+    use super::*;
+
+    fn holders() -> Vec<Holder> {
+        ["region.lifeboat", "host1.host.lifeboat"]
+            .map(|name| Holder { file: name.replace('.', "-"), name: name.into() })
+            .into()
+    }
+
+    fn read(folder: &Path, file: &str) -> Vec<u8> {
+        std::fs::read(folder.join(file)).unwrap()
+    }
+
+    #[test]
+    fn what_is_good_is_kept_and_what_ends_soon_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let day = today();
+        ensure(folder.path(), &holders(), day).unwrap();
+        let (authority, region) = (read(folder.path(), "ca.pem"), read(folder.path(), "region-lifeboat.pem"));
+        ensure(folder.path(), &holders(), day).unwrap();
+        assert_eq!(read(folder.path(), "region-lifeboat.pem"), region);
+
+        ensure(folder.path(), &holders(), day + Days::new(DAYS - SPARE_DAYS + 1)).unwrap();
+        assert_ne!(read(folder.path(), "region-lifeboat.pem"), region);
+        assert_eq!(read(folder.path(), "ca.pem"), authority, "the authority lives longer");
+
+        ensure(folder.path(), &holders(), day + Days::new(AUTHORITY_DAYS)).unwrap();
+        assert_ne!(read(folder.path(), "ca.pem"), authority);
+    }
+
+    #[test]
+    fn keys_are_for_their_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        ensure(folder.path(), &holders(), today()).unwrap();
+        for key in ["ca.key", "region-lifeboat.key", "host1-host-lifeboat.key"] {
+            let mode = std::fs::metadata(folder.path().join(key)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_made_later_by_the_kept_authority_is_trusted_under_its_own_name_only() {
+        service::install_crypto();
+        let folder = tempfile::tempdir().unwrap();
+        ensure(folder.path(), &holders()[..1], today()).unwrap();
+        ensure(folder.path(), &holders(), today()).unwrap();
+
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&read(folder.path(), "ca.pem")).unwrap()).unwrap();
+        let verifier = rustls::client::WebPkiServerVerifier::builder(Arc::new(roots)).build().unwrap();
+        let host = CertificateDer::from_pem_slice(&read(folder.path(), "host1-host-lifeboat.pem")).unwrap();
+        let check = |name: &'static str| {
+            use rustls::client::danger::ServerCertVerifier;
+            let name = ServerName::try_from(name).unwrap();
+            verifier.verify_server_cert(&host, &[], &name, &[], UnixTime::now()).is_ok()
+        };
+        assert!(check("host1.host.lifeboat"));
+        assert!(!check("region.lifeboat"));
+    }
+}

@@ -1,0 +1,66 @@
+//! The configuration file of each part, as this stack wants it. Written anew at each start: changes belong on the command line or in
+//! the environment (`REGION_LOG__FILTER=debug lifeboat up`).
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::pki::Files;
+
+/// A TOML document, table by table. Values are written as TOML's basic strings, whose escapes are JSON's.
+#[derive(Default)]
+pub struct Toml(String);
+
+impl Toml {
+    pub fn table(mut self, name: &str) -> Self {
+        let _ = writeln!(self.0, "{}[{name}]", if self.0.is_empty() { "" } else { "\n" });
+        self
+    }
+    pub fn text(self, key: &str, value: &str) -> Self {
+        let value = serde_json::Value::from(value);
+        self.raw(key, &value.to_string())
+    }
+    pub fn path(self, key: &str, value: &Path) -> Self {
+        self.text(key, &value.to_string_lossy())
+    }
+    pub fn paths(self, key: &str, values: &[&Path]) -> Self {
+        let values: Vec<_> = values.iter().map(|v| v.to_string_lossy()).collect();
+        self.raw(key, &serde_json::json!(values).to_string())
+    }
+    /// The three files of mutual TLS, under the keys every part uses for them.
+    pub fn tls(self, files: &Files) -> Self {
+        self.table("tls").path("ca", &files.ca).path("cert", &files.cert).path("key", &files.key)
+    }
+    pub fn raw(mut self, key: &str, value: &str) -> Self {
+        let _ = writeln!(self.0, "{key} = {value}");
+        self
+    }
+    pub fn finish(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_as_what_was_meant() {
+        let odd = "a \"quoted\"\\path\nwith\tümlaut";
+        let text = Toml::default().raw("n", "7").table("x").text("odd", odd).paths("l", &[Path::new("/a b")]).finish();
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        struct Doc {
+            n: i64,
+            x: Inner,
+        }
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        struct Inner {
+            odd: String,
+            l: Vec<String>,
+        }
+        let doc: Doc = service::config::load("NOSUCHPREFIX", Some(file.path())).unwrap();
+        assert_eq!((doc.n, doc.x.odd.as_str(), doc.x.l.as_slice()), (7, odd, ["/a b".to_owned()].as_slice()));
+    }
+}

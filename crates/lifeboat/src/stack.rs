@@ -1,0 +1,252 @@
+//! The parts together: database, region, baremetal agent, host, started in this order and ended in the opposite one.
+
+use std::ffi::OsString;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use service::files::read_secret;
+use service::tls;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use types::Secret;
+
+use crate::board::{Board, SUPERVISOR};
+use crate::database::Database;
+use crate::part::Part;
+use crate::pki::{self, Holder};
+use crate::process::{Process, machines_under};
+use crate::rc::Rc;
+use crate::settings::{self, Places};
+use crate::state::{Lock, State};
+
+pub const REGION: &str = "region";
+pub const HOST: &str = "host";
+pub const AGENT: &str = "baremetal-agent";
+/// The one host and the one agent of a stack.
+pub const HOST_NAME: &str = "host1";
+pub const AGENT_NAME: &str = "agent1";
+const ADMIN: &str = "admin";
+/// Where REST serves if nothing else is wanted and the port is free.
+const LISTEN: &str = "127.0.0.1:8774";
+/// Until host and agent have registered, once all parts serve.
+const REGISTERED_LIMIT: Duration = Duration::from_secs(60);
+
+#[derive(Args, Clone)]
+pub struct Options {
+    /// Where REST serves. Default: as last time, else 127.0.0.1:8774, else any free port
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    /// The folder of guest images that `server-create --disk` names. Default: guests, beside the folder of the programs
+    #[arg(long, env = "LIFEBOAT_GUESTS")]
+    pub guests: Option<PathBuf>,
+    /// The folder of signed rescue images to serve, with the public key. Default: rescue-images, beside the folder of the programs
+    #[arg(long, env = "LIFEBOAT_RESCUE_IMAGES")]
+    pub rescue_images: Option<PathBuf>,
+    /// How guests are run
+    #[arg(long, default_value = "auto", value_parser = ["auto", "kvm", "tcg"])]
+    pub accel: String,
+}
+
+impl Options {
+    /// The same options for another process of ours.
+    pub fn as_args(&self) -> Vec<OsString> {
+        let mut args: Vec<OsString> = vec!["--accel".into(), self.accel.clone().into()];
+        let mut add = |name: &str, value: OsString| args.extend([name.into(), value]);
+        if let Some(listen) = self.listen {
+            add("--listen", listen.to_string().into());
+        }
+        if let Some(folder) = &self.guests {
+            add("--guests", folder.into());
+        }
+        if let Some(folder) = &self.rescue_images {
+            add("--rescue-images", folder.into());
+        }
+        args
+    }
+
+    fn folder(wanted: Option<&PathBuf>, name: &str) -> Result<PathBuf> {
+        match wanted {
+            Some(folder) => Ok(std::path::absolute(folder)?),
+            None => Ok(programs()?.parent().unwrap_or(Path::new("/")).join(name)),
+        }
+    }
+}
+
+/// The folder of our own executable, where the parts' programs are too.
+pub fn programs() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("can't tell where this program is")?;
+    Ok(own.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// Addresses that stay the same over restarts, because others know them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Addresses {
+    http: Option<SocketAddr>,
+    grpc: Option<SocketAddr>,
+}
+
+const ADDRESSES: &str = "stack.json";
+
+/// A stack that runs.
+pub struct Stack {
+    pub board: Board,
+    keepers: Vec<Keeper>,
+    database: Database,
+    _lock: Lock,
+}
+
+struct Keeper {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Stack {
+    /// Starts everything and waits until a rescue could begin: host and agent are known to region.
+    ///
+    /// # Errors
+    /// Which part failed, its log's place and last lines. What had started is ended again.
+    pub async fn start(state: &State, options: &Options) -> Result<Self> {
+        let began = Instant::now();
+        let say = |what: &str| eprintln!("{:7.1} s  {what}", began.elapsed().as_secs_f64());
+        state.prepare()?;
+        let Some(lock) = state.lock()? else {
+            bail!("another stack runs in {}; end it with: lifeboat down", state.root().display());
+        };
+        sweep(state).await?;
+        let board = Board::new(state.clone());
+        let guests = Options::folder(options.guests.as_ref(), "guests")?;
+        let rescue_images = Options::folder(options.rescue_images.as_ref(), "rescue-images")?;
+
+        let holder = |file: &str, name: String| Holder { file: file.to_owned(), name };
+        let holders = [
+            holder(REGION, tls::REGION.to_owned()),
+            holder(HOST, tls::host_name(HOST_NAME)),
+            holder(AGENT, tls::agent_name(AGENT_NAME)),
+            holder("operator", "operator.lifeboat".to_owned()),
+        ];
+        pki::ensure(&state.path("pki"), &holders, pki::today())?;
+        let trusted_key = crate::image::publish(state, &rescue_images).await?;
+        say("certificates and the signed rescue image are in place");
+
+        let database = Database::start(state).await?;
+        say(&format!("database: {database}"));
+        let mut stack = Self { board, keepers: Vec::new(), database, _lock: lock };
+        let started = stack.start_parts(state, &Places { guests, trusted_key, accel: options.accel.clone() }, options, &say);
+        if let Err(error) = started.await {
+            stack.stop().await;
+            return Err(error);
+        }
+        Ok(stack)
+    }
+
+    async fn start_parts(&mut self, state: &State, places: &Places, options: &Options, say: &impl Fn(&str)) -> Result<()> {
+        let last: Addresses = state.read(ADDRESSES)?.unwrap_or_default();
+        let preferred = LISTEN.parse().ok();
+        let http = choose(options.listen.into_iter().chain(last.http).chain(preferred));
+        let grpc = choose(last.grpc.into_iter());
+        let url = self.database.url().to_owned();
+        state.write("config/region.toml", &settings::region(state, places, http, grpc, &url), 0o600)?;
+        let ready = self.start_part(state, REGION).await?;
+        let (base, upcall) = (address(&ready, "http")?, address(&ready, "grpc")?);
+        // From now on region may die and come back: at the same addresses, because the others know them.
+        let (http, grpc) = (socket(&base)?, socket(&upcall)?);
+        let addresses = Addresses { http: Some(http), grpc: Some(grpc) };
+        state.write(ADDRESSES, &serde_json::to_string_pretty(&addresses)?, 0o644)?;
+        state.write("config/region.toml", &settings::region(state, places, http, grpc, &url), 0o600)?;
+        say(&format!("region: {base}"));
+
+        let password = read_secret(&settings::password_file(state))?;
+        let rc = Rc { auth_url: format!("{base}/v3"), user: ADMIN.to_owned(), password: Secret::new(password) };
+        rc.write(state)?;
+
+        state.write("config/baremetal-agent.toml", &settings::agent(state, &upcall), 0o600)?;
+        let ready = self.start_part(state, AGENT).await?;
+        say(&format!("baremetal-agent: {}, TFTP {}", address(&ready, "http")?, address(&ready, "tftp")?));
+
+        state.write("config/host.toml", &settings::host(state, places, &upcall), 0o600)?;
+        let ready = self.start_part(state, HOST).await?;
+        say(&format!("host: {}", address(&ready, "grpc")?));
+
+        crate::registered::wait(&rc, REGISTERED_LIMIT).await.with_context(|| {
+            format!("look into {} and {}", state.log(HOST).display(), state.log(AGENT).display())
+        })?;
+        say("host and agent are registered");
+        Ok(())
+    }
+
+    async fn start_part(&mut self, state: &State, name: &'static str) -> Result<Value> {
+        let part = Part { name, program: programs()?.join(name), state: state.clone(), board: self.board.clone() };
+        let (child, ready) = part.start().await?;
+        let stop = CancellationToken::new();
+        self.keepers.push(Keeper { stop: stop.clone(), task: tokio::spawn(part.keep(child, stop)) });
+        Ok(ready)
+    }
+
+    /// Ends the parts, the last started first. Guests run on.
+    pub async fn stop(mut self) {
+        while let Some(keeper) = self.keepers.pop() {
+            keeper.stop.cancel();
+            let _ = keeper.task.await;
+        }
+        self.database.stop().await;
+        self.board.forget(SUPERVISOR);
+    }
+}
+
+/// The first of the wished addresses that is free, else any port of loopback.
+fn choose(wished: impl Iterator<Item = SocketAddr>) -> SocketAddr {
+    wished
+        .into_iter()
+        .find(|address| TcpListener::bind(address).is_ok())
+        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+fn address(ready: &Value, key: &str) -> Result<String> {
+    let found = ready.get(key).and_then(Value::as_str);
+    found.map(str::to_owned).with_context(|| format!("a ready file lacks '{key}': {ready}"))
+}
+
+fn socket(url: &str) -> Result<SocketAddr> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.trim_end_matches('/').parse().with_context(|| format!("'{url}' holds no address and port"))
+}
+
+/// Ends what a supervisor that was killed has left behind: its parts, known by pid and start time.
+///
+/// # Errors
+/// One of them would not end.
+pub async fn sweep(state: &State) -> Result<()> {
+    let left: Vec<(String, Process)> =
+        Board::last(state)?.into_iter().filter_map(|(name, row)| Some((name, row.process?))).collect();
+    for (name, process) in left.into_iter().rev().filter(|(name, process)| name != SUPERVISOR && process.is_alive()) {
+        eprintln!("ending {name}, pid {}, left over from before", process.pid);
+        if !process.end(Duration::from_secs(20)).await {
+            bail!("{name}, pid {}, does not end", process.pid);
+        }
+    }
+    Database::sweep(state).await?;
+    let _ = std::fs::remove_file(state.path(crate::board::FILE));
+    Ok(())
+}
+
+/// Ends the guests of a stack: as their owner would, through the API, and without it by asking QEMU to quit.
+///
+/// # Errors
+/// A QEMU process would not end.
+pub async fn end_guests(state: &State) -> Result<()> {
+    if machines_under(state.root()).is_empty() {
+        return Ok(());
+    }
+    crate::registered::power_off_all(state).await;
+    for machine in machines_under(state.root()) {
+        if !machine.end(Duration::from_secs(10)).await {
+            bail!("QEMU, pid {}, does not end", machine.pid);
+        }
+    }
+    Ok(())
+}

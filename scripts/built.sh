@@ -1,0 +1,72 @@
+#!/bin/sh
+# Builds what is no Rust program, unless it is there already and made from the same sources:
+#
+#   scripts/built.sh rescue-image   target/rescue-images: images/small (kernel, initramfs, signed manifest) and the development key
+#   scripts/built.sh tiny           target/guests/tiny.qcow2
+#   scripts/built.sh debian         target/guests/debian.qcow2
+#
+# A stamp beside each holds the digest of the sources it was made from; `make clean` or --force builds anew.
+set -eu
+cd "$(dirname "$0")/.."
+target=${LIFEBOAT_TARGET:-$PWD/target}
+guests="$target/guests"
+images="$target/rescue-images"
+force=no
+
+sources() { # FOLDER_OR_FILE...: a digest over everything in them
+  find "$@" -type f ! -name '*.md' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
+}
+
+fresh() { # STAMP DIGEST FILE...
+  [ "$force" = no ] && [ "$(cat "$1" 2>/dev/null)" = "$2" ] || return 1
+  shift 2
+  for file in "$@"; do [ -s "$file" ] || return 1; done
+}
+
+rescue_image() {
+  out="$images/images/small"
+  digest=$(sources docker/rescue-image scripts/lib crates/rescue-agent crates/types Cargo.lock)
+  if ! fresh "$images/stamp" "$digest" "$out/kernel" "$out/initramfs" "$out/image.json"; then
+    rm -f "$images/stamp"
+    docker/rescue-image/build.sh "$out"
+    echo "$digest" >"$images/stamp"
+  fi
+  sign
+}
+
+# The key is made once and stays: hosts that trusted it go on doing so.
+sign() {
+  agent="$target/debug/baremetal-agent"
+  [ -x "$agent" ] || agent="$target/release/baremetal-agent"
+  [ -x "$agent" ] || cargo build --quiet --workspace --bins
+  [ -x "$agent" ] || agent="$target/debug/baremetal-agent"
+  key="$images/keys/development"
+  if [ ! -s "$key.key" ] || [ ! -s "$key.pub" ]; then
+    mkdir -p "$images/keys"
+    "$agent" image keygen "$key"
+    rm -f "$out/manifest.json.minisig"
+  fi
+  if [ ! -s "$out/manifest.json.minisig" ] || [ "$out/image.json" -nt "$out/manifest.json.minisig" ]; then
+    "$agent" image sign --key "$key.key" "$out"
+  fi
+}
+
+guest() { # NAME
+  digest=$(sources "tests/guests/$1.sh" scripts/lib $(ls -d "tests/guests/$1" tests/guests/lib* 2>/dev/null))
+  if ! fresh "$guests/$1.stamp" "$digest" "$guests/$1.qcow2"; then
+    mkdir -p "$guests"
+    rm -f "$guests/$1.stamp"
+    "tests/guests/$1.sh" "$guests/$1.qcow2"
+    echo "$digest" >"$guests/$1.stamp"
+  fi
+}
+
+[ $# -gt 0 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 1; }
+for what in "$@"; do
+  case "$what" in
+    --force) force=yes ;;
+    rescue-image) rescue_image ;;
+    tiny | debian) guest "$what" ;;
+    *) echo "scripts/built.sh: nothing is called '$what'; there are rescue-image, tiny and debian" >&2; exit 1 ;;
+  esac
+done

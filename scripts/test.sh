@@ -1,0 +1,49 @@
+#!/bin/bash
+# `make test`: each phase in turn, stops at the first that fails, then prints how many minutes each took and the sum of all tests.
+#
+# Phases: formatting, lints, build, rescue image, tiny guest, tests. Tests run against one private Postgres server that lives as long
+# as they do.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+target=${LIFEBOAT_TARGET:-$PWD/target}
+export CARGO_TERM_PROGRESS_WHEN=${CARGO_TERM_PROGRESS_WHEN:-never}
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+
+report=
+phase() {
+  local name=$1 began=$SECONDS
+  shift
+  echo "── $name"
+  if ! "$@"; then
+    printf '\n%s' "$report"
+    echo "FAILED: $name (after $((SECONDS - began)) s)"
+    total
+    exit 1
+  fi
+  report+=$(awk -v s=$((SECONDS - began)) -v n="$name" 'BEGIN { printf "  %-14s %5.1f min", n, s / 60 }')$'\n'
+}
+
+tests() {
+  # Failing tests of one package must not hide those of the next.
+  "$target/debug/pg-cluster" exec -- cargo test --workspace --no-fail-fast 2>&1 | tee "$out"
+  return "${PIPESTATUS[0]}"
+}
+
+# cargo's own lines, one for each package, added up.
+total() {
+  awk '/^test result:/ { for (i = 1; i < NF; i++) { if ($(i+1) ~ /^passed/) p += $i; if ($(i+1) ~ /^failed/) f += $i } }
+    END { printf "%d passed, %d failed\n", p, f }' "$out"
+}
+
+phase format cargo fmt --all --check
+phase lint cargo clippy --quiet --workspace --all-targets -- -D warnings
+# All targets at once: the same features, so that nothing is compiled twice.
+phase build cargo build --quiet --workspace --all-targets
+phase rescue-image scripts/built.sh rescue-image
+phase tiny-guest scripts/built.sh tiny
+phase tests tests
+
+printf '\n%s' "$report"
+awk -v s=$SECONDS 'BEGIN { printf "  %-14s %5.1f min\n", "together", s / 60 }'
+total
