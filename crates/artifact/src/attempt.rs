@@ -226,7 +226,8 @@ mod tests {
 
     #[test]
     fn answers_are_weighed() {
-        let cases: [(u16, &[(&str, &str)], u64, Result<Body, Problem>); 16] = [
+        type Headers = &'static [(&'static str, &'static str)];
+        let cases: [(u16, Headers, u64, Result<Body, Problem>); 16] = [
             (200, &[], 0, Ok(Body::Whole)),
             (200, &[("content-length", "10")], 0, Ok(Body::Whole)),
             (200, &[("content-length", "10")], 4, Ok(Body::Whole)),

@@ -276,8 +276,7 @@ impl Inner {
                 if tries.last(endpoint).is_some_and(|problem| !problem.is_transient()) {
                     continue;
                 }
-                let (back, result) =
-                    self.from_endpoint(endpoint, partial, digest, size, &mut downloaded, state).await?;
+                let (back, result) = self.ask(endpoint, partial, digest, size, &mut downloaded, state).await?;
                 partial = back;
                 let Err(problem) = result else {
                     let path = self.store.path(digest);
@@ -303,7 +302,7 @@ impl Inner {
 
     /// One endpoint's chance. What is not right is thrown away at once, so that nothing is ever built upon it; where this endpoint only
     /// added to what others had sent, it may not be to blame, and is asked for the whole.
-    async fn from_endpoint(
+    async fn ask(
         &self,
         endpoint: &str,
         mut partial: Partial,

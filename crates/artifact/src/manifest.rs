@@ -182,7 +182,8 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_not_allowed_is_refused_by_name() {
-        let cases: [(fn(&mut serde_json::Value), &str); 16] = [
+        type Change = fn(&mut serde_json::Value);
+        let cases: [(Change, &str); 16] = [
             (|m| m["format"] = 2.into(), "format 2"),
             (|m| m["extra"] = 1.into(), "unknown field `extra`"),
             (|m| m["kernel"]["mode"] = 1.into(), "unknown field `mode`"),

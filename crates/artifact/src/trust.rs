@@ -57,14 +57,18 @@ impl Trust {
     ///
     /// # Errors
     /// [`BadKey`].
-    pub fn new<S: AsRef<str>>(trusted: &[S], revoked: &[S], revoked_digests: &[Digest]) -> Result<Self, BadKey> {
-        let mut keys = Vec::with_capacity(trusted.len() + revoked.len());
-        for (list, revoked) in [(revoked, true), (trusted, false)] {
-            for text in list {
-                let (text, key) = read_key(text.as_ref())?;
-                if !keys.iter().any(|known: &Key| known.text == text) {
-                    keys.push(Key { text, key, revoked });
-                }
+    pub fn new<T, R>(trusted: &[T], revoked: &[R], revoked_digests: &[Digest]) -> Result<Self, BadKey>
+    where
+        T: AsRef<str>,
+        R: AsRef<str>,
+    {
+        let mut keys: Vec<Key> = Vec::with_capacity(trusted.len() + revoked.len());
+        let lists =
+            revoked.iter().map(|text| (text.as_ref(), true)).chain(trusted.iter().map(|text| (text.as_ref(), false)));
+        for (text, revoked) in lists {
+            let (text, key) = read_key(text)?;
+            if !keys.iter().any(|known| known.text == text) {
+                keys.push(Key { text, key, revoked });
             }
         }
         Ok(Self { keys, revoked_digests: revoked_digests.to_vec() })
@@ -139,6 +143,12 @@ mod tests {
         minisign::sign(Some(&pair.pk), &pair.sk, content, Some("test"), None).unwrap().to_string().into_bytes()
     }
 
+    const NONE: &[&str] = &[];
+
+    fn trusting(keys: &[&str]) -> Result<Trust, BadKey> {
+        Trust::new(keys, NONE, &[])
+    }
+
     fn pair() -> (KeyPair, String) {
         let pair = KeyPair::generate_unencrypted_keypair().unwrap();
         let text = pair.pk.to_base64();
@@ -150,7 +160,7 @@ mod tests {
         let ((ours, ours_text), (theirs, theirs_text)) = (pair(), pair());
         let json = sample().to_json().unwrap();
         let (signature, other) = (sign(&ours, &json), sign(&theirs, &json));
-        let trust = Trust::new(&[ours_text.clone()], &[], &[]).unwrap();
+        let trust = trusting(&[&ours_text]).unwrap();
         let now = Utc::now();
         assert_eq!(trust.verify(&json, &signature, now).unwrap(), sample());
         assert_eq!(trust.verify(&json, &other, now), Err(Rejected::Signature));
@@ -163,14 +173,14 @@ mod tests {
             assert!(matches!(trust.verify(&json, broken, now), Err(Rejected::SignatureForm(_))), "{broken:?}");
         }
         assert_eq!(Trust::default().verify(&json, &signature, now), Err(Rejected::NoKeys));
-        let both = Trust::new(&[theirs_text, ours_text], &[], &[]).unwrap();
+        let both = trusting(&[&theirs_text, &ours_text]).unwrap();
         assert!(both.verify(&json, &signature, now).is_ok() && both.verify(&json, &other, now).is_ok());
     }
 
     #[test]
     fn a_good_signature_does_not_excuse_the_content() {
         let (ours, text) = pair();
-        let trust = Trust::new(&[text], &[], &[]).unwrap();
+        let trust = trusting(&[&text]).unwrap();
         let json = String::from_utf8(sample().to_json().unwrap()).unwrap().replace("\"small\"", "\"../small\"");
         let signature = sign(&ours, json.as_bytes());
         assert!(matches!(trust.verify(json.as_bytes(), &signature, Utc::now()), Err(Rejected::Manifest(_))));
@@ -183,22 +193,22 @@ mod tests {
         let expires: DateTime<Utc> = "2030-01-01T00:00:00Z".parse().unwrap();
         let json = Manifest { expires: Some(expires), ..sample() }.to_json().unwrap();
         let signature = sign(&ours, &json);
-        let trust = Trust::new(&[text.clone()], &[], &[]).unwrap();
+        let trust = trusting(&[&text]).unwrap();
         assert!(trust.verify(&json, &signature, expires - chrono::Duration::seconds(1)).is_ok());
         assert_eq!(trust.verify(&json, &signature, expires), Err(Rejected::Expired(expires)));
 
         let before = expires - chrono::Duration::days(1);
-        let revoked_key = Trust::new(&[text.clone(), still_trusted], &[text.clone()], &[]).unwrap();
+        let revoked_key = Trust::new(&[&text, &still_trusted], &[&text], &[]).unwrap();
         assert_eq!(revoked_key.verify(&json, &signature, before), Err(Rejected::KeyRevoked(text.clone())));
         for (what, digest) in [
             ("the manifest", Digest::of(&json)),
             ("the kernel", sample().kernel.sha256),
             ("the initramfs", sample().initramfs.sha256),
         ] {
-            let revoked = Trust::new(&[text.clone()], &[], &[digest]).unwrap();
+            let revoked = Trust::new(&[&text], NONE, &[digest]).unwrap();
             assert_eq!(revoked.verify(&json, &signature, before), Err(Rejected::DigestRevoked { what, digest }));
         }
-        let only = Trust::new(&[text.clone()], &[text], &[]).unwrap();
+        let only = Trust::new(&[&text], &[&text], &[]).unwrap();
         assert_eq!(only.verify(&json, &signature, before), Err(Rejected::NoKeys));
     }
 
@@ -208,10 +218,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key.pub");
         std::fs::write(&path, ours.pk.to_box().unwrap().into_string()).unwrap();
-        assert!(Trust::new(&[path.to_str().unwrap(), &text], &[], &[]).is_ok());
-        assert!(Trust::new(&[ours.pk.to_box().unwrap().into_string()], &[], &[]).is_ok());
+        assert!(trusting(&[path.to_str().unwrap(), &text]).is_ok());
+        assert!(trusting(&[&ours.pk.to_box().unwrap().into_string()]).is_ok());
         for wrong in ["", "nonsense", "/nowhere/key.pub"] {
-            let error = Trust::new(&[wrong], &[], &[]).unwrap_err().to_string();
+            let error = trusting(&[wrong]).unwrap_err().to_string();
             assert!(error.contains("minisign public key"), "{error}");
         }
     }

@@ -37,7 +37,7 @@ impl Bench {
             pause: Duration::from_millis(10),
             ..download::Config::default()
         };
-        let trust = Trust::new(&[self.pair.pk.to_base64()], &[], &[]).unwrap();
+        let trust = Trust::new(&[self.pair.pk.to_base64()], &[] as &[&str], &[]).unwrap();
         Images::open(self.folder.path(), trust, config).unwrap()
     }
 
@@ -197,7 +197,7 @@ async fn a_name_that_leaves_the_folder_is_never_asked_for() {
     let bench = bench();
     let agent = bench.agent(&bench.manifest(1)).await;
     let wanted = Wanted { name: "../../etc".into(), ..Wanted::from(&bench.manifest(1)) };
-    let error = bench.images().prepare(&[agent.endpoint.clone()], &wanted, |_, _| {}).await.unwrap_err();
+    let error = bench.images().prepare(std::slice::from_ref(&agent.endpoint), &wanted, |_, _| {}).await.unwrap_err();
     assert!(matches!(error, PrepareError::Name(_)));
     assert_eq!(agent.asked(), []);
 }

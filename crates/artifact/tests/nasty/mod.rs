@@ -101,10 +101,10 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
 
 async fn act(inner: &Inner, way: Way, offset: Option<usize>) -> Response {
     match way {
-        Way::Well(content) => ranged(&content, offset, |body| Body::from(body)),
+        Way::Well(content) => ranged(&content, offset, Body::from),
         Way::Gated(content) => {
             let _ = inner.gate.subscribe().wait_for(|open| *open).await;
-            ranged(&content, offset, |body| Body::from(body))
+            ranged(&content, offset, Body::from)
         }
         Way::Whole(content) => content.into_response(),
         Way::Status(status) => (StatusCode::from_u16(status).unwrap(), "an error page, not a file").into_response(),
