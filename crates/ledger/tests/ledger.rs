@@ -53,7 +53,7 @@ fn a_restart_forgets_nothing() {
     let ledger = disk.open();
     assert_eq!(ledger.begin(&done, "f").unwrap(), Begin::Ended(Outcome::Started));
     assert_eq!(ledger.begin(&open, "f").unwrap(), Begin::InProgress);
-    assert_eq!(ledger.open_operations(), [open.clone()]);
+    assert_eq!(ledger.open_operations(), std::slice::from_ref(&open));
     let outbox = ledger.outbox();
     assert_eq!(outbox.iter().map(|entry| entry.operation).collect::<Vec<_>>(), [owed.id]);
     ledger.acknowledged(owed.id).unwrap();

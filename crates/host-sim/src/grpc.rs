@@ -1,0 +1,240 @@
+//! The host service: decode, hand to the core, encode.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use proto::convert::{self, Header, parse};
+use proto::host::v1 as pb;
+use proto::host::v1::host_service_server::HostService;
+use sha2::{Digest, Sha256};
+use tokio_stream::{Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+use types::desc::RescueSection;
+use types::id::{GuestId, SessionId};
+use types::rescue::hex;
+
+use crate::behaviour::{Pace, Reply, Verb};
+use crate::core::{self, Accepted, Core};
+use crate::guests::{Work, digest};
+
+/// The service of one life of a host.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub core: Arc<Core>,
+    pub life: CancellationToken,
+}
+
+type Answer = Result<Response<pb::OperationReply>, Status>;
+
+#[allow(clippy::result_large_err, reason = "tonic's own error type")]
+impl Service {
+    fn allowed<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        service::tls::require_peer(request, service::tls::REGION, self.core.options.tls.is_some())?;
+        if self.core.state().draining {
+            return Err(Status::unavailable("this host is draining"));
+        }
+        Ok(())
+    }
+
+    /// Every operation goes this way. `bare` is the request without its header.
+    async fn operate(
+        &self,
+        verb: Verb,
+        header: Option<pb::Operation>,
+        bare: &impl prost::Message,
+        work: Work,
+    ) -> Answer {
+        let header = Header::try_from(header)?.0;
+        let fingerprint = hex(&Sha256::digest([verb.to_string().as_bytes(), b"\0", &bare.encode_to_vec()].concat()));
+        let (id, guest) = (header.id, header.guest);
+        let behaviour = self.core.behaviour(verb, guest);
+        if let Reply::Refuse(code) = behaviour.reply {
+            return Err(Status::new(code, "refused by the test"));
+        }
+        let request = core::Request { header, verb, work, fingerprint };
+        let accepted = self.core.accept(request, &behaviour, &self.life).await;
+        let accepted = accepted.map_err(|error| Status::internal(error.to_string()))?;
+        let reply = match accepted {
+            Accepted::Refused(refusal) => return Err(Status::failed_precondition(refusal.to_string())),
+            Accepted::Ended(outcome) => convert::ended(outcome),
+            Accepted::Running if behaviour.pace == Pace::Inline => convert::ended(self.core.ended(id).await),
+            Accepted::Running => convert::pending(format!("{verb} is simulated")),
+        };
+        if behaviour.reply == Reply::Lost {
+            return Err(Status::unavailable("the reply was lost"));
+        }
+        Ok(Response::new(reply))
+    }
+
+    fn guest(&self, id: &str) -> Result<crate::SimGuest, Status> {
+        let id: GuestId = parse("guest_id", id)?;
+        let guest = self.core.state().guests.guests.get(&id).cloned();
+        guest.ok_or_else(|| Status::not_found(format!("there is no guest {id} on this host")))
+    }
+}
+
+fn image(
+    image: Option<&pb::RescueImage>,
+) -> Result<(&pb::RescueImage, [types::desc::BootFile; 2]), convert::Malformed> {
+    let image = image.ok_or(convert::Malformed { field: "image", problem: "is missing".into() })?;
+    let kernel = convert::boot_file("image.kernel", image.kernel.clone())?;
+    let initramfs = convert::boot_file("image.initramfs", image.initramfs.clone())?;
+    Ok((image, [kernel, initramfs]))
+}
+
+/// What this host says of itself.
+pub(crate) fn info(core: &Core) -> pb::HostInfo {
+    let options = &core.options;
+    pb::HostInfo {
+        host_id: core.state().host_id.clone(),
+        name: options.name.clone(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        arch: options.arch.clone(),
+        qemu_versions: options.qemu_versions.clone(),
+        accelerator: options.accelerator.clone(),
+        cpus: options.cpus,
+        memory_mib: options.memory_mib,
+        workspace: "/simulated".into(),
+    }
+}
+
+#[tonic::async_trait]
+impl HostService for Service {
+    async fn get_host(&self, request: Request<pb::GetHostRequest>) -> Result<Response<pb::GetHostResponse>, Status> {
+        self.allowed(&request)?;
+        Ok(Response::new(pb::GetHostResponse { host: Some(info(&self.core)) }))
+    }
+
+    async fn list_guests(
+        &self,
+        request: Request<pb::ListGuestsRequest>,
+    ) -> Result<Response<pb::ListGuestsResponse>, Status> {
+        self.allowed(&request)?;
+        let guests = self.core.reports().into_iter().map(Into::into).collect();
+        Ok(Response::new(pb::ListGuestsResponse { guests }))
+    }
+
+    async fn get_guest(&self, request: Request<pb::GetGuestRequest>) -> Result<Response<pb::GetGuestResponse>, Status> {
+        self.allowed(&request)?;
+        let guest = self.guest(&request.get_ref().guest_id)?;
+        Ok(Response::new(pb::GetGuestResponse { guest: Some(guest.report().into()) }))
+    }
+
+    async fn get_desc(&self, request: Request<pb::GetDescRequest>) -> Result<Response<pb::GetDescResponse>, Status> {
+        self.allowed(&request)?;
+        let desc = self.guest(&request.get_ref().guest_id)?.desc;
+        let desc_json = serde_json::to_string_pretty(&desc).map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(pb::GetDescResponse { desc_json, sha256: digest(&desc) }))
+    }
+
+    async fn create_guest(&self, request: Request<pb::CreateGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let desc = convert::desc(&request.desc_json)?;
+        self.operate(Verb::CreateGuest, header, &request, Work::Create(Box::new(desc))).await
+    }
+
+    async fn start_guest(&self, request: Request<pb::StartGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        self.operate(Verb::StartGuest, header, &request, Work::Start).await
+    }
+
+    async fn stop_guest(&self, request: Request<pb::StopGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        self.operate(Verb::StopGuest, header, &request, Work::Stop { force: request.force }).await
+    }
+
+    async fn delete_guest(&self, request: Request<pb::DeleteGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        self.operate(Verb::DeleteGuest, header, &request, Work::Delete).await
+    }
+
+    async fn preflight_rescue(&self, request: Request<pb::PreflightRescueRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        image(request.image.as_ref())?;
+        parse::<types::DiskMode>("disk_mode", &request.disk_mode)?;
+        self.operate(Verb::PreflightRescue, header, &request, Work::Preflight).await
+    }
+
+    async fn prepare_rescue(&self, request: Request<pb::PrepareRescueRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let files = image(request.image.as_ref())?.1.to_vec();
+        let work = Work::Prepare { files, endpoints: request.endpoints.clone() };
+        self.operate(Verb::PrepareRescue, header, &request, work).await
+    }
+
+    async fn write_rescue_desc(&self, request: Request<pb::WriteRescueDescRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let (described, [kernel, initramfs]) = image(request.image.as_ref())?;
+        let section = RescueSection {
+            session: parse("session_id", &request.session_id)?,
+            image: format!("{} {}", described.name, described.version),
+            kernel,
+            initramfs,
+            cmdline: described.cmdline.clone(),
+            disk_mode: parse("disk_mode", &request.disk_mode)?,
+        };
+        let work = Work::WriteDesc(Box::new(section));
+        self.operate(Verb::WriteRescueDesc, header, &request, work).await
+    }
+
+    async fn start_rescue(&self, request: Request<pb::StartRescueRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::StartRescue { session: session(&request.session_id)? };
+        self.operate(Verb::StartRescue, header, &request, work).await
+    }
+
+    async fn await_ready(&self, request: Request<pb::AwaitReadyRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::AwaitReady { session: session(&request.session_id)? };
+        self.operate(Verb::AwaitReady, header, &request, work).await
+    }
+
+    async fn restore_desc(&self, request: Request<pb::RestoreDescRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::Restore { session: session(&request.session_id)? };
+        self.operate(Verb::RestoreDesc, header, &request, work).await
+    }
+
+    type ConsoleStream = Pin<Box<dyn Stream<Item = Result<pb::ConsoleOutput, Status>> + Send>>;
+
+    /// Greets, then echoes.
+    async fn console(
+        &self,
+        request: Request<Streaming<pb::ConsoleInput>>,
+    ) -> Result<Response<Self::ConsoleStream>, Status> {
+        self.allowed(&request)?;
+        let mut input = request.into_inner();
+        let first =
+            input.message().await?.ok_or_else(|| Status::invalid_argument("the first input names the guest"))?;
+        let guest = self.guest(&first.guest_id)?;
+        let greeting = format!("simulated console of {}\r\n", guest.desc.name).into_bytes();
+        let begin = tokio_stream::iter([Ok(pb::ConsoleOutput { data: [greeting, first.data].concat() })]);
+        let echo = input.map(|message| message.map(|message| pb::ConsoleOutput { data: message.data }));
+        Ok(Response::new(Box::pin(begin.chain(echo))))
+    }
+}
+
+fn session(text: &str) -> Result<SessionId, convert::Malformed> {
+    parse("session_id", text)
+}

@@ -1,0 +1,243 @@
+//! What each operation does to guests in memory. No input or output, no time.
+
+use std::collections::{HashMap, HashSet};
+
+use sha2::{Digest, Sha256};
+use types::desc::{BootFile, Desc, RescueSection};
+use types::id::{GuestId, SessionId};
+use types::operation::{Failure, FailureCode, GuestReport, Outcome, StopHow};
+use types::rescue::{ReadyReport, SeenDisk, hex};
+use types::status::{DiskMode, PowerState};
+
+/// One guest as the simulated host has it.
+#[derive(Debug, Clone)]
+pub struct SimGuest {
+    pub desc: Desc,
+    /// The descs of before, by session, as they were saved.
+    pub sources: HashMap<SessionId, Desc>,
+    pub power: PowerState,
+    /// Of the rescue system; 0 before its first boot in a session.
+    pub boot: u32,
+    pub ready: bool,
+    /// Does not answer the power button.
+    pub deaf: bool,
+    /// The rescue system that was started for this session.
+    pub runs: Option<SessionId>,
+}
+
+impl SimGuest {
+    #[must_use]
+    pub fn new(desc: Desc) -> Self {
+        Self {
+            desc,
+            sources: HashMap::new(),
+            power: PowerState::Shutoff,
+            boot: 0,
+            ready: false,
+            deaf: false,
+            runs: None,
+        }
+    }
+
+    #[must_use]
+    pub fn report(&self) -> GuestReport {
+        let session = self.desc.rescue.as_ref().map(|rescue| rescue.session);
+        GuestReport {
+            guest: self.desc.id,
+            power: self.power,
+            rescue_session: session,
+            rescue_boot: self.boot,
+            rescue_ready: self.ready,
+        }
+    }
+
+    fn off(&mut self) {
+        self.power = PowerState::Shutoff;
+        self.ready = false;
+        self.runs = None;
+    }
+}
+
+/// A request, read.
+#[derive(Debug, Clone)]
+pub(crate) enum Work {
+    Create(Box<Desc>),
+    Start,
+    Stop { force: bool },
+    Delete,
+    Preflight,
+    Prepare { files: Vec<BootFile>, endpoints: Vec<String> },
+    WriteDesc(Box<RescueSection>),
+    StartRescue { session: SessionId },
+    AwaitReady { session: SessionId },
+    Restore { session: SessionId },
+}
+
+/// All guests of one host, and its store of boot files.
+#[derive(Debug, Default)]
+pub(crate) struct Guests {
+    pub guests: HashMap<GuestId, SimGuest>,
+    /// Digests.
+    pub store: HashSet<String>,
+}
+
+/// The digest of a desc as this host would write it.
+#[must_use]
+pub fn digest(desc: &Desc) -> String {
+    hex(&Sha256::digest(serde_json::to_vec_pretty(desc).expect("a desc is plain data")))
+}
+
+fn failed<T>(code: FailureCode, message: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure { code, message: message.into(), evidence: Vec::new() })
+}
+
+impl Guests {
+    /// Carries it out; right when repeated.
+    pub fn apply(&mut self, id: GuestId, work: &Work, qemu: &str, accelerator: &str) -> Outcome {
+        let done = match work {
+            Work::Create(desc) => self.create(id, desc),
+            Work::Delete => {
+                self.guests.remove(&id);
+                Ok(Outcome::Deleted)
+            }
+            Work::Prepare { files, endpoints } => self.prepare(files, endpoints),
+            Work::Preflight => self
+                .guest(id)
+                .map(|_| Outcome::Preflighted { qemu_version: qemu.to_owned(), accelerator: accelerator.to_owned() }),
+            Work::Start => self.guest(id).and_then(start),
+            Work::Stop { force } => self.guest(id).map(|guest| stop(guest, *force)),
+            Work::WriteDesc(section) => self.guest(id).and_then(|guest| write_desc(guest, section)),
+            Work::StartRescue { session } => self.guest(id).and_then(|guest| start_rescue(guest, *session)),
+            Work::AwaitReady { session } => self.guest(id).and_then(|guest| await_ready(guest, *session)),
+            Work::Restore { session } => self.guest(id).map(|guest| restore(guest, *session)),
+        };
+        done.unwrap_or_else(|failure| Outcome::Failed { failure })
+    }
+
+    fn guest(&mut self, id: GuestId) -> Result<&mut SimGuest, Failure> {
+        match self.guests.get_mut(&id) {
+            Some(guest) => Ok(guest),
+            None => failed(FailureCode::UnknownGuest, format!("there is no guest {id} on this host")),
+        }
+    }
+
+    fn create(&mut self, id: GuestId, desc: &Desc) -> Result<Outcome, Failure> {
+        let guest = self.guests.entry(id).or_insert_with(|| SimGuest::new(desc.clone()));
+        if guest.desc != *desc {
+            return failed(FailureCode::WrongState, format!("guest {id} exists already and is described otherwise"));
+        }
+        Ok(Outcome::Created { desc_sha256: digest(desc) })
+    }
+
+    fn prepare(&mut self, files: &[BootFile], endpoints: &[String]) -> Result<Outcome, Failure> {
+        let missing: Vec<_> = files.iter().filter(|file| !self.store.contains(&file.sha256)).collect();
+        let bytes_downloaded = missing.iter().map(|file| file.size).sum();
+        let from = if missing.is_empty() { None } else { endpoints.first().cloned() };
+        if !missing.is_empty() && from.is_none() {
+            return failed(FailureCode::Download, "there is no agent to download from");
+        }
+        self.store.extend(files.iter().map(|file| file.sha256.clone()));
+        Ok(Outcome::Prepared { bytes_downloaded, from })
+    }
+}
+
+fn start(guest: &mut SimGuest) -> Result<Outcome, Failure> {
+    if guest.desc.rescue.is_some() {
+        return failed(FailureCode::WrongState, "the guest is in rescue mode: end it first");
+    }
+    guest.power = PowerState::Running;
+    Ok(Outcome::Started)
+}
+
+fn stop(guest: &mut SimGuest, force: bool) -> Outcome {
+    let how = if guest.power == PowerState::Shutoff {
+        StopHow::AlreadyOff
+    } else if force || guest.deaf {
+        StopHow::Quit
+    } else if guest.ready {
+        StopHow::Agent
+    } else {
+        StopHow::Acpi
+    };
+    guest.off();
+    Outcome::Stopped { how, seconds: 0.0 }
+}
+
+fn write_desc(guest: &mut SimGuest, section: &RescueSection) -> Result<Outcome, Failure> {
+    if let Some(rescue) = &guest.desc.rescue
+        && rescue.session != section.session
+    {
+        return failed(FailureCode::WrongState, format!("the guest is in rescue session {}", rescue.session));
+    }
+    if guest.power != PowerState::Shutoff && guest.desc.rescue.is_none() {
+        return failed(FailureCode::WrongState, "the guest is on: stop it first");
+    }
+    let current = guest.desc.clone();
+    let source = guest.sources.entry(section.session).or_insert(current);
+    let source_sha256 = digest(source);
+    guest.desc = Desc { rescue: Some(section.clone()), ..source.clone() };
+    Ok(Outcome::DescWritten { source_sha256 })
+}
+
+fn in_session(guest: &SimGuest, session: SessionId) -> Result<(), Failure> {
+    match &guest.desc.rescue {
+        Some(rescue) if rescue.session == session => Ok(()),
+        Some(rescue) => {
+            failed(FailureCode::WrongState, format!("the guest is in another rescue session, {}", rescue.session))
+        }
+        None => failed(FailureCode::WrongState, "the guest's desc has no rescue section"),
+    }
+}
+
+fn start_rescue(guest: &mut SimGuest, session: SessionId) -> Result<Outcome, Failure> {
+    in_session(guest, session)?;
+    if guest.power != PowerState::Shutoff && guest.runs != Some(session) {
+        return failed(FailureCode::WrongState, "the guest runs from its own disks: stop it first");
+    }
+    if guest.power == PowerState::Shutoff {
+        guest.boot += 1;
+        guest.ready = false;
+        guest.power = PowerState::Running;
+        guest.runs = Some(session);
+    }
+    Ok(Outcome::RescueStarted { boot: guest.boot })
+}
+
+fn await_ready(guest: &mut SimGuest, session: SessionId) -> Result<Outcome, Failure> {
+    in_session(guest, session)?;
+    if guest.power != PowerState::Running || guest.runs != Some(session) {
+        return failed(FailureCode::Qemu, "QEMU is gone");
+    }
+    guest.ready = true;
+    let read_only = guest.desc.rescue.as_ref().is_some_and(|rescue| rescue.disk_mode == DiskMode::Ro);
+    let disks = guest.desc.disks.iter().enumerate().map(|(at, disk)| SeenDisk {
+        name: format!("vd{}", char::from(b'a' + u8::try_from(at % 26).unwrap_or(0))),
+        size: disk.size_mib << 20,
+        serial: disk.serial.clone(),
+        read_only,
+        parts: Vec::new(),
+    });
+    let ready = Box::new(ReadyReport {
+        session,
+        nonce: "00".repeat(16),
+        boot: guest.boot,
+        kernel: "6.1.0-simulated".into(),
+        image: guest.desc.rescue.as_ref().map(|rescue| rescue.image.clone()).unwrap_or_default(),
+        disks: disks.collect(),
+        addresses: vec!["eth0 10.0.2.15/24".into()],
+        ssh_fingerprint: Some("SHA256:simulated".into()),
+        ssh_host_key: None,
+    });
+    Ok(Outcome::Ready { ready, seconds: 0.0 })
+}
+
+fn restore(guest: &mut SimGuest, session: SessionId) -> Outcome {
+    if guest.desc.rescue.as_ref().is_some_and(|rescue| rescue.session == session) {
+        guest.off();
+        if let Some(source) = guest.sources.remove(&session) {
+            guest.desc = source;
+        }
+        guest.boot = 0;
+    }
+    Outcome::Restored { desc_sha256: digest(&guest.desc) }
+}
