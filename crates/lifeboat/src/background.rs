@@ -11,6 +11,7 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use crate::board::{Board, Condition, SUPERVISOR};
+use crate::clock::Clock;
 use crate::process::{Process, machines_under};
 use crate::stack::{Options, Stack};
 use crate::state::{State, tail};
@@ -79,9 +80,11 @@ pub async fn supervise(state: &State, options: &Options, detached: bool) -> Resu
     }
     service::telemetry::init(&service::telemetry::LogConfig::default());
     let stop = service::shutdown::on_signals()?;
+    let clock = Clock::start();
+    let say = |what: &str| clock.say(what);
     let _ = std::fs::remove_file(state.ready(SUPERVISOR));
     let stack = tokio::select! {
-        stack = Stack::start(state, options) => stack?,
+        stack = Stack::start(state, options, &say) => stack?,
         () = stop.cancelled() => bail!("ended while it was starting"),
     };
     let us = Process::of(std::process::id());
@@ -132,7 +135,7 @@ fn print_summary(state: &State) -> Result<()> {
     let place = shorter(state);
     let bin = std::env::current_exe()?.parent().map(|p| p.display().to_string()).unwrap_or_default();
     let bin = bin.strip_prefix(&format!("{}/", std::env::current_dir()?.display())).unwrap_or(&bin).to_owned();
-    let image = crate::image::guest_images(state).into_iter().next();
+    let image = crate::stack::guests(state).and_then(|folder| crate::image::guest_images(&folder).into_iter().next());
     let try_create = image.map_or_else(
         || format!("{bin}/climc host-list"),
         |image| format!("{bin}/climc server-create web1 --disk {image} --auto-start --wait"),

@@ -83,7 +83,8 @@ impl Board {
         let mut rows = self.rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut rows);
         // The board is for onlookers: a full disk must not end a part that runs.
-        let saved = serde_json::to_string_pretty(&*rows).map_err(Into::into).and_then(|t| self.state.write(FILE, &t, 0o600));
+        let saved =
+            serde_json::to_string_pretty(&*rows).map_err(Into::into).and_then(|t| self.state.write(FILE, &t, 0o600));
         if let Err(error) = saved {
             tracing::warn!("{error:#}");
         }

@@ -43,7 +43,9 @@ pub fn publish(state: &State, from: &Path) -> Result<()> {
         std::fs::create_dir_all(&to).with_context(|| format!("can't make {}", to.display()))?;
         // The manifest last: whoever reads it finds what it names.
         let mut files = entries(&folder)?;
-        files.retain(|file| !file.file_name().is_some_and(|n| n == MANIFEST || n == SIGNATURE || n.as_encoded_bytes()[0] == b'.'));
+        files.retain(|file| {
+            !file.file_name().is_some_and(|n| n == MANIFEST || n == SIGNATURE || n.as_encoded_bytes()[0] == b'.')
+        });
         for file in files.iter().chain(&[folder.join(SIGNATURE), folder.join(MANIFEST)]) {
             copy(file, &to.join(file.file_name().unwrap_or_default()))?;
         }

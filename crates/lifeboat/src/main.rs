@@ -1,26 +1,6 @@
-//! Everything of Lifeboat on one machine, as one command.
-//!
-//! * `up`, `down`, `status`, `logs`: a private stack. [`stack`] starts its parts in order, [`part`] keeps one alive, [`board`] is what
-//!   runs now, [`state`] where it all lives. Before them go [`pki`] (certificates), [`image`] (the signed rescue image), [`database`]
-//!   and [`settings`] (configuration files).
-//! * [`background`]: how `up` returns while the stack stays.
-//! * [`demo`]: the story of a server that no longer boots, told with the real parts.
+//! The command line of the all-in-one; what it does is in the library.
 //!
 //! Data goes to stdout, the rest to stderr. Exit codes: 0 it is done, 1 it failed, 2 wrong usage, 3 (`status`) not everything runs.
-
-mod background;
-mod board;
-mod database;
-mod demo;
-mod image;
-mod part;
-mod pki;
-mod process;
-mod rc;
-mod settings;
-mod stack;
-mod state;
-mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::state::State;
+use lifeboat::state::{self, State};
+use lifeboat::{background, stack, status};
 
 #[derive(Parser)]
 #[command(version, about = "Lifeboat on one machine: a private stack, and the story of a rescue")]
@@ -66,8 +47,6 @@ enum Command {
         #[arg(short = 'n', long)]
         lines: Option<usize>,
     },
-    /// A real server breaks and is rescued, in a private stack that is gone afterwards
-    Demo(demo::Demo),
 }
 
 #[derive(Args, Clone)]
@@ -125,6 +104,5 @@ async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Status { place, json } => status::show(&place.open()?, json),
         Command::Logs { place, part, lines } => status::logs(&place.open()?, &part, lines).map(|()| ExitCode::SUCCESS),
-        Command::Demo(demo) => demo.run().await,
     }
 }

@@ -114,7 +114,11 @@ impl Part {
         let _ = std::fs::remove_file(&ready);
         let log = self.state.log(self.name);
         let open = || {
-            File::options().create(true).append(true).open(&log).with_context(|| format!("can't open {}", log.display()))
+            File::options()
+                .create(true)
+                .append(true)
+                .open(&log)
+                .with_context(|| format!("can't open {}", log.display()))
         };
         let child = Command::new(&self.program)
             .arg("--config")
@@ -139,7 +143,8 @@ impl Part {
         let end = Instant::now() + READY_LIMIT;
         loop {
             if let Ok(text) = std::fs::read(self.state.ready(self.name)) {
-                let ready: Value = serde_json::from_slice(&text).map_err(|e| format!("its ready file is no JSON: {e}"))?;
+                let ready: Value =
+                    serde_json::from_slice(&text).map_err(|e| format!("its ready file is no JSON: {e}"))?;
                 self.board.set(self.name, child.id().and_then(Process::of), Condition::Ready, ready.clone());
                 return Ok(ready);
             }

@@ -2,9 +2,66 @@
 //! the environment (`REGION_LOG__FILTER=debug lifeboat up`).
 
 use std::fmt::Write;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
-use crate::pki::Files;
+use crate::image;
+use crate::pki::{Files, files};
+use crate::stack::{AGENT, AGENT_NAME, HOST, HOST_NAME, REGION};
+use crate::state::State;
+
+/// The first administrator.
+pub const ADMIN: &str = "admin";
+const ZONE: &str = "zone1";
+
+/// Where region leaves the administrator's password.
+pub fn password_file(state: &State) -> PathBuf {
+    state.path("region/admin-password")
+}
+
+pub fn region(state: &State, http: SocketAddr, grpc: SocketAddr, database: &str) -> String {
+    Toml::default()
+        .table("http")
+        .text("listen", &http.to_string())
+        .table("grpc")
+        .text("listen", &grpc.to_string())
+        .table("database")
+        .text("url", database)
+        .tls(&files(&state.path("pki"), REGION))
+        .table("bootstrap")
+        .text("user", ADMIN)
+        .path("password_file", &password_file(state))
+        .table("secrets")
+        .path("key_file", &state.path("region/secrets-key"))
+        .table("rescue")
+        .paths("trusted_keys", &[&image::trusted_key(state)])
+        .finish()
+}
+
+pub fn agent(state: &State, region: &str) -> String {
+    Toml::default()
+        .text("name", AGENT_NAME)
+        .text("zone", ZONE)
+        .path("root", &image::served(state))
+        .table("region")
+        .text("endpoint", region)
+        .tls(&files(&state.path("pki"), AGENT))
+        .finish()
+}
+
+pub fn host(state: &State, region: &str, guests: &Path, accel: &str) -> String {
+    Toml::default()
+        .text("name", HOST_NAME)
+        .text("zone", ZONE)
+        .path("workspace", &state.path("host"))
+        .path("images", guests)
+        .text("accel", accel)
+        .paths("trusted_keys", &[&image::trusted_key(state)])
+        .table("region")
+        .text("endpoint", region)
+        .tls(&files(&state.path("pki"), HOST))
+        .finish()
+}
 
 /// A TOML document, table by table. Values are written as TOML's basic strings, whose escapes are JSON's.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -21,7 +21,7 @@ use crate::part::Part;
 use crate::pki::{self, Holder};
 use crate::process::{Process, machines_under};
 use crate::rc::Rc;
-use crate::settings::{self, Places};
+use crate::settings;
 use crate::state::{Lock, State};
 
 pub const REGION: &str = "region";
@@ -30,7 +30,6 @@ pub const AGENT: &str = "baremetal-agent";
 /// The one host and the one agent of a stack.
 pub const HOST_NAME: &str = "host1";
 pub const AGENT_NAME: &str = "agent1";
-const ADMIN: &str = "admin";
 /// Where REST serves if nothing else is wanted and the port is free.
 const LISTEN: &str = "127.0.0.1:8774";
 /// Until host and agent have registered, once all parts serve.
@@ -83,14 +82,20 @@ pub fn programs() -> Result<PathBuf> {
     Ok(own.parent().unwrap_or(Path::new("/")).to_owned())
 }
 
-/// Addresses that stay the same over restarts, because others know them.
+/// What stays the same over restarts: addresses, because others know them.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Addresses {
+struct Kept {
     http: Option<SocketAddr>,
     grpc: Option<SocketAddr>,
+    guests: Option<PathBuf>,
 }
 
-const ADDRESSES: &str = "stack.json";
+const KEPT: &str = "stack.json";
+
+/// The folder of guest images of the stack that was started last.
+pub fn guests(state: &State) -> Option<PathBuf> {
+    state.read::<Kept>(KEPT).ok()??.guests
+}
 
 /// A stack that runs.
 pub struct Stack {
@@ -108,11 +113,11 @@ struct Keeper {
 impl Stack {
     /// Starts everything and waits until a rescue could begin: host and agent are known to region.
     ///
+    /// `say` gets a line for each step.
+    ///
     /// # Errors
     /// Which part failed, its log's place and last lines. What had started is ended again.
-    pub async fn start(state: &State, options: &Options) -> Result<Self> {
-        let began = Instant::now();
-        let say = |what: &str| eprintln!("{:7.1} s  {what}", began.elapsed().as_secs_f64());
+    pub async fn start(state: &State, options: &Options, say: &(dyn Fn(&str) + Sync)) -> Result<Self> {
         state.prepare()?;
         let Some(lock) = state.lock()? else {
             bail!("another stack runs in {}; end it with: lifeboat down", state.root().display());
@@ -130,51 +135,57 @@ impl Stack {
             holder("operator", "operator.lifeboat".to_owned()),
         ];
         pki::ensure(&state.path("pki"), &holders, pki::today())?;
-        let trusted_key = crate::image::publish(state, &rescue_images).await?;
+        crate::image::publish(state, &rescue_images)?;
         say("certificates and the signed rescue image are in place");
 
-        let database = Database::start(state).await?;
-        say(&format!("database: {database}"));
+        let database = Database::start(state, &board).await?;
+        say(&format!("database: {}", database.place()));
         let mut stack = Self { board, keepers: Vec::new(), database, _lock: lock };
-        let started = stack.start_parts(state, &Places { guests, trusted_key, accel: options.accel.clone() }, options, &say);
-        if let Err(error) = started.await {
+        if let Err(error) = stack.start_parts(state, &guests, options, say).await {
             stack.stop().await;
             return Err(error);
         }
         Ok(stack)
     }
 
-    async fn start_parts(&mut self, state: &State, places: &Places, options: &Options, say: &impl Fn(&str)) -> Result<()> {
-        let last: Addresses = state.read(ADDRESSES)?.unwrap_or_default();
+    async fn start_parts(
+        &mut self,
+        state: &State,
+        guests: &Path,
+        options: &Options,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> Result<()> {
+        let last: Kept = state.read(KEPT)?.unwrap_or_default();
         let preferred = LISTEN.parse().ok();
         let http = choose(options.listen.into_iter().chain(last.http).chain(preferred));
-        let grpc = choose(last.grpc.into_iter());
+        let grpc = choose(last.grpc);
         let url = self.database.url().to_owned();
-        state.write("config/region.toml", &settings::region(state, places, http, grpc, &url), 0o600)?;
+        state.write("config/region.toml", &settings::region(state, http, grpc, &url), 0o600)?;
         let ready = self.start_part(state, REGION).await?;
         let (base, upcall) = (address(&ready, "http")?, address(&ready, "grpc")?);
         // From now on region may die and come back: at the same addresses, because the others know them.
         let (http, grpc) = (socket(&base)?, socket(&upcall)?);
-        let addresses = Addresses { http: Some(http), grpc: Some(grpc) };
-        state.write(ADDRESSES, &serde_json::to_string_pretty(&addresses)?, 0o644)?;
-        state.write("config/region.toml", &settings::region(state, places, http, grpc, &url), 0o600)?;
+        let kept = Kept { http: Some(http), grpc: Some(grpc), guests: Some(guests.to_owned()) };
+        state.write(KEPT, &serde_json::to_string_pretty(&kept)?, 0o644)?;
+        state.write("config/region.toml", &settings::region(state, http, grpc, &url), 0o600)?;
         say(&format!("region: {base}"));
 
         let password = read_secret(&settings::password_file(state))?;
-        let rc = Rc { auth_url: format!("{base}/v3"), user: ADMIN.to_owned(), password: Secret::new(password) };
+        let rc =
+            Rc { auth_url: format!("{base}/v3"), user: settings::ADMIN.to_owned(), password: Secret::new(password) };
         rc.write(state)?;
 
         state.write("config/baremetal-agent.toml", &settings::agent(state, &upcall), 0o600)?;
         let ready = self.start_part(state, AGENT).await?;
         say(&format!("baremetal-agent: {}, TFTP {}", address(&ready, "http")?, address(&ready, "tftp")?));
 
-        state.write("config/host.toml", &settings::host(state, places, &upcall), 0o600)?;
+        state.write("config/host.toml", &settings::host(state, &upcall, guests, &options.accel), 0o600)?;
         let ready = self.start_part(state, HOST).await?;
         say(&format!("host: {}", address(&ready, "grpc")?));
 
-        crate::registered::wait(&rc, REGISTERED_LIMIT).await.with_context(|| {
-            format!("look into {} and {}", state.log(HOST).display(), state.log(AGENT).display())
-        })?;
+        crate::registered::wait(&rc, REGISTERED_LIMIT)
+            .await
+            .with_context(|| format!("look into {} and {}", state.log(HOST).display(), state.log(AGENT).display()))?;
         say("host and agent are registered");
         Ok(())
     }
@@ -193,13 +204,13 @@ impl Stack {
             keeper.stop.cancel();
             let _ = keeper.task.await;
         }
-        self.database.stop().await;
+        self.database.stop(&self.board).await;
         self.board.forget(SUPERVISOR);
     }
 }
 
 /// The first of the wished addresses that is free, else any port of loopback.
-fn choose(wished: impl Iterator<Item = SocketAddr>) -> SocketAddr {
+fn choose(wished: impl IntoIterator<Item = SocketAddr>) -> SocketAddr {
     wished
         .into_iter()
         .find(|address| TcpListener::bind(address).is_ok())

@@ -65,7 +65,10 @@ pub fn logs(state: &State, part: &str, lines: Option<usize>) -> Result<()> {
     if !known || !path.exists() {
         let mut parts: Vec<String> = std::fs::read_dir(state.path("log"))
             .map(|entries| {
-                entries.flatten().filter_map(|e| Some(e.file_name().to_str()?.strip_suffix(".log")?.to_owned())).collect()
+                entries
+                    .flatten()
+                    .filter_map(|e| Some(e.file_name().to_str()?.strip_suffix(".log")?.to_owned()))
+                    .collect()
             })
             .unwrap_or_default();
         parts.sort();
