@@ -2,7 +2,8 @@
 //!
 //! [`Port::step`] does one round: it notices that the host is there (again), then says hello and proves readiness; it reads
 //! requests and sends heartbeats. A host that was restarted connects anew, and is told anew: the proof is for this boot, so
-//! telling it twice gives nothing away.
+//! telling it twice gives nothing away. A change of hosts may be too quick to be noticed, so a host's hello is answered with both
+//! frames as well.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -80,13 +81,11 @@ impl Port {
             return Ok(Step::Nothing);
         }
         if !self.host_is_there {
-            self.send(&Frame::Hello { version: PROTOCOL_VERSION })?;
-            self.send(ready)?;
+            self.announce(ready)?;
             self.host_is_there = true;
-            self.next_beat = Instant::now() + HEARTBEAT;
             return Ok(Step::Announced);
         }
-        if events.contains(PollFlags::IN) && self.receive()? {
+        if events.contains(PollFlags::IN) && self.receive(ready)? {
             return Ok(Step::Shutdown);
         }
         if Instant::now() >= self.next_beat {
@@ -94,6 +93,13 @@ impl Port {
             self.send(&Frame::Heartbeat { uptime_s: uptime() })?;
         }
         Ok(Step::Nothing)
+    }
+
+    fn announce(&mut self, ready: &Frame) -> io::Result<()> {
+        self.send(&Frame::Hello { version: PROTOCOL_VERSION })?;
+        self.send(ready)?;
+        self.next_beat = Instant::now() + HEARTBEAT;
+        Ok(())
     }
 
     /// Sends one frame.
@@ -122,7 +128,7 @@ impl Port {
     }
 
     /// Reads what is there; true when the host wants the machine off.
-    fn receive(&mut self) -> io::Result<bool> {
+    fn receive(&mut self, ready: &Frame) -> io::Result<bool> {
         let mut bytes = [0; 4096];
         let count = match self.file.read(&mut bytes) {
             Ok(count) => count,
@@ -132,10 +138,8 @@ impl Port {
         for frame in self.reader.push(&bytes[..count]) {
             match frame {
                 Ok(Frame::Shutdown) => return Ok(true),
-                Ok(Frame::Hello { version }) if version > PROTOCOL_VERSION => {
-                    self.send(&Frame::Hello { version: PROTOCOL_VERSION })?;
-                }
-                Ok(Frame::Hello { .. } | Frame::Ready { .. } | Frame::Heartbeat { .. } | Frame::Error { .. }) => {}
+                Ok(Frame::Hello { .. }) => self.announce(ready)?,
+                Ok(Frame::Ready { .. } | Frame::Heartbeat { .. } | Frame::Error { .. }) => {}
                 Err(error @ BadFrame::Unknown) => self.send(&Frame::Error { message: error.to_string() })?,
                 Err(error @ BadFrame::TooLong) => {
                     let _ = self.send(&Frame::Error { message: error.to_string() });
@@ -195,22 +199,22 @@ mod tests {
     fn a_shutdown_is_understood_among_other_frames() {
         let (mut port, mut host) = pair();
         step(&mut port).unwrap();
-        host.write_all(b"{\"type\":\"hello\",\"version\":1}\n{\"type\":\"shut").unwrap();
+        host.write_all(b"{\"type\":\"heartbeat\",\"uptime_s\":1}\n{\"type\":\"shut").unwrap();
         assert_eq!(step(&mut port).unwrap(), Step::Nothing);
         host.write_all(b"down\"}\n").unwrap();
         assert_eq!(step(&mut port).unwrap(), Step::Shutdown);
     }
 
     #[test]
-    fn what_is_not_understood_is_answered_and_a_newer_host_is_told_our_version() {
+    fn what_is_not_understood_is_answered_and_a_hello_brings_the_proof_again() {
         let (mut port, mut host) = pair();
         step(&mut port).unwrap();
         read(&host, 2);
         host.write_all(b"{\"type\":\"dance\"}\n{\"type\":\"hello\",\"version\":9}\n").unwrap();
         assert_eq!(step(&mut port).unwrap(), Step::Nothing);
-        let answers = read(&host, 2);
+        let answers = read(&host, 3);
         assert!(matches!(answers[0], Frame::Error { .. }), "{answers:?}");
-        assert_eq!(answers[1], Frame::Hello { version: 1 });
+        assert_eq!(answers[1..], [Frame::Hello { version: 1 }, ready()]);
     }
 
     #[test]

@@ -42,7 +42,12 @@ pub fn say(device: &Path, text: &[u8]) -> io::Result<()> {
     let flags = i32::try_from((OFlags::NOCTTY | OFlags::NONBLOCK).bits()).unwrap_or_default();
     let mut file = std::fs::OpenOptions::new().write(true).custom_flags(flags).open(device)?;
     rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
-    file.write_all(text)
+    file.write_all(text)?;
+    // A getty that comes next throws away what is still on its way out.
+    if rustix::termios::isatty(&file) {
+        rustix::termios::tcdrain(&file)?;
+    }
+    Ok(())
 }
 
 /// Decides when the ready frame goes to the serial console.

@@ -1,0 +1,365 @@
+"""Boots the rescue image in QEMU (TCG) the way a host does, and checks what it promises.
+
+Each case is a function below, named by its promise; `smoke.sh IMAGE NAME` runs one. Sockets, disks and logs live in a temporary
+folder; what a failing machine printed is shown. Nothing but loopback is used.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+
+IMAGE = sys.argv[1]
+READY_LIMIT = 120  # seconds; about 5 on an idle machine
+PREFIX = "LIFEBOAT-FRAME "
+CASES = []
+READY = []  # seconds from QEMU's start to the proof, in the case that runs
+# What crypt(3) makes of it with SHA-512; Python no longer can.
+PASSWORD = "correct horse"
+PASSWORD_HASH = "$6$lifeboatsmoke$oueXWoTRMaORoA7.3eXqeIZJMcTJ6MbqznaO0kZOcV8wz8nxdM2d8C7vkWoTJQTU9tGe7RNcTP8Pr2tj5O9021"
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def wait(what, condition, limit=60):
+    """Waits until the condition returns something, and returns it."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        if result := condition():
+            return result
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {limit} s")
+
+
+class Session:
+    """What a host makes up for one boot."""
+
+    def __init__(self, folder, ssh=True, password=False, boot=1):
+        self.key = secrets.token_bytes(32)
+        self.values = {
+            "version": 1,
+            "session": str(uuid.uuid4()),
+            "key": self.key.hex(),
+            "nonce": secrets.token_hex(16),
+            "boot": boot,
+            "ssh_keys": [],
+        }
+        self.ssh_key = f"{folder}/key"
+        if ssh:
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.ssh_key], check=True)
+            with open(self.ssh_key + ".pub") as public:
+                self.values["ssh_keys"] = [public.read().strip()]
+        if password:
+            self.values["password_hash"] = PASSWORD_HASH
+
+    def write(self, path):
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            json.dump(self.values, file)
+
+    def check(self, frame):
+        """The report, if the proof is right."""
+        mac = hmac.new(self.key, frame["payload"].encode(), hashlib.sha256).hexdigest()
+        assert hmac.compare_digest(mac, frame["mac"]), "the proof is not made with the session's key"
+        report = json.loads(frame["payload"])
+        for field in ("session", "nonce", "boot"):
+            assert report[field] == self.values[field], f"the proof is for another {field}"
+        return report
+
+
+class Machine:
+    def __init__(self, folder, session=None, port=True, machine="q35", extra=(), append="", secrets_text=None):
+        self.folder = folder
+        self.port_path, self.console_path, self.qmp_path = (f"{folder}/{name}.sock" for name in ("port", "console", "qmp"))
+        self.log = f"{folder}/console.log"
+        with open(f"{IMAGE}/image.json") as file:
+            self.description = json.load(file)
+        command = [
+            "qemu-system-x86_64", "-machine", f"{machine},accel=tcg", "-nodefaults", "-no-user-config", "-display", "none",
+            "-m", str(self.description["min_memory_mib"]), "-no-reboot",
+            "-kernel", f"{IMAGE}/kernel", "-initrd", f"{IMAGE}/initramfs",
+            "-chardev", f"socket,id=console,path={self.console_path},server=on,wait=off,logfile={self.log}",
+            "-serial", "chardev:console",
+            "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
+        ]
+        if port:
+            command += [
+                "-device", "virtio-serial-pci", "-chardev", f"socket,id=rescue,path={self.port_path},server=on,wait=off",
+                "-device", "virtserialport,chardev=rescue,name=org.lifeboat.rescue.0",
+            ]
+        if session:
+            session.write(f"{folder}/session.json")
+            append += f" lifeboat.session={session.values['session']}"
+        if secrets_text is not None:
+            with open(f"{folder}/session.json", "w") as file:
+                file.write(secrets_text)
+        if session or secrets_text is not None:
+            command += ["-fw_cfg", f"name=opt/org.lifeboat/session,file={folder}/session.json"]
+        command += ["-append", f"{self.description['cmdline']} yn_rescue_mode=true {append}"]
+        self.started = time.monotonic()
+        self.process = subprocess.Popen([*command, *extra], stdin=subprocess.DEVNULL)
+        self.buffer = b""
+        self.port = None
+
+    def connect(self, path):
+        def attempt():
+            stream = socket.socket(socket.AF_UNIX)
+            with contextlib.suppress(OSError):
+                stream.connect(path)
+                return stream
+            assert self.process.poll() is None, f"QEMU ended with {self.process.returncode}"
+        return wait(f"a connection to {path}", attempt)
+
+    def frame(self, limit=READY_LIMIT):
+        """The next frame from the port."""
+        if self.port is None:
+            self.port, self.buffer = self.connect(self.port_path), b""
+        self.port.settimeout(limit)
+        while b"\n" not in self.buffer:
+            data = self.port.recv(65536)
+            assert data, "the port was closed"
+            self.buffer += data
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return json.loads(line)
+
+    def ready(self, session):
+        assert self.frame() == {"type": "hello", "version": 1}
+        frame = self.frame()
+        assert frame["type"] == "ready", frame
+        READY.append(time.monotonic() - self.started)
+        return session.check(frame)
+
+    def send(self, frame):
+        self.port.sendall(json.dumps(frame).encode() + b"\n")
+
+    def output(self):
+        with contextlib.suppress(FileNotFoundError), open(self.log, errors="replace") as file:
+            return file.read().replace("\r", "")
+        return ""
+
+    def console_frame(self):
+        for line in self.output().splitlines():
+            if line.startswith(PREFIX):
+                with contextlib.suppress(ValueError):
+                    return json.loads(line[len(PREFIX):])
+
+    def sees(self, text, limit=READY_LIMIT):
+        wait(f"{text!r} on the console", lambda: text in self.output(), limit)
+
+    def powerdown(self):
+        with self.connect(self.qmp_path) as qmp, qmp.makefile("rw") as lines:
+            lines.readline()
+            for command in ("qmp_capabilities", "system_powerdown"):
+                lines.write(json.dumps({"execute": command}) + "\n")
+                lines.flush()
+                lines.readline()
+
+    def ended(self, limit=60):
+        assert self.process.wait(limit) == 0
+
+    def ssh(self, port, session, known_hosts, command, *options):
+        return subprocess.run(
+            ["ssh", "-F", "none", "-p", str(port), "-i", session.ssh_key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+             "-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}", "-o", "ConnectTimeout=30",
+             *options, "root@127.0.0.1", command],
+            capture_output=True, text=True, timeout=120)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def machine(*args, **options):
+    with tempfile.TemporaryDirectory(prefix="lifeboat-smoke-") as folder:
+        session_options = options.pop("session", None)
+        session = Session(folder, **session_options) if session_options is not None else None
+        disks = options.pop("disks", lambda folder: [])(folder)
+        vm = Machine(folder, session, *args, extra=[*disks, *options.pop("extra", [])], **options)
+        try:
+            yield vm, session
+        except BaseException:
+            print("--- the machine's console:\n" + "\n".join(vm.output().splitlines()[-40:]) + "\n---", file=sys.stderr)
+            raise
+        finally:
+            vm.stop()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def user_net(port, model="virtio-net-pci"):
+    return ["-netdev", f"user,id=n0,hostfwd=tcp:127.0.0.1:{port}-:22", "-device", f"{model},netdev=n0"]
+
+
+DISK_UUID = "11111111-2222-4333-8444-555555555555"
+
+
+def one_disk(folder):
+    """A file system that fills a disk, and holds one file."""
+    os.mkdir(f"{folder}/files")
+    with open(f"{folder}/files/fstab", "w") as file:
+        file.write("broken\n")
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", "guestroot", "-U", DISK_UUID, "-d", f"{folder}/files",
+                    f"{folder}/disk.img", "64M"], check=True, stdout=subprocess.DEVNULL)
+    return ["-drive", f"file={folder}/disk.img,format=raw,if=none,id=d0",
+            "-device", "virtio-blk-pci,drive=d0,serial=root-disk"]
+
+
+@case
+def proves_repairs_and_shuts_down():
+    """Proof over the port, disk seen, SSH with the published host key, a repair that survives, shutdown by frame."""
+    port = free_port()
+    with machine(session={}, disks=one_disk, extra=user_net(port), append="lifeboat.disks=1") as (vm, session):
+        report = vm.ready(session)
+        assert report["image"] == f"small {vm.description['version']}", report["image"]
+        [disk] = report["disks"]
+        assert (disk["name"], disk["size"], disk["serial"], disk["read_only"]) == ("vda", 64 << 20, "root-disk", False), disk
+        [part] = disk["parts"]
+        assert (part["filesystem"], part["label"], part["uuid"]) == ("ext4", "guestroot", DISK_UUID), part
+        assert report["addresses"][0] == "eth0 10.0.2.15/24", report["addresses"]
+
+        known_hosts = f"{vm.folder}/known_hosts"
+        with open(known_hosts, "w") as file:
+            file.write(f"[127.0.0.1]:{port} {report['ssh_host_key']}\n")
+        shown = subprocess.run(["ssh-keygen", "-lf", known_hosts], capture_output=True, text=True, check=True).stdout
+        assert report["ssh_fingerprint"] == shown.split()[1], (report["ssh_fingerprint"], shown)
+        run = vm.ssh(port, session, known_hosts, "mount /dev/vda /mnt && echo repaired > /mnt/fstab && id -u && cat /etc/motd")
+        assert run.returncode == 0 and run.stdout.startswith("0\n"), run
+        assert "/dev/vda" in run.stdout and "guestroot" in run.stdout, run.stdout
+
+        refused = vm.ssh(port, session, known_hosts, "true", "-o", "PubkeyAuthentication=no")
+        assert refused.returncode == 255 and "Permission denied (publickey)" in refused.stderr, refused
+        copied = subprocess.run(
+            ["scp", "-q", "-F", "none", "-P", str(port), "-i", session.ssh_key, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
+             "-o", f"UserKnownHostsFile={known_hosts}", "root@127.0.0.1:/mnt/fstab", f"{vm.folder}/copy"],
+            capture_output=True, text=True, timeout=60)
+        assert copied.returncode == 0, copied
+
+        # The same port, a new connection: a host that was restarted says hello and is told once more, and beats go on.
+        vm.port.close()
+        vm.port = None
+        vm.frame(30)
+        vm.send({"type": "hello", "version": 1})
+        assert session.check(wait("the proof again", lambda: (frame := vm.frame(30))["type"] == "ready" and frame)) == report
+        assert wait("a heartbeat", lambda: (frame := vm.frame(30))["type"] == "heartbeat" and frame)["uptime_s"] > 0
+
+        vm.send({"type": "shutdown"})
+        vm.ended()
+        assert "login:" not in vm.output() and "no login here" in vm.output()
+        for secret in (session.values["key"], session.values["nonce"]):
+            assert secret not in vm.output()
+        content = subprocess.run(["debugfs", "-R", "cat /fstab", f"{vm.folder}/disk.img"], capture_output=True, text=True, check=True)
+        assert content.stdout == "repaired\n", content
+        state = subprocess.run(["e2fsck", "-fn", f"{vm.folder}/disk.img"], capture_output=True, text=True)
+        assert state.returncode == 0 and "recovering journal" not in state.stdout, state
+
+
+@case
+def proves_on_the_console_without_a_port():
+    with machine(session={"ssh": False}, port=False, disks=one_disk) as (vm, session):
+        report = session.check(wait("a frame on the console", vm.console_frame, READY_LIMIT))
+        assert [disk["serial"] for disk in report["disks"]] == ["root-disk"]
+        assert "ssh_host_key" not in report, "nobody could log in, so there is no SSH"
+        vm.sees("neither an SSH key nor a password")
+        wait("the power button to be watched", lambda: pressed_off(vm))
+
+
+@case
+def proves_on_the_console_when_nobody_listens_and_again_on_the_port():
+    with machine(session={}) as (vm, session):
+        session.check(wait("a frame on the console", vm.console_frame, READY_LIMIT))
+        vm.ready(session)
+
+
+def pressed_off(vm):
+    """Presses the power button, as often as a host would: before the machine watches it, a press is lost."""
+    vm.powerdown()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return vm.process.wait(2) == 0
+
+
+@case
+def a_password_opens_the_console_and_a_wrong_one_does_not():
+    with machine(session={"ssh": False, "password": True}) as (vm, session):
+        vm.ready(session)
+        console = vm.connect(vm.console_path)
+        # A client that does not read holds up the machine's console: after some hundred bytes QEMU waits for it.
+        threading.Thread(target=lambda: all(iter(lambda: console.recv(4096), b"")), daemon=True).start()
+        for word, answer in (("wrong", "Login incorrect"), ("", "Login incorrect"), (PASSWORD, "[rescue] ~ #")):
+            for prompt, line in (("login: ", "root"), ("Password: ", word)):
+                wait(f"the prompt {prompt!r}", lambda: vm.output().endswith(prompt))
+                console.sendall(line.encode() + b"\n")
+            vm.sees(answer)
+        console.sendall(b"poweroff\n")
+        vm.ended()
+
+
+@case
+def without_a_session_nobody_gets_in():
+    """A boot over the network has no fw_cfg: hello on the console, no login, no SSH."""
+    port = free_port()
+    with machine(extra=user_net(port)) as (vm, _):
+        assert wait("a frame on the console", vm.console_frame, READY_LIMIT) == {"type": "hello", "version": 1}
+        vm.sees("nobody can log in")
+        wait("power off", lambda: pressed_off(vm))
+        assert "login:" not in vm.output()
+
+
+@case
+def a_broken_session_file_is_told_without_its_content():
+    with machine(secrets_text='{"version":1,"key":"hunter2') as (vm, _):
+        vm.sees("it is cut off")
+        vm.sees("nobody can log in")
+        assert "hunter2" not in vm.output()
+
+
+def many_disks(folder):
+    options = []
+    for name in ("scsi", "nvme", "ide", "ro"):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "raw", f"{folder}/{name}.img", "16M"], check=True)
+        readonly = ",readonly=on" if name == "ro" else ""
+        options += ["-drive", f"file={folder}/{name}.img,format=raw,if=none,id={name}{readonly}"]
+    return options + [
+        "-device", "virtio-scsi-pci,id=s0", "-device", "scsi-hd,drive=scsi,serial=on-scsi",
+        "-device", "nvme,drive=nvme,serial=on-nvme", "-device", "ide-hd,drive=ide,serial=on-ide",
+        "-device", "virtio-blk-pci,drive=ro,serial=on-virtio"]
+
+
+@case
+def disks_on_every_bus_are_seen():
+    for append in ("lifeboat.disks=4", ""):
+        with machine(session={}, machine="pc", disks=many_disks, append=append) as (vm, session):
+            disks = {disk["serial"]: disk for disk in vm.ready(session)["disks"]}
+            assert set(disks) == {"on-scsi", "on-nvme", "on-ide", "on-virtio"}, disks
+            assert [serial for serial, disk in disks.items() if disk["read_only"]] == ["on-virtio"], disks
+
+
+def main():
+    names = sys.argv[2:]
+    for function in CASES:
+        if names and function.__name__ not in names:
+            continue
+        start = time.monotonic()
+        function()
+        seconds = "".join(f", ready after {seconds:.1f}" for seconds in READY)
+        print(f"smoke: {function.__name__} ({time.monotonic() - start:.1f} s{seconds})", flush=True)
+        READY.clear()
+
+
+main()
