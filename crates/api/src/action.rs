@@ -33,6 +33,12 @@ pub trait Action: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn check(&self) -> Result<(), Invalid> {
         Ok(())
     }
+
+    /// What a repeat under the same idempotency key is answered with: the extra without its secrets.
+    #[must_use]
+    fn forget_secrets(extra: Self::Extra) -> Self::Extra {
+        extra
+    }
 }
 
 /// A body has the right shape but not a value that can be used.

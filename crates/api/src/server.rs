@@ -235,11 +235,11 @@ impl Action for Start {
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 pub struct Stop {
     /// Do not wait for the guest: quit it at once
-    #[cfg_attr(feature = "clap", arg(long = "force"))]
+    #[cfg_attr(feature = "clap", arg(long = "force", alias = "is-force"))]
     #[serde(default)]
     pub is_force: bool,
     /// Seconds the guest gets to power off before it is quit (1 to 3600; default 60)
-    #[cfg_attr(feature = "clap", arg(long = "timeout"))]
+    #[cfg_attr(feature = "clap", arg(long = "stop-timeout", alias = "timeout-secs"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_secs: Option<u32>,
 }
@@ -325,6 +325,15 @@ impl Action for StartRescue {
         }
         Ok(())
     }
+    fn forget_secrets(extra: RescueAccess) -> RescueAccess {
+        RescueAccess {
+            rescue_session: extra.rescue_session.map(|session| SessionAccess {
+                password_shown: session.password_shown || session.password.is_some(),
+                password: None,
+                ..session
+            }),
+        }
+    }
 }
 
 /// A line for `authorized_keys` without options: type, base64, perhaps a comment; no control characters.
@@ -338,6 +347,18 @@ fn is_ssh_key(line: &str) -> bool {
         && blob.len() >= 32
         && blob.starts_with("AAAA")
         && blob.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+}
+
+/// `DELETE /servers/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct Delete {}
+impl Action for Delete {
+    type On = Servers;
+    type Extra = NoExtra;
+    const NAME: &'static str = "delete";
+    const SUMMARY: &'static str = "Delete a server and its disks";
 }
 
 /// How root's password in the rescue system comes about.

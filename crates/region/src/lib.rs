@@ -1,1 +1,27 @@
-//! (being written)
+//! Region: the compute service. REST Perform API, Model Dispatcher, durable tasks, and the upcalls of hosts and agents.
+//!
+//! Follow a request: [`http`] → [`dispatch`] → one file per verb in [`guest`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`]. A
+//! verb changes rows and starts a task in one transaction; the task engine runs its stages, which ask hosts through [`host_client`]; their
+//! reports come in through [`upcall`]. [`reconcile`] looks again at what may have been missed.
+
+pub mod app;
+pub mod auth;
+pub mod baremetal;
+pub mod config;
+mod console;
+pub mod dispatch;
+pub mod error;
+pub mod event;
+pub mod guest;
+pub mod host;
+pub mod host_client;
+pub mod http;
+pub mod reconcile;
+pub mod rescue;
+mod run;
+pub mod secrets;
+pub mod task;
+pub mod upcall;
+
+pub use config::Config;
+pub use run::{Region, StartError};

@@ -1,1 +1,47 @@
-fn main() {}
+//! The region program.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use region::{Config, Region};
+
+/// Lifeboat's compute service: REST Perform API, durable tasks, upcalls of hosts and baremetal agents.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// The configuration file (TOML or YAML); deploy/config/region.toml shows every key
+    #[arg(long, env = "REGION_CONFIG")]
+    config: Option<PathBuf>,
+    /// Write the addresses to this file, as JSON {"http", "grpc"}, once they are served
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    service::install_crypto();
+    let args = Args::parse();
+    let mut config: Config = service::config::load("REGION", args.config.as_deref())?;
+    if let Ok(url) = std::env::var("DATABASE_URL") {
+        config.database.url = url;
+    }
+    service::telemetry::init(&config.log);
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config, args.ready_file))
+}
+
+async fn serve(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<()> {
+    let stop = service::shutdown::on_signals()?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %config.shown(), "region starts");
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let region = Region::start(config).await?;
+    if let Some(file) = ready_file {
+        let ready = serde_json::json!({
+            "http": format!("http://{}", region.http),
+            "grpc": format!("{scheme}://{}", region.grpc),
+        });
+        service::files::write_atomic(&file, ready.to_string().as_bytes(), 0o644).context("--ready-file")?;
+    }
+    stop.cancelled().await;
+    region.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! Guests: servers, in the words of REST.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use types::desc::Desc;
+use types::{GuestId, GuestStatus, HostId, OperationId, PowerState, SessionId};
+
+use crate::schema::{guests, hosts};
+use crate::{Conn, QueryResult};
+
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Identifiable)]
+#[diesel(table_name = guests, check_for_backend(Pg))]
+pub struct Guest {
+    pub id: GuestId,
+    pub name: String,
+    pub project: String,
+    pub status: GuestStatus,
+    pub status_reason: Option<String>,
+    pub power_state: PowerState,
+    pub power_changed_at: DateTime<Utc>,
+    pub host_id: HostId,
+    pub hypervisor: String,
+    pub vcpu_count: i32,
+    pub vmem_size: i32,
+    pub desc: Value,
+    pub metadata: Value,
+    pub rescue_session_id: Option<SessionId>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub update_version: i64,
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+impl Guest {
+    /// What its host was asked to create.
+    ///
+    /// # Errors
+    /// A row written by a newer version.
+    pub fn parsed_desc(&self) -> serde_json::Result<Desc> {
+        serde_json::from_value(self.desc.clone())
+    }
+
+    /// For the API. `host` is the host's name, `task` what is at work on it.
+    ///
+    /// # Errors
+    /// A row written by a newer version.
+    pub fn view(self, host: String, task: Option<api::task::TaskBrief>) -> serde_json::Result<api::server::Server> {
+        let desc = self.parsed_desc()?;
+        let metadata: BTreeMap<String, String> = serde_json::from_value(self.metadata)?;
+        Ok(api::server::Server {
+            id: self.id,
+            name: self.name,
+            rescue_mode: GuestStatus::OF_RESCUE.contains(&self.status),
+            status: self.status,
+            status_reason: self.status_reason,
+            power_state: self.power_state,
+            hypervisor: self.hypervisor,
+            host_id: self.host_id,
+            host,
+            arch: desc.arch,
+            machine: desc.machine,
+            firmware: desc.firmware,
+            vcpu_count: desc.vcpu,
+            vmem_size: desc.memory_mib,
+            disks: desc
+                .disks
+                .into_iter()
+                .map(|d| api::server::ServerDisk {
+                    id: d.id,
+                    index: d.index,
+                    size: d.size_mib,
+                    driver: d.driver,
+                    format: d.format,
+                    image: d.image,
+                    serial: d.serial,
+                })
+                .collect(),
+            nics: desc
+                .nics
+                .into_iter()
+                .map(|n| api::server::ServerNic { index: n.index, mac: n.mac, model: n.model, forwards: n.forwards })
+                .collect(),
+            rescue_session_id: self.rescue_session_id,
+            task,
+            metadata,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            update_version: self.update_version,
+        })
+    }
+}
+
+pub async fn insert(conn: &mut Conn, guest: &Guest) -> QueryResult<()> {
+    diesel::insert_into(guests::table).values(guest).execute(conn).await.map(drop)
+}
+
+/// The guest, locked until the transaction ends. A deleted one is not found.
+pub async fn lock(conn: &mut Conn, id: GuestId) -> QueryResult<Option<Guest>> {
+    guests::table
+        .filter(guests::id.eq(id))
+        .filter(guests::deleted_at.is_null())
+        .select(Guest::as_select())
+        .for_update()
+        .first(conn)
+        .await
+        .optional()
+}
+
+pub async fn get(conn: &mut Conn, id: GuestId) -> QueryResult<Option<Guest>> {
+    guests::table
+        .filter(guests::id.eq(id))
+        .filter(guests::deleted_at.is_null())
+        .select(Guest::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Moves the status, and the reason with it.
+pub async fn set_status(conn: &mut Conn, id: GuestId, status: GuestStatus, reason: Option<&str>) -> QueryResult<()> {
+    diesel::update(guests::table.find(id))
+        .set((
+            guests::status.eq(status),
+            guests::status_reason.eq(reason),
+            guests::updated_at.eq(diesel::dsl::now),
+            guests::update_version.eq(guests::update_version + 1),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+pub async fn set_session(conn: &mut Conn, id: GuestId, session: Option<SessionId>) -> QueryResult<()> {
+    diesel::update(guests::table.find(id)).set(guests::rescue_session_id.eq(session)).execute(conn).await.map(drop)
+}
+
+pub async fn set_deleted(conn: &mut Conn, id: GuestId) -> QueryResult<()> {
+    diesel::update(guests::table.find(id))
+        .set((guests::deleted_at.eq(diesel::dsl::now), guests::updated_at.eq(diesel::dsl::now)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Writes what a host observed; true if it is news. Never touches the status.
+pub async fn set_power(conn: &mut Conn, id: GuestId, host: HostId, power: PowerState) -> QueryResult<bool> {
+    diesel::update(guests::table.find(id))
+        .filter(guests::host_id.eq(host))
+        .filter(guests::power_state.ne(power))
+        .set((guests::power_state.eq(power), guests::power_changed_at.eq(diesel::dsl::now)))
+        .execute(conn)
+        .await
+        .map(|rows| rows > 0)
+}
+
+/// Ids and names of live guests that `ident` may mean: the one of this id, or else all of this name, at most two.
+pub async fn find(conn: &mut Conn, ident: &str) -> QueryResult<Vec<GuestId>> {
+    if let Ok(id) = ident.parse::<GuestId>() {
+        let found = guests::table
+            .filter(guests::id.eq(id))
+            .filter(guests::deleted_at.is_null())
+            .select(guests::id)
+            .load(conn)
+            .await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    guests::table
+        .filter(guests::name.eq(ident))
+        .filter(guests::deleted_at.is_null())
+        .select(guests::id)
+        .limit(2)
+        .load(conn)
+        .await
+}
+
+/// What a list of guests is filtered and ordered by.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub name: Option<String>,
+    pub search: Option<String>,
+    pub status: Vec<GuestStatus>,
+    pub order_by: OrderBy,
+    pub descending: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OrderBy {
+    #[default]
+    CreatedAt,
+    Name,
+    Status,
+}
+
+/// One page with the hosts' names, and how many there are in all.
+pub async fn list(
+    conn: &mut Conn,
+    filter: &Filter,
+    limit: i64,
+    offset: i64,
+) -> QueryResult<(Vec<(Guest, String)>, i64)> {
+    let matching = || {
+        let mut query = guests::table.inner_join(hosts::table).filter(guests::deleted_at.is_null()).into_boxed::<Pg>();
+        if let Some(name) = &filter.name {
+            query = query.filter(guests::name.eq(name.clone()));
+        }
+        if let Some(search) = &filter.search {
+            let pattern = crate::contains_pattern(search);
+            query = match search.parse::<GuestId>() {
+                Ok(id) => query.filter(guests::id.eq(id).or(guests::name.ilike(pattern))),
+                Err(_) => query.filter(guests::name.ilike(pattern)),
+            };
+        }
+        if !filter.status.is_empty() {
+            query = query.filter(guests::status.eq_any(filter.status.clone()));
+        }
+        query
+    };
+    let total = matching().count().get_result(conn).await?;
+    let page = matching().select((Guest::as_select(), hosts::name)).limit(limit).offset(offset);
+    let page = match (filter.order_by, filter.descending) {
+        (OrderBy::CreatedAt, false) => page.order((guests::created_at.asc(), guests::id.asc())),
+        (OrderBy::CreatedAt, true) => page.order((guests::created_at.desc(), guests::id.desc())),
+        (OrderBy::Name, false) => page.order((guests::name.asc(), guests::id.asc())),
+        (OrderBy::Name, true) => page.order((guests::name.desc(), guests::id.desc())),
+        (OrderBy::Status, false) => page.order((guests::status.asc(), guests::id.asc())),
+        (OrderBy::Status, true) => page.order((guests::status.desc(), guests::id.desc())),
+    };
+    Ok((page.load(conn).await?, total))
+}
+
+/// Guests whose status has not followed what their host sees since `before`: `running` but off, or `ready` but on.
+pub async fn drifted(conn: &mut Conn, before: DateTime<Utc>) -> QueryResult<Vec<GuestId>> {
+    guests::table
+        .filter(guests::deleted_at.is_null())
+        .filter(guests::power_changed_at.lt(before))
+        .filter(
+            (guests::status.eq(GuestStatus::Running).and(guests::power_state.eq(PowerState::Shutoff)))
+                .or(guests::status.eq(GuestStatus::Ready).and(guests::power_state.eq(PowerState::Running))),
+        )
+        .select(guests::id)
+        .limit(500)
+        .load(conn)
+        .await
+}
+
+/// Whether a live task's operation is on a guest of this host: another host's report on it counts for nothing.
+pub async fn operation_is_on(conn: &mut Conn, operation: OperationId, host: HostId) -> QueryResult<bool> {
+    use task_engine::schema::tasks;
+    let on = tasks::table
+        .filter(tasks::operation.eq(operation.uuid()))
+        .filter(tasks::ended_at.is_null())
+        .select(tasks::obj_id)
+        .first::<Option<uuid::Uuid>>(conn)
+        .await
+        .optional()?
+        .flatten();
+    let Some(guest) = on else { return Ok(false) };
+    let found = guests::table.find(GuestId::from_uuid(guest)).select(guests::host_id).first::<HostId>(conn).await;
+    Ok(found.optional()? == Some(host))
+}

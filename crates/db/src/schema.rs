@@ -1,0 +1,147 @@
+//! The tables of the migrations, as diesel sees them.
+
+diesel::table! {
+    hosts (id) {
+        id -> Uuid,
+        name -> Text,
+        zone -> Text,
+        endpoint -> Text,
+        version -> Text,
+        arch -> Text,
+        accelerator -> Text,
+        qemu_versions -> Jsonb,
+        cpus -> Int4,
+        memory_mib -> Int8,
+        memory_free_mib -> Int8,
+        storage_free_mib -> Int8,
+        enabled -> Bool,
+        last_heartbeat -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    baremetal_agents (id) {
+        id -> Uuid,
+        name -> Text,
+        zone -> Text,
+        http_endpoint -> Text,
+        tftp_endpoint -> Text,
+        version -> Text,
+        images -> Jsonb,
+        enabled -> Bool,
+        draining -> Bool,
+        last_heartbeat -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    guests (id) {
+        id -> Uuid,
+        name -> Text,
+        project -> Text,
+        status -> Text,
+        status_reason -> Nullable<Text>,
+        power_state -> Text,
+        power_changed_at -> Timestamptz,
+        host_id -> Uuid,
+        hypervisor -> Text,
+        vcpu_count -> Int4,
+        vmem_size -> Int4,
+        desc -> Jsonb,
+        metadata -> Jsonb,
+        rescue_session_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        update_version -> Int8,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    rescue_sessions (id) {
+        id -> Uuid,
+        guest_id -> Uuid,
+        state -> Text,
+        image -> Jsonb,
+        disk_mode -> Text,
+        reason -> Nullable<Text>,
+        user_name -> Text,
+        prior_status -> Text,
+        stop_how -> Nullable<Text>,
+        stop_seconds -> Nullable<Float8>,
+        ready -> Nullable<Jsonb>,
+        is_ready -> Bool,
+        boot -> Int4,
+        credentials -> Nullable<Bytea>,
+        password_shown -> Bool,
+        source_sha256 -> Nullable<Text>,
+        start_task_id -> Nullable<Uuid>,
+        stop_task_id -> Nullable<Uuid>,
+        started_at -> Timestamptz,
+        ready_at -> Nullable<Timestamptz>,
+        expires_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        cause -> Nullable<Text>,
+        evidence -> Jsonb,
+    }
+}
+
+diesel::table! {
+    events (id) {
+        id -> Int8,
+        obj_type -> Text,
+        obj_id -> Uuid,
+        obj_name -> Text,
+        action -> Text,
+        success -> Bool,
+        notes -> Text,
+        old_status -> Nullable<Text>,
+        new_status -> Nullable<Text>,
+        user_name -> Text,
+        project -> Text,
+        source -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        task_id -> Nullable<Uuid>,
+        ops_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Uuid,
+        name -> Text,
+        password_hash -> Text,
+        project -> Text,
+        role -> Text,
+        enabled -> Bool,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tokens (hash) {
+        hash -> Bytea,
+        user_id -> Uuid,
+        issued_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (user_name, key) {
+        user_name -> Text,
+        key -> Text,
+        request -> Bytea,
+        status -> Int4,
+        answer -> Jsonb,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(guests -> hosts (host_id));
+diesel::joinable!(rescue_sessions -> guests (guest_id));
+diesel::joinable!(tokens -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(hosts, guests, rescue_sessions, users, tokens);

@@ -1,0 +1,235 @@
+//! Rescue sessions: one stay of one guest in rescue mode.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use types::operation::StopHow;
+use types::rescue::ReadyReport;
+use types::{DiskMode, GuestId, GuestStatus, SessionId, SessionState, TaskId};
+
+use crate::schema::{guests, rescue_sessions};
+use crate::{Conn, QueryResult};
+
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = rescue_sessions, check_for_backend(Pg))]
+pub struct RescueSession {
+    pub id: SessionId,
+    pub guest_id: GuestId,
+    pub state: SessionState,
+    pub image: Value,
+    pub disk_mode: DiskMode,
+    pub reason: Option<String>,
+    pub user_name: String,
+    pub prior_status: GuestStatus,
+    pub stop_how: Option<StopHow>,
+    pub stop_seconds: Option<f64>,
+    pub ready: Option<Value>,
+    pub is_ready: bool,
+    pub boot: i32,
+    pub credentials: Option<Vec<u8>>,
+    pub password_shown: bool,
+    pub source_sha256: Option<String>,
+    pub start_task_id: Option<TaskId>,
+    pub stop_task_id: Option<TaskId>,
+    pub started_at: DateTime<Utc>,
+    pub ready_at: Option<DateTime<Utc>>,
+    pub expires_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub cause: Option<String>,
+    pub evidence: Value,
+}
+
+impl RescueSession {
+    /// For the API. `server` is the guest's name.
+    ///
+    /// # Errors
+    /// A row written by a newer version.
+    pub fn view(self, server: String) -> serde_json::Result<api::rescue::RescueSession> {
+        let ready: Option<ReadyReport> = self.ready.map(serde_json::from_value).transpose()?;
+        Ok(api::rescue::RescueSession {
+            id: self.id,
+            server_id: self.guest_id,
+            server,
+            state: self.state,
+            image: serde_json::from_value::<api::rescue::SessionImage>(self.image)?,
+            disk_mode: self.disk_mode,
+            reason: self.reason,
+            user: self.user_name,
+            prior_status: self.prior_status,
+            stop_how: self.stop_how,
+            stop_seconds: self.stop_seconds,
+            disks: ready.as_ref().map(|r| r.disks.clone()).unwrap_or_default(),
+            ssh_fingerprint: ready.as_ref().and_then(|r| r.ssh_fingerprint.clone()),
+            ssh_host_key: ready.as_ref().and_then(|r| r.ssh_host_key.clone()),
+            ready,
+            is_ready: self.is_ready,
+            boot: u32::try_from(self.boot).unwrap_or(0),
+            password_shown: self.password_shown,
+            start_task_id: self.start_task_id,
+            stop_task_id: self.stop_task_id,
+            started_at: self.started_at,
+            ready_at: self.ready_at,
+            expires_at: self.expires_at,
+            ended_at: self.ended_at,
+            cause: self.cause,
+            evidence: serde_json::from_value(self.evidence)?,
+        })
+    }
+}
+
+pub async fn insert(conn: &mut Conn, session: &RescueSession) -> QueryResult<()> {
+    diesel::insert_into(rescue_sessions::table).values(session).execute(conn).await.map(drop)
+}
+
+pub async fn get(conn: &mut Conn, id: SessionId) -> QueryResult<Option<RescueSession>> {
+    rescue_sessions::table.find(id).select(RescueSession::as_select()).first(conn).await.optional()
+}
+
+/// The open session of a guest.
+pub async fn open_of(conn: &mut Conn, guest: GuestId) -> QueryResult<Option<RescueSession>> {
+    rescue_sessions::table
+        .filter(rescue_sessions::guest_id.eq(guest))
+        .filter(rescue_sessions::ended_at.is_null())
+        .select(RescueSession::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// The session that a guest entered last, open or not.
+pub async fn latest_of(conn: &mut Conn, guest: GuestId) -> QueryResult<Option<RescueSession>> {
+    rescue_sessions::table
+        .filter(rescue_sessions::guest_id.eq(guest))
+        .order(rescue_sessions::started_at.desc())
+        .select(RescueSession::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+pub async fn set_start_task(conn: &mut Conn, id: SessionId, task: TaskId) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table.find(id))
+        .set(rescue_sessions::start_task_id.eq(task))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+pub async fn set_stopping(conn: &mut Conn, id: SessionId, task: TaskId) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table.find(id))
+        .set((rescue_sessions::state.eq(SessionState::Stopping), rescue_sessions::stop_task_id.eq(task)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Records how the guest was stopped on the way in; the first record stays.
+pub async fn set_stopped(conn: &mut Conn, id: SessionId, how: StopHow, seconds: f64) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table.find(id))
+        .filter(rescue_sessions::stop_how.is_null())
+        .set((rescue_sessions::stop_how.eq(how), rescue_sessions::stop_seconds.eq(seconds)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+pub async fn set_source(conn: &mut Conn, id: SessionId, sha256: &str) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table.find(id))
+        .set(rescue_sessions::source_sha256.eq(sha256))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+pub async fn set_ready(conn: &mut Conn, id: SessionId, ready: &Value, boot: i32) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table.find(id))
+        .set((
+            rescue_sessions::state.eq(SessionState::Active),
+            rescue_sessions::ready.eq(ready),
+            rescue_sessions::is_ready.eq(true),
+            rescue_sessions::boot.eq(boot),
+            rescue_sessions::ready_at.eq(diesel::dsl::now),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// What a host's heartbeat says of an active session: a reboot inside rescue makes it not ready until proven again.
+pub async fn set_boot(conn: &mut Conn, id: SessionId, guest: GuestId, boot: i32, is_ready: bool) -> QueryResult<bool> {
+    diesel::update(rescue_sessions::table.find(id))
+        .filter(rescue_sessions::guest_id.eq(guest))
+        .filter(rescue_sessions::state.eq(SessionState::Active))
+        .filter(rescue_sessions::boot.le(boot))
+        .filter(rescue_sessions::boot.ne(boot).or(rescue_sessions::is_ready.ne(is_ready)))
+        .set((rescue_sessions::boot.eq(boot), rescue_sessions::is_ready.eq(is_ready)))
+        .execute(conn)
+        .await
+        .map(|rows| rows > 0)
+}
+
+/// Ends a session, once, and forgets its credentials.
+pub async fn close(
+    conn: &mut Conn,
+    id: SessionId,
+    state: SessionState,
+    cause: Option<&str>,
+    evidence: &Value,
+) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table.find(id))
+        .filter(rescue_sessions::ended_at.is_null())
+        .set((
+            rescue_sessions::state.eq(state),
+            rescue_sessions::is_ready.eq(false),
+            rescue_sessions::credentials.eq(None::<Vec<u8>>),
+            rescue_sessions::ended_at.eq(diesel::dsl::now),
+            rescue_sessions::cause.eq(cause),
+            rescue_sessions::evidence.eq(evidence),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Open sessions whose time is up, with nothing at work on their way out.
+pub async fn expired(conn: &mut Conn) -> QueryResult<Vec<RescueSession>> {
+    rescue_sessions::table
+        .filter(rescue_sessions::ended_at.is_null())
+        .filter(rescue_sessions::state.eq(SessionState::Active))
+        .filter(rescue_sessions::expires_at.le(diesel::dsl::now))
+        .select(RescueSession::as_select())
+        .limit(200)
+        .load(conn)
+        .await
+}
+
+/// One page, newest first, with the guests' names, and how many there are in all.
+pub async fn list(
+    conn: &mut Conn,
+    guest: Option<GuestId>,
+    state: &[SessionState],
+    limit: i64,
+    offset: i64,
+) -> QueryResult<(Vec<(RescueSession, String)>, i64)> {
+    let matching = || {
+        let mut query = rescue_sessions::table.inner_join(guests::table).into_boxed::<Pg>();
+        if let Some(guest) = guest {
+            query = query.filter(rescue_sessions::guest_id.eq(guest));
+        }
+        if !state.is_empty() {
+            query = query.filter(rescue_sessions::state.eq_any(state.to_vec()));
+        }
+        query
+    };
+    let total = matching().count().get_result(conn).await?;
+    let page = matching()
+        .select((RescueSession::as_select(), guests::name))
+        .order((rescue_sessions::started_at.desc(), rescue_sessions::id.desc()))
+        .limit(limit)
+        .offset(offset)
+        .load(conn)
+        .await?;
+    Ok((page, total))
+}

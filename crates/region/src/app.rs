@@ -1,0 +1,47 @@
+//! What every request and every task of one region process shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use db::Pool;
+
+use crate::auth::Authority;
+use crate::config::Config;
+use crate::host_client::Hosts;
+use crate::secrets::SecretKey;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+pub struct Inner {
+    pub config: Config,
+    pub pool: Pool,
+    pub hosts: Hosts,
+    pub secrets: SecretKey,
+    pub authority: Authority,
+    /// Region as clients reach it: `http://IP:PORT`.
+    pub public_url: String,
+    /// Whose signature makes a rescue image bootable.
+    pub trust: artifact::Trust,
+}
+
+impl App {
+    pub fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Who was heard before this is offline.
+    #[must_use]
+    pub fn heard_since(&self) -> DateTime<Utc> {
+        Utc::now() - Duration::from_secs(self.config.heartbeat.limit_s.into())
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}

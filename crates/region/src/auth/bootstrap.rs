@@ -1,0 +1,54 @@
+//! The first administrator: made when the database knows no user of that name.
+
+use chrono::Utc;
+use db::Conn;
+use db::identity::User;
+use types::{Secret, UserId};
+
+use crate::auth::password;
+use crate::config::Bootstrap;
+use crate::error::{Error, Result};
+use crate::secrets;
+
+/// The project of administrators.
+pub const PROJECT: &str = "system";
+
+/// Makes the administrator. The password comes from the configured file, or is generated and written to it. The file rules: a user who
+/// exists already gets the password that stands in it, so that a lost one can be replaced by whoever owns the file.
+///
+/// # Errors
+/// The file can't be read or written, or others can read it; the database's errors.
+pub async fn run(conn: &mut Conn, config: &Bootstrap) -> Result<()> {
+    let existing = db::identity::user_named(conn, &config.user).await?;
+    let password = if config.password_file.exists() {
+        Secret::new(service::files::read_secret(&config.password_file).map_err(Error::internal)?)
+    } else if existing.is_some() {
+        return Ok(());
+    } else {
+        let password = secrets::password().map_err(Error::internal)?;
+        let text = format!("{}\n", password.expose());
+        service::files::write_atomic(&config.password_file, text.as_bytes(), 0o600).map_err(Error::internal)?;
+        tracing::info!(user = config.user, file = %config.password_file.display(), "made the first administrator");
+        password
+    };
+    if let Some(user) = existing {
+        let fits = password::Authority::default().check(user.password_hash, password.clone()).await?;
+        if !fits {
+            let hash = password::hash(password).await?;
+            db::identity::set_password(conn, &config.user, &hash).await?;
+            tracing::info!(user = config.user, "took the password from its file");
+        }
+        return Ok(());
+    }
+    let user = User {
+        id: UserId::generate(),
+        name: config.user.clone(),
+        password_hash: password::hash(password).await?,
+        project: PROJECT.into(),
+        role: "admin".into(),
+        enabled: true,
+        created_at: Utc::now(),
+    };
+    db::identity::insert_user(conn, &user).await?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Passwords: argon2id, computed off the async threads. A verified pair is remembered for seconds, because a command line logs in
+//! once per process.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use sha2::{Digest, Sha256};
+use types::Secret;
+
+use crate::error::{Error, Result};
+use crate::secrets::random;
+
+const REMEMBERED: Duration = Duration::from_secs(30);
+/// At most so many checks at once: each takes 19 MiB.
+const CHECKS: usize = 4;
+
+/// Checks passwords.
+pub struct Authority {
+    /// SHA-256 over hash and password, so that neither stands in memory for long.
+    verified: Mutex<HashMap<[u8; 32], Instant>>,
+    checks: tokio::sync::Semaphore,
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self { verified: Mutex::default(), checks: tokio::sync::Semaphore::new(CHECKS) }
+    }
+}
+
+impl Authority {
+    /// Whether the password fits the hash.
+    ///
+    /// # Errors
+    /// A hash that is not in PHC form.
+    pub async fn check(&self, hash: String, password: Secret) -> Result<bool> {
+        let pair: [u8; 32] =
+            Sha256::new().chain_update(&hash).chain_update([0]).chain_update(password.expose()).finalize().into();
+        if self.remembered(pair) {
+            return Ok(true);
+        }
+        let _turn = self.checks.acquire().await.map_err(Error::internal)?;
+        let fits = tokio::task::spawn_blocking(move || {
+            let hash = PasswordHash::new(&hash).map_err(|e| std::io::Error::other(e.to_string()))?;
+            Ok::<_, std::io::Error>(Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())
+        })
+        .await
+        .map_err(Error::internal)?
+        .map_err(Error::internal)?;
+        if fits {
+            self.lock().insert(pair, Instant::now());
+        }
+        Ok(fits)
+    }
+
+    fn remembered(&self, pair: [u8; 32]) -> bool {
+        let mut verified = self.lock();
+        verified.retain(|_, at| at.elapsed() < REMEMBERED);
+        verified.contains_key(&pair)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Instant>> {
+        self.verified.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The hash to store.
+///
+/// # Errors
+/// No random bytes.
+pub async fn hash(password: Secret) -> Result<String> {
+    let salt = random::<16>().map_err(Error::internal)?;
+    tokio::task::spawn_blocking(move || {
+        let salt = SaltString::encode_b64(&salt).map_err(|e| std::io::Error::other(e.to_string()))?;
+        Argon2::default()
+            .hash_password(password.expose().as_bytes(), &salt)
+            .map(|hash| hash.to_string())
+            .map_err(|e| std::io::Error::other(e.to_string()))
+    })
+    .await
+    .map_err(Error::internal)?
+    .map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_fits_its_own_hash_only() {
+        let authority = Authority::default();
+        let stored = hash(Secret::new("right")).await.unwrap();
+        for _ in 0..2 {
+            assert!(authority.check(stored.clone(), Secret::new("right")).await.unwrap());
+            assert!(!authority.check(stored.clone(), Secret::new("wrong")).await.unwrap());
+        }
+    }
+}

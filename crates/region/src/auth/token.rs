@@ -1,0 +1,38 @@
+//! Opaque random tokens. The database knows their SHA-256 only.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use db::Conn;
+use db::identity::User;
+use sha2::{Digest, Sha256};
+use types::rescue::hex;
+use types::{Secret, UserId};
+
+use crate::error::{Error, Result};
+use crate::secrets::random;
+
+pub const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// A new token for a user, and when it ends.
+///
+/// # Errors
+/// As the database reports them.
+pub async fn issue(conn: &mut Conn, user: UserId) -> Result<(Secret, DateTime<Utc>)> {
+    let token = Secret::new(hex(&random::<32>().map_err(Error::internal)?));
+    let expires_at = Utc::now() + LIFETIME;
+    db::identity::insert_token(conn, &digest(&token), user, expires_at).await?;
+    Ok((token, expires_at))
+}
+
+/// Who a token speaks for, if it is valid now, and until when.
+///
+/// # Errors
+/// As the database reports them.
+pub async fn user(conn: &mut Conn, token: &Secret) -> Result<Option<(User, DateTime<Utc>)>> {
+    Ok(db::identity::user_of_token(conn, &digest(token)).await?)
+}
+
+fn digest(token: &Secret) -> Vec<u8> {
+    Sha256::digest(token.expose().as_bytes()).to_vec()
+}

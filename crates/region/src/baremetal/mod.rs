@@ -1,0 +1,64 @@
+//! Baremetal agents: shown, enabled, disabled. They register themselves (`upcall`).
+
+mod enable;
+
+use api::baremetal::{BaremetalAgents, DisableAgent, EnableAgent};
+use db::Conn;
+use db::agent::BaremetalAgent;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::dispatch::{List, Model, Query, Registry};
+use crate::error::{Error, Result};
+use crate::host::reachability;
+
+pub const OBJECT: &str = "baremetalagent";
+
+pub fn register(registry: &mut Registry) {
+    registry.resource::<BaremetalAgent>().verb::<EnableAgent>().verb::<DisableAgent>();
+}
+
+impl Model for BaremetalAgent {
+    type Api = BaremetalAgents;
+
+    async fn find(conn: &mut Conn, ident: &str) -> Result<Self> {
+        db::agent::find(conn, ident).await?.ok_or_else(|| Error::not_found("baremetal agent", ident))
+    }
+    async fn lock(self, _: &mut Conn) -> Result<Self> {
+        Ok(self)
+    }
+    async fn view(self, app: &App, _: &mut Conn) -> Result<api::baremetal::BaremetalAgent> {
+        Ok(view(self, app))
+    }
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl List for BaremetalAgent {
+    async fn list(query: &Query, app: &App, conn: &mut Conn) -> Result<api::List<api::baremetal::BaremetalAgent>> {
+        let (limit, offset) = query.page()?;
+        let (rows, total) = db::agent::list(conn, query.one("search"), query.one("name"), limit, offset).await?;
+        let data = rows.into_iter().map(|agent| view(agent, app)).collect();
+        Ok(api::List { data, total, limit, offset })
+    }
+}
+
+fn view(agent: BaremetalAgent, app: &App) -> api::baremetal::BaremetalAgent {
+    api::baremetal::BaremetalAgent {
+        status: reachability(agent.last_heartbeat, app),
+        images: agent.images().into_iter().map(|i| format!("{} {}", i.name, i.version)).collect(),
+        id: agent.id,
+        name: agent.name,
+        zone: agent.zone,
+        enabled: agent.enabled,
+        version: agent.version,
+        manager_uri: agent.http_endpoint,
+        tftp_endpoint: agent.tftp_endpoint,
+        last_heartbeat: agent.last_heartbeat,
+        created_at: agent.created_at,
+    }
+}

@@ -1,0 +1,162 @@
+//! Region's configuration. `deploy/config/region.toml` shows every key with its default.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use service::telemetry::LogConfig;
+use service::tls::TlsConfig;
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub http: Http,
+    pub grpc: Grpc,
+    pub database: Database,
+    /// Region's own certificate, and the authority of hosts and agents. Without it gRPC is in clear, and on loopback only.
+    pub tls: Option<TlsConfig>,
+    pub bootstrap: Bootstrap,
+    pub secrets: Secrets,
+    pub tasks: Tasks,
+    pub heartbeat: Heartbeat,
+    pub rescue: Rescue,
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// For the log of a start: everything but the password in the database's URL.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let mut shown = self.clone();
+        if let Some((before, rest)) = self.database.url.split_once("://")
+            && let Some((_, host)) = rest.rsplit_once('@')
+        {
+            shown.database.url = format!("{before}://…@{host}");
+        }
+        serde_json::to_string(&shown).unwrap_or_default()
+    }
+}
+
+/// The REST API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// IP:PORT; port 0 takes a free one.
+    pub listen: String,
+    /// The base URL that clients are told. Empty: that of `listen`.
+    pub public_url: String,
+    /// Bytes; a larger body is refused with 413.
+    pub body_limit: usize,
+}
+
+/// Where hosts and baremetal agents report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grpc {
+    pub listen: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `postgres://USER:PASSWORD@HOST/NAME`. `DATABASE_URL` goes over it.
+    pub url: String,
+    /// Connections of the API; tasks have as many again.
+    pub pool: usize,
+}
+
+/// The first administrator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bootstrap {
+    pub user: String,
+    /// Where the password is written (mode 0600) when the first start makes it. One that is there already is taken.
+    pub password_file: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Secrets {
+    /// The key that encrypts credentials in the database: 64 hex digits, mode 0600, made at first start. All replicas share it.
+    pub key_file: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tasks {
+    /// Steps at work at once in this process.
+    pub workers: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Heartbeat {
+    /// Seconds between heartbeats that hosts and agents are asked for.
+    pub interval_s: u32,
+    /// Who has been silent for so many seconds is offline.
+    pub limit_s: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rescue {
+    /// Minisign public keys: files, or the base64 lines themselves. An image that none of them signed is not offered.
+    pub trusted_keys: Vec<String>,
+    /// Seconds a rescue system has to prove itself.
+    pub ready_timeout_s: u32,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8774".into(), public_url: String::new(), body_limit: 1024 * 1024 }
+    }
+}
+impl Default for Grpc {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8775".into() }
+    }
+}
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: "postgres:///lifeboat".into(), pool: 16 }
+    }
+}
+impl Default for Bootstrap {
+    fn default() -> Self {
+        Self { user: "admin".into(), password_file: "/etc/lifeboat/admin-password".into() }
+    }
+}
+impl Default for Secrets {
+    fn default() -> Self {
+        Self { key_file: "/etc/lifeboat/region-key".into() }
+    }
+}
+impl Default for Tasks {
+    fn default() -> Self {
+        Self { workers: 16 }
+    }
+}
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self { interval_s: 5, limit_s: 30 }
+    }
+}
+impl Default for Rescue {
+    fn default() -> Self {
+        Self { trusted_keys: Vec::new(), ready_timeout_s: 180 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_example_is_the_defaults() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config/region.toml");
+        let config: Config = service::config::load("NOSUCHPREFIX", Some(example.as_ref())).unwrap();
+        assert_eq!(
+            Config { tls: None, rescue: Rescue { trusted_keys: vec![], ..config.rescue.clone() }, ..config },
+            Config::default()
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! `GET /servers/{id}/console`: the serial console, as a WebSocket whose binary frames are the bytes of the line, both ways. Region passes
+//! them on between the caller and the server's host; what the console showed last comes first.
+
+use axum::Router;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::get;
+use db::guest::Guest;
+use futures::{SinkExt, StreamExt};
+use proto::host::v1 as pb;
+use proto::host::v1::host_service_client::HostServiceClient;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::dispatch::Model;
+use crate::dispatch::perform::Note;
+use crate::error::{Error, Result};
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/servers/{id}/console", get(open))
+}
+
+async fn open(
+    State(app): State<App>,
+    caller: Caller,
+    Path(ident): Path<String>,
+    upgrade: std::result::Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Result<Response> {
+    let mut conn = app.pool.get().await?;
+    let guest = Guest::find(&mut conn, &ident).await?;
+    caller.require("server_get_console")?;
+    let upgrade =
+        upgrade.map_err(|e| Error::input(format!("the console is a WebSocket: {e}; use climc server-console")))?;
+    let host = db::host::get(&mut conn, guest.host_id).await?;
+    let host = host.ok_or_else(|| Error::status(format!("the host of server '{}' is gone", guest.name)))?;
+    let client = app.hosts.client(&host).map_err(Error::internal)?;
+    let note = Note {
+        obj_type: super::guest::OBJECT,
+        obj_id: guest.id.uuid(),
+        obj_name: &guest.name,
+        action: "console",
+        success: true,
+        notes: "opened the serial console".into(),
+        status: None,
+        task: None,
+    };
+    let event = note.of(&caller.user, &caller.project, caller.source.clone(), Some(caller.request_id.clone()));
+    db::event::insert(&mut conn, &event).await?;
+    drop(conn);
+    Ok(upgrade.on_upgrade(move |socket| pass(socket, client, guest.id.to_string())))
+}
+
+/// Until either side ends.
+async fn pass(socket: WebSocket, mut client: HostServiceClient<Channel>, guest_id: String) {
+    let (to_host, inputs) = mpsc::channel::<pb::ConsoleInput>(32);
+    let (mut to_caller, mut from_caller) = socket.split();
+    let _ = to_host.send(pb::ConsoleInput { guest_id, data: Vec::new() }).await;
+    let mut outputs = match client.console(ReceiverStream::new(inputs)).await {
+        Ok(outputs) => outputs.into_inner(),
+        Err(status) => {
+            let text = format!("\r\n[the host does not open the console: {}]\r\n", status.message());
+            let _ = to_caller.send(Message::Binary(text.into_bytes().into())).await;
+            let _ = to_caller.close().await;
+            return;
+        }
+    };
+    let down = async {
+        while let Ok(Some(output)) = outputs.message().await {
+            if to_caller.send(Message::Binary(output.data.into())).await.is_err() {
+                break;
+            }
+        }
+        let _ = to_caller.close().await;
+    };
+    let up = async {
+        while let Some(Ok(message)) = from_caller.next().await {
+            let data = match message {
+                Message::Binary(data) => data.to_vec(),
+                Message::Text(text) => text.as_str().as_bytes().to_vec(),
+                Message::Close(_) => break,
+                Message::Ping(_) | Message::Pong(_) => continue,
+            };
+            if to_host.send(pb::ConsoleInput { guest_id: String::new(), data }).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! { () = down => {}, () = up => {} }
+}

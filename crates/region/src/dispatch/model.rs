@@ -1,0 +1,97 @@
+//! What a resource and a verb are to region.
+
+use std::future::Future;
+
+use api::{Action, Resource};
+use db::Conn;
+use serde::de::DeserializeOwned;
+use task_engine::Spawned;
+use types::GuestStatus;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::dispatch::{Cx, Query};
+use crate::error::Result;
+
+/// A resource: found by id or name, shown as its view.
+pub trait Model: Sized + Send + 'static {
+    type Api: Resource<View: ToSchema>;
+
+    /// By id or name: id first, then name.
+    ///
+    /// # Errors
+    /// 404; 409 where two have the name.
+    fn find(conn: &mut Conn, ident: &str) -> impl Future<Output = Result<Self>> + Send;
+
+    /// Reads it again, locked until the transaction ends.
+    ///
+    /// # Errors
+    /// 404 if it went away meanwhile.
+    fn lock(self, conn: &mut Conn) -> impl Future<Output = Result<Self>> + Send;
+
+    fn view(self, app: &App, conn: &mut Conn) -> impl Future<Output = Result<View<Self>>> + Send;
+
+    fn id(&self) -> Uuid;
+
+    fn name(&self) -> &str;
+
+    /// Where it has a lifecycle.
+    fn status(&self) -> Option<GuestStatus> {
+        None
+    }
+}
+
+pub type View<M> = <<M as Model>::Api as Resource>::View;
+
+/// A verb of a resource. One file holds it: the checks, the task it starts, and their tests.
+pub trait Perform<A: Action<On = Self::Api>>: Model {
+    /// The statuses it may begin in; empty: any.
+    const FROM: &'static [GuestStatus] = &[];
+
+    /// Checks what the database knows and changes what must change at once. Runs in a transaction that holds the row; an error undoes
+    /// everything.
+    ///
+    /// # Errors
+    /// As the contract says for the verb.
+    fn perform(self, action: A, cx: &mut Cx<'_>) -> impl Future<Output = Result<Done<A>>> + Send;
+}
+
+/// What a verb did.
+pub struct Done<A: Action> {
+    /// Absent where nothing was left to do.
+    pub task: Option<Spawned>,
+    pub extra: A::Extra,
+}
+
+impl<A: Action> Done<A> {
+    #[must_use]
+    pub fn task(task: Spawned) -> Self {
+        Self { task: Some(task), extra: A::Extra::default() }
+    }
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { task: None, extra: A::Extra::default() }
+    }
+}
+
+/// A resource that `POST /<resources>` makes.
+pub trait Create: Model {
+    type Body: DeserializeOwned + ToSchema + Send + 'static;
+
+    /// # Errors
+    /// As the contract says.
+    fn create(body: Self::Body, cx: &mut Cx<'_>) -> impl Future<Output = Result<Created<Self>>> + Send;
+}
+
+pub struct Created<M> {
+    pub model: M,
+    pub task: Option<Spawned>,
+}
+
+/// A resource that `GET /<resources>` lists.
+pub trait List: Model {
+    /// # Errors
+    /// 400 for parameters that can't be used.
+    fn list(query: &Query, app: &App, conn: &mut Conn) -> impl Future<Output = Result<api::List<View<Self>>>> + Send;
+}

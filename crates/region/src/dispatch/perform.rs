@@ -1,0 +1,266 @@
+//! The pipeline of a verb: find, authorise, check status, decode, act, log. One transaction, which holds the row.
+
+use api::{Accepted, Action, ErrorClass, Resource};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use db::Conn;
+use db::event::NewEvent;
+use diesel_async::{AsyncConnection, TransactionManager};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use task_engine::{Spawned, Start, Task};
+use types::{GuestStatus, TaskId};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::dispatch::decode;
+use crate::dispatch::model::{Create, Perform};
+use crate::dispatch::registry::Verbs;
+use crate::error::{Error, Result};
+
+/// What a verb works with: inside one transaction, for one caller.
+pub struct Cx<'a> {
+    pub app: &'a App,
+    pub conn: &'a mut Conn,
+    pub caller: &'a Caller,
+}
+
+impl Cx<'_> {
+    /// Starts a task that holds the object, to run once the transaction commits.
+    ///
+    /// # Errors
+    /// 409 if another live task holds it.
+    pub async fn start<T: Task>(&mut self, task: &T, object: &'static str, id: Uuid) -> Result<Spawned> {
+        let start = Start::new().holding(object, id).request(&self.caller.request_id).by(
+            serde_json::json!({"user": self.caller.user, "project": self.caller.project, "source": self.caller.source}),
+        );
+        Ok(task_engine::spawn(self.conn, task, start).await?)
+    }
+
+    /// Writes an event of the caller's.
+    ///
+    /// # Errors
+    /// As the database reports them.
+    pub async fn event(&mut self, event: Note<'_>) -> Result<()> {
+        let caller = self.caller;
+        let event = event.of(&caller.user, &caller.project, caller.source.clone(), Some(caller.request_id.clone()));
+        Ok(db::event::insert(self.conn, &event).await?)
+    }
+}
+
+/// What happened, without who did it.
+#[derive(Debug, Clone)]
+pub struct Note<'a> {
+    pub obj_type: &'a str,
+    pub obj_id: Uuid,
+    pub obj_name: &'a str,
+    pub action: &'a str,
+    pub success: bool,
+    pub notes: String,
+    pub status: Option<(GuestStatus, GuestStatus)>,
+    pub task: Option<Uuid>,
+}
+
+impl Note<'_> {
+    #[must_use]
+    pub fn of(self, user: &str, project: &str, source: Option<String>, request_id: Option<String>) -> NewEvent {
+        NewEvent {
+            obj_type: self.obj_type.into(),
+            obj_id: self.obj_id,
+            obj_name: self.obj_name.into(),
+            action: self.action.into(),
+            success: self.success,
+            notes: self.notes,
+            old_status: self.status.map(|(old, _)| old.to_string()),
+            new_status: self.status.map(|(_, new)| new.to_string()),
+            user_name: user.into(),
+            project: project.into(),
+            source,
+            request_id,
+            task_id: self.task.map(TaskId::from_uuid),
+        }
+    }
+}
+
+/// One request to the dispatcher, as it came in.
+pub struct Incoming {
+    pub app: App,
+    pub caller: Caller,
+    pub method: Method,
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// A verb on one resource.
+pub async fn on_one<M, A>(incoming: Incoming, ident: String, rule: &str, verbs: &Verbs) -> Result<Response>
+where
+    M: Perform<A>,
+    A: Action<On = M::Api>,
+{
+    incoming
+        .in_transaction(async |incoming, conn| {
+            let model = M::find(conn, &ident).await?;
+            incoming.caller.require(rule)?;
+            let model = model.lock(conn).await?;
+            check_status::<M, A>(&model, verbs)?;
+            let (action, warnings) = incoming.decode::<A>(<M::Api as Resource>::WORD)?;
+            action.check()?;
+            let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller };
+            let done = model.perform(action, &mut cx).await?;
+            let model = M::find(conn, &ident).await?;
+            let resource = model.view(&incoming.app, conn).await?;
+            let task = done.task.map(brief);
+            let accepted = Accepted::<A> { resource, task, extra: done.extra, warnings };
+            let first = accepted.to_json()?;
+            let repeat = Accepted::<A> { extra: A::forget_secrets(accepted.extra), ..accepted }.to_json()?;
+            Ok(Answer { status: StatusCode::ACCEPTED, first, repeat })
+        })
+        .await
+}
+
+/// `POST /<resources>`.
+pub async fn create<M: Create>(incoming: Incoming, rule: &str) -> Result<Response> {
+    incoming
+        .in_transaction(async |incoming, conn| {
+            incoming.caller.require(rule)?;
+            if incoming.body.is_empty() {
+                return Err(Error::input("the body is missing"));
+            }
+            let (body, warnings) = incoming.decode::<M::Body>(<M::Api as Resource>::WORD)?;
+            let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller };
+            let created = M::create(body, &mut cx).await?;
+            let view = created.model.view(&incoming.app, conn).await?;
+            let mut answer = serde_json::Map::new();
+            answer.insert(<M::Api as Resource>::WORD.into(), serde_json::to_value(view)?);
+            if let Some(task) = created.task.map(brief) {
+                answer.insert("task".into(), serde_json::to_value(task)?);
+            }
+            if !warnings.is_empty() {
+                answer.insert("warnings".into(), serde_json::to_value(warnings)?);
+            }
+            let answer = Value::Object(answer);
+            Ok(Answer { status: StatusCode::ACCEPTED, first: answer.clone(), repeat: answer })
+        })
+        .await
+}
+
+#[must_use]
+pub fn brief(task: Spawned) -> api::task::TaskBrief {
+    api::task::TaskBrief { id: TaskId::from_uuid(task.id), task_name: task.name, stage: task.stage }
+}
+
+fn check_status<M, A>(model: &M, verbs: &Verbs) -> Result<()>
+where
+    M: Perform<A>,
+    A: Action<On = M::Api>,
+{
+    let Some(status) = model.status() else { return Ok(()) };
+    if M::FROM.is_empty() || M::FROM.contains(&status) {
+        return Ok(());
+    }
+    let word = <M::Api as Resource>::WORD;
+    let wanted: Vec<&str> = M::FROM.iter().map(|s| s.as_str()).collect();
+    let allowed = verbs.allowed(word, status);
+    Err(Error::status(format!(
+        "{} needs {word} status to be {}, but '{}' is in {status}. {}",
+        A::NAME,
+        wanted.join(" or "),
+        model.name(),
+        if allowed.is_empty() {
+            "Wait for its task to end".to_owned()
+        } else {
+            format!("Allowed now: {}", allowed.join(", "))
+        }
+    )))
+}
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+struct Answer {
+    status: StatusCode,
+    first: Value,
+    /// What a repeat under the same key is answered with: no secrets.
+    repeat: Value,
+}
+
+impl Incoming {
+    fn decode<T: serde::de::DeserializeOwned>(&self, word: &str) -> Result<(T, Vec<String>)> {
+        decode::typed(decode::unwrap(decode::json(&self.headers, &self.body)?, word)?)
+    }
+
+    /// Runs `act` in a transaction, once per idempotency key.
+    async fn in_transaction<F>(self, act: F) -> Result<Response>
+    where
+        F: AsyncFnOnce(&Self, &mut Conn) -> Result<Answer>,
+    {
+        type Manager = <Conn as AsyncConnection>::TransactionManager;
+        let key = self.idempotency_key()?;
+        let mut pooled = self.app.pool.get().await?;
+        let conn: &mut Conn = &mut pooled;
+        Manager::begin_transaction(conn).await?;
+        let acted = self.act_once(conn, key.as_deref(), act).await;
+        match acted {
+            Ok(answer) => {
+                Manager::commit_transaction(conn).await?;
+                Ok(answer)
+            }
+            Err(error) => {
+                if let Err(rollback) = Manager::rollback_transaction(conn).await {
+                    tracing::warn!(error = %rollback, "a transaction could not be rolled back; its connection is dropped");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn act_once<F>(&self, conn: &mut Conn, key: Option<&str>, act: F) -> Result<Response>
+    where
+        F: AsyncFnOnce(&Self, &mut Conn) -> Result<Answer>,
+    {
+        let Some(key) = key else {
+            let answer = act(self, conn).await?;
+            return Ok(self.respond(answer.status, answer.first));
+        };
+        let request = self.fingerprint();
+        if let Some(before) = db::idempotency::look(conn, &self.caller.user, key).await? {
+            if before.request != request {
+                return Err(Error::new(
+                    ErrorClass::Conflict,
+                    "this Idempotency-Key was used for another request: take a new one",
+                ));
+            }
+            let status = u16::try_from(before.status).ok().and_then(|s| StatusCode::from_u16(s).ok());
+            return Ok(self.respond(status.unwrap_or(StatusCode::ACCEPTED), before.answer));
+        }
+        let answer = act(self, conn).await?;
+        let status = i32::from(answer.status.as_u16());
+        db::idempotency::record(conn, &self.caller.user, key, &request, status, &answer.repeat).await?;
+        Ok(self.respond(answer.status, answer.first))
+    }
+
+    fn idempotency_key(&self) -> Result<Option<String>> {
+        let Some(key) = self.headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
+        key.to_str()
+            .ok()
+            .filter(|key| (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()))
+            .map(|key| Some(key.to_owned()))
+            .ok_or_else(|| Error::input("Idempotency-Key: 1 to 128 printable ASCII characters are wanted"))
+    }
+
+    fn fingerprint(&self) -> Vec<u8> {
+        let hash = Sha256::new().chain_update(self.method.as_str()).chain_update([0]).chain_update(&self.path);
+        hash.chain_update([0]).chain_update(&self.body).finalize().to_vec()
+    }
+
+    fn respond(&self, status: StatusCode, body: Value) -> Response {
+        let task = body.pointer("/task/id").and_then(Value::as_str).map(|id| format!("/tasks/{id}"));
+        let mut response = (status, axum::Json(body)).into_response();
+        if let Some(location) = task.and_then(|t| HeaderValue::from_str(&t).ok()) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+}

@@ -1,0 +1,186 @@
+//! One list registers everything: a line makes the route, the row of the verb table with its policy rule, and the OpenAPI entry.
+
+use std::sync::{Arc, OnceLock};
+
+use api::{Action, ErrorClass, Resource};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Method, Uri};
+use axum::routing::{delete, get, post};
+use types::GuestStatus;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::dispatch::crud;
+use crate::dispatch::model::{Create, List, Perform};
+use crate::dispatch::perform::{self, Incoming};
+use crate::error::{Error, Result};
+use crate::http::openapi::{Document, Operation};
+
+/// A row of the verb table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerbRow {
+    pub resource: &'static str,
+    /// `list`, `get`, `create`, `delete`, or a verb's name.
+    pub verb: &'static str,
+    /// The policy rule: `server_perform_start_rescue`.
+    pub rule: String,
+    /// The statuses it may begin in; empty: any.
+    pub from: &'static [GuestStatus],
+}
+
+/// The whole verb table; filled when the last resource is registered.
+#[derive(Debug, Clone, Default)]
+pub struct Verbs(Arc<OnceLock<Vec<VerbRow>>>);
+
+impl Verbs {
+    /// The verbs that a resource in this status may be given, apart from those that any status allows.
+    #[must_use]
+    pub fn allowed(&self, resource: &str, status: GuestStatus) -> Vec<&'static str> {
+        let rows = self.0.get().map(Vec::as_slice).unwrap_or_default();
+        rows.iter().filter(|r| r.resource == resource && r.from.contains(&status)).map(|r| r.verb).collect()
+    }
+}
+
+#[derive(Default)]
+pub struct Registry {
+    router: Router<App>,
+    document: Document,
+    rows: Vec<VerbRow>,
+    verbs: Verbs,
+}
+
+impl Registry {
+    /// A resource that can be listed and looked at. Returns what its verbs are registered with.
+    pub fn resource<M: List>(&mut self) -> Verbed<'_, M> {
+        let plural = <M::Api as Resource>::PLURAL;
+        let (one, all) = (format!("/{plural}/{{id}}"), format!("/{plural}"));
+
+        let rule = self.row::<M>("list", &[]);
+        self.document.operation(&all, &Method::GET, Operation::list::<M>(&rule));
+        let list = get(move |State(app): State<App>, caller: Caller, RawQuery(raw): RawQuery| async move {
+            crud::list::<M>(app, caller, raw, &rule).await
+        });
+        let rule = self.row::<M>("get", &[]);
+        self.document.operation(&one, &Method::GET, Operation::get::<M>(&rule));
+        let show = get(move |State(app): State<App>, caller: Caller, Path(id): Path<String>| async move {
+            crud::get::<M>(app, caller, &id, &rule).await
+        });
+        let unknown = |_: Caller, Path((_, action)): Path<(String, String)>| async move {
+            Err::<(), _>(no_action(<M::Api as Resource>::WORD, &action))
+        };
+        let router = std::mem::take(&mut self.router);
+        self.router = router
+            .route(&all, list)
+            .route(&one, show)
+            .route(&format!("/{plural}/{{id}}/{{action}}"), post(unknown).get(unknown));
+        Verbed { registry: self, model: std::marker::PhantomData }
+    }
+
+    fn row<M: List>(&mut self, verb: &'static str, from: &'static [GuestStatus]) -> String {
+        let resource = <M::Api as Resource>::WORD;
+        let name = verb.replace('-', "_");
+        let rule = match verb {
+            "list" | "get" | "create" | "delete" => format!("{resource}_{name}"),
+            _ => format!("{resource}_perform_{name}"),
+        };
+        assert!(!self.rows.iter().any(|r| r.rule == rule), "{rule} is registered twice");
+        self.rows.push(VerbRow { resource, verb, rule: rule.clone(), from });
+        rule
+    }
+
+    /// Adds routes that are no verbs.
+    pub fn merge(&mut self, routes: Router<App>) {
+        self.router = std::mem::take(&mut self.router).merge(routes);
+    }
+
+    /// The routes, the table and the document.
+    #[must_use]
+    pub fn build(self) -> (Router<App>, Vec<VerbRow>, utoipa::openapi::OpenApi) {
+        let _ = self.verbs.0.set(self.rows.clone());
+        (self.router, self.rows, self.document.build())
+    }
+}
+
+fn no_action(word: &str, action: &str) -> Error {
+    let action: String = action.chars().take(80).collect();
+    Error::new(
+        ErrorClass::ActionNotFound,
+        format!("{word} has no action or detail '{action}'; /openapi.json lists what there is"),
+    )
+}
+
+/// Registers the verbs of one resource.
+pub struct Verbed<'r, M> {
+    registry: &'r mut Registry,
+    model: std::marker::PhantomData<M>,
+}
+
+impl<M: List> Verbed<'_, M> {
+    /// `POST /<resources>/{id}/<name>`.
+    pub fn verb<A>(self) -> Self
+    where
+        M: Perform<A>,
+        A: Action<On = M::Api> + ToSchema,
+    {
+        let path = format!("/{}/{{id}}/{}", <M::Api as Resource>::PLURAL, A::NAME);
+        self.on::<A>(&path, Method::POST)
+    }
+
+    /// `DELETE /<resources>/{id}`.
+    pub fn delete<A>(self) -> Self
+    where
+        M: Perform<A>,
+        A: Action<On = M::Api> + ToSchema,
+    {
+        let path = format!("/{}/{{id}}", <M::Api as Resource>::PLURAL);
+        self.on::<A>(&path, Method::DELETE)
+    }
+
+    fn on<A>(self, path: &str, method: Method) -> Self
+    where
+        M: Perform<A>,
+        A: Action<On = M::Api> + ToSchema,
+    {
+        let rule = self.registry.row::<M>(A::NAME, <M as Perform<A>>::FROM);
+        self.registry.document.operation(path, &method, Operation::perform::<M, A>(&rule));
+        let verbs = self.registry.verbs.clone();
+        let handler = async move |State(app): State<App>,
+                                  caller: Caller,
+                                  Path(id): Path<String>,
+                                  method: Method,
+                                  uri: Uri,
+                                  headers: HeaderMap,
+                                  body: Bytes| {
+            let incoming = Incoming { app, caller, method, path: uri.path().to_owned(), headers, body };
+            perform::on_one::<M, A>(incoming, id, &rule, &verbs).await
+        };
+        let route = if method == Method::DELETE { delete(handler) } else { post(handler) };
+        self.registry.router = std::mem::take(&mut self.registry.router).route(path, route);
+        self
+    }
+
+    /// `POST /<resources>`.
+    pub fn create(self) -> Self
+    where
+        M: Create,
+    {
+        let rule = self.registry.row::<M>("create", &[]);
+        let all = format!("/{}", <M::Api as Resource>::PLURAL);
+        self.registry.document.operation(&all, &Method::POST, Operation::create::<M>(&rule));
+        let handler = async move |State(app): State<App>,
+                                  caller: Caller,
+                                  method: Method,
+                                  uri: Uri,
+                                  headers: HeaderMap,
+                                  body: Bytes|
+                    -> Result<axum::response::Response> {
+            let incoming = Incoming { app, caller, method, path: uri.path().to_owned(), headers, body };
+            perform::create::<M>(incoming, &rule).await
+        };
+        self.registry.router = std::mem::take(&mut self.registry.router).route(&all, post(handler));
+        self
+    }
+}

@@ -1,0 +1,107 @@
+//! What a request can fail with: one class of the contract, and words for the person who asked. `http::error` makes the answer.
+
+use api::{ErrorClass, Invalid};
+
+#[derive(Debug)]
+pub struct Error {
+    pub class: ErrorClass,
+    /// What was wrong and what would be right. Shown to the caller.
+    pub details: String,
+    /// What lies under it. Logged, never shown.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn new(class: ErrorClass, details: impl Into<String>) -> Self {
+        Self { class, details: details.into(), source: None }
+    }
+    pub fn input(details: impl Into<String>) -> Self {
+        Self::new(ErrorClass::InputParameter, details)
+    }
+    pub fn not_found(word: &str, ident: &str) -> Self {
+        let ident: String = ident.chars().take(80).collect();
+        Self::new(
+            ErrorClass::ResourceNotFound,
+            format!("{word} '{ident}' not found: give the id or the name of one that exists"),
+        )
+    }
+    pub fn status(details: impl Into<String>) -> Self {
+        Self::new(ErrorClass::InvalidStatus, details)
+    }
+    pub fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self {
+            class: ErrorClass::InternalServer,
+            details: "an internal error; quote the request id to whoever runs this service".into(),
+            source: Some(Box::new(source)),
+        }
+    }
+    fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self {
+            class: ErrorClass::ServiceUnavailable,
+            details: "the database does not answer; try again in a moment".into(),
+            source: Some(Box::new(source)),
+        }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.class, self.details)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|e| e.as_ref() as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::{DatabaseErrorKind as Kind, Error as Db};
+        match &error {
+            Db::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, _) | Db::BrokenTransactionManager => {
+                Self::unavailable(error)
+            }
+            // Two transactions met; nothing was changed.
+            Db::DatabaseError(Kind::SerializationFailure, _) => Self::unavailable(error),
+            _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<db::pool::PoolError> for Error {
+    fn from(error: db::pool::PoolError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::input(invalid.to_string())
+    }
+}
+
+impl From<task_engine::SpawnError> for Error {
+    fn from(error: task_engine::SpawnError) -> Self {
+        match error {
+            task_engine::SpawnError::Busy(busy) => Self::new(
+                ErrorClass::Conflict,
+                format!(
+                    "busy with {} (stage {}, task {}): wait for it, or cancel it",
+                    busy.name, busy.stage, busy.task
+                ),
+            ),
+            task_engine::SpawnError::Database(error) => error.into(),
+            error @ task_engine::SpawnError::Encode(_) => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Servers. One verb is one file: its checks, its task, its tests.
+//!
+//! [`work`] holds what the tasks share: the move of a status with its event, in the transaction of the step's save.
+
+mod create;
+mod delete;
+mod list;
+mod placement;
+pub mod start;
+pub mod start_rescue;
+pub mod stop;
+pub mod stop_rescue;
+pub mod work;
+
+use api::ErrorClass;
+use api::server::{Delete, Servers, Start, StartRescue, Stop, StopRescue};
+use db::Conn;
+use db::guest::Guest;
+use types::GuestStatus;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::dispatch::{Model, Registry};
+use crate::error::{Error, Result};
+
+pub use create::ServerCreateTask;
+pub use delete::ServerDeleteTask;
+
+/// The kind that tasks and events know guests under.
+pub const OBJECT: &str = "server";
+
+pub fn register(registry: &mut Registry) {
+    registry
+        .resource::<Guest>()
+        .create()
+        .verb::<Start>()
+        .verb::<Stop>()
+        .verb::<StartRescue>()
+        .verb::<StopRescue>()
+        .delete::<Delete>();
+    registry.merge(crate::console::routes());
+}
+
+impl Model for Guest {
+    type Api = Servers;
+
+    async fn find(conn: &mut Conn, ident: &str) -> Result<Self> {
+        let found = db::guest::find(conn, ident).await?;
+        match found.as_slice() {
+            [] => Err(Error::not_found("server", ident)),
+            [id] => db::guest::get(conn, *id).await?.ok_or_else(|| Error::not_found("server", ident)),
+            _ => Err(Error::new(
+                ErrorClass::DuplicateResource,
+                format!("several servers have the name '{ident}': give the id"),
+            )),
+        }
+    }
+
+    async fn lock(self, conn: &mut Conn) -> Result<Self> {
+        db::guest::lock(conn, self.id).await?.ok_or_else(|| Error::not_found("server", &self.name))
+    }
+
+    async fn view(self, _app: &App, conn: &mut Conn) -> Result<api::server::Server> {
+        let host = db::host::get(conn, self.host_id).await?.map(|h| h.name).unwrap_or_default();
+        let object = task_engine::Object { kind: OBJECT.into(), id: self.id.uuid() };
+        let task = task_engine::holder(conn, &object).await?.map(|busy| api::task::TaskBrief {
+            id: types::TaskId::from_uuid(busy.task),
+            task_name: busy.name,
+            stage: busy.stage,
+        });
+        Ok(Guest::view(self, host, task)?)
+    }
+
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn status(&self) -> Option<GuestStatus> {
+        Some(self.status)
+    }
+}

@@ -1,0 +1,158 @@
+//! `POST /servers/{id}/start-rescue`: boots a server, with its own disks, into the rescue system.
+//!
+//! Here: all that the database knows is checked before the 202, and a session opened. [`task`] goes the way in, and the way back.
+//! [`image`] chooses what is booted.
+
+mod image;
+mod task;
+
+use std::time::Duration;
+
+use api::ErrorClass;
+use api::server::{Password, RescueAccess, SessionAccess, StartRescue};
+use chrono::Utc;
+use db::guest::Guest;
+use db::session::RescueSession;
+use serde_json::json;
+use types::{DiskMode, GuestStatus, PowerState, Secret, SessionId, SessionState, TaskId};
+
+use crate::dispatch::perform::Note;
+use crate::dispatch::{Cx, Done, Perform};
+use crate::error::{Error, Result};
+use crate::guest::OBJECT;
+use crate::guest::stop::DEFAULT_TIMEOUT_S;
+use crate::secrets::{self, Credentials};
+
+pub use task::{Stage, StartRescueTask};
+
+/// Seconds until a session ends by itself.
+const DEFAULT_TTL_S: u32 = 24 * 3600;
+
+impl Perform<StartRescue> for Guest {
+    const FROM: &'static [GuestStatus] = GuestStatus::MAY_START_RESCUE;
+
+    async fn perform(self, action: StartRescue, cx: &mut Cx<'_>) -> Result<Done<StartRescue>> {
+        if self.power_state == PowerState::Paused && !action.force {
+            return Err(Error::status(format!(
+                "server '{}' is paused: resume it, or give force to lose what is in its memory",
+                self.name
+            )));
+        }
+        let host = db::host::get(cx.conn, self.host_id).await?;
+        let host = host.ok_or_else(|| Error::status(format!("the host of server '{}' is gone", self.name)))?;
+        check_qemu(&action, &host)?;
+        let image = image::choose(&self, &action, &host, cx).await?;
+
+        let last = match GuestStatus::FOLLOWS_POWER.contains(&self.status) {
+            true => None,
+            false => db::session::latest_of(cx.conn, self.id).await?,
+        };
+        let prior_status = last.as_ref().map_or(self.status, |s| s.prior_status);
+        let (password, hash) = password(action.password.clone())?;
+        let session = SessionId::generate();
+        let credentials = Credentials { ssh_keys: action.ssh_keys.clone(), password_hash: hash };
+        let now = Utc::now();
+        let ttl = Duration::from_secs(action.ttl.unwrap_or(DEFAULT_TTL_S).into());
+        let task = StartRescueTask {
+            guest: self.id,
+            host: self.host_id,
+            session,
+            image: image.clone(),
+            disk_mode: action.disk_mode.unwrap_or(DiskMode::Rw),
+            stop_timeout_s: action.stop_timeout.unwrap_or(DEFAULT_TIMEOUT_S),
+            from_status: self.status,
+            prior_status,
+            leftover: last.as_ref().map(|s| s.id),
+        };
+
+        if let Some(open) = last.filter(|s| s.ended_at.is_none()) {
+            let cause = "given up for another start-rescue";
+            db::session::close(cx.conn, open.id, SessionState::Failed, Some(cause), &json!([])).await?;
+        }
+        let spawned = cx.start(&task, OBJECT, self.id.uuid()).await?;
+        db::session::insert(
+            cx.conn,
+            &RescueSession {
+                id: session,
+                guest_id: self.id,
+                state: SessionState::Starting,
+                image: serde_json::to_value(api::rescue::SessionImage {
+                    name: image.name.clone(),
+                    version: image.version.clone(),
+                    kernel: image.kernel.clone(),
+                    initramfs: image.initramfs.clone(),
+                })?,
+                disk_mode: task.disk_mode,
+                reason: action.reason.clone(),
+                user_name: cx.caller.user.clone(),
+                prior_status,
+                stop_how: None,
+                stop_seconds: None,
+                ready: None,
+                is_ready: false,
+                boot: 0,
+                credentials: Some(cx.app.secrets.seal(session, &credentials).map_err(Error::internal)?),
+                password_shown: password.is_some(),
+                source_sha256: None,
+                start_task_id: Some(TaskId::from_uuid(spawned.id)),
+                stop_task_id: None,
+                started_at: now,
+                ready_at: None,
+                expires_at: now + ttl,
+                ended_at: None,
+                cause: None,
+                evidence: json!([]),
+            },
+        )
+        .await?;
+        db::guest::set_session(cx.conn, self.id, Some(session)).await?;
+        db::guest::set_status(cx.conn, self.id, GuestStatus::StartRescue, None).await?;
+        let lost =
+            if self.power_state == PowerState::Paused { "; it was paused, what was in its memory is lost" } else { "" };
+        cx.event(Note {
+            obj_type: OBJECT,
+            obj_id: self.id.uuid(),
+            obj_name: &self.name,
+            action: "start_rescue",
+            success: true,
+            notes: match &action.reason {
+                Some(reason) => format!("requested with image {} {}{lost}: {reason}", image.name, image.version),
+                None => format!("requested with image {} {}{lost}", image.name, image.version),
+            },
+            status: Some((self.status, GuestStatus::StartRescue)),
+            task: Some(spawned.id),
+        })
+        .await?;
+        let access = SessionAccess { id: session, password, password_shown: false };
+        Ok(Done { task: Some(spawned), extra: RescueAccess { rescue_session: Some(access) } })
+    }
+}
+
+fn check_qemu(action: &StartRescue, host: &db::host::Host) -> Result<()> {
+    let Some(wanted) = &action.qemu_version else { return Ok(()) };
+    let there = host.qemu_versions();
+    if there.contains(wanted) {
+        return Ok(());
+    }
+    let wanted: String = wanted.chars().take(40).collect();
+    Err(Error::new(
+        ErrorClass::InputParameter,
+        format!("qemu_version: host '{}' has no QEMU {wanted}: it has {}", host.name, there.join(", ")),
+    ))
+}
+
+/// The password to show, if one is made here, and the hash to use.
+fn password(wanted: Option<Password>) -> Result<(Option<Secret>, Option<Secret>)> {
+    match wanted.unwrap_or(Password::None) {
+        Password::None => Ok((None, None)),
+        Password::Hash(hash) => Ok((None, Some(hash))),
+        Password::Generate => {
+            let password = secrets::password().map_err(Error::internal)?;
+            let rounds = sha_crypt::Sha512Params::new(sha_crypt::ROUNDS_DEFAULT)
+                .map_err(|e| Error::internal(std::io::Error::other(format!("{e:?}"))))?;
+            let hash = sha_crypt::sha512_simple(password.expose(), &rounds)
+                .map_err(|e| Error::internal(std::io::Error::other(format!("{e:?}"))))?;
+            Ok((Some(password), Some(Secret::new(hash))))
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The way into rescue, stage by stage, and the way back.
+//!
+//! Until `stop_server` nothing of the guest has been touched: a failure there changes nothing but the status, which goes back. From then on the
+//! way back finishes the stop, restores the desc and starts the guest again if it was on. Only if that fails too the guest is left in
+//! `start_rescue_failed`, which has ways out.
+
+use std::time::Duration;
+
+use db::agent::RescueImage;
+use proto::host::v1 as pb;
+use serde::{Deserialize, Serialize};
+use task_engine::{Next, StepError, Task, TaskCx};
+use types::operation::Outcome;
+use types::{DiskMode, GuestId, GuestStatus, HostId, PowerState, SessionId, SessionState};
+
+use crate::app::App;
+use crate::guest::stop::STOP_SLACK;
+use crate::guest::work::{self, Change};
+use crate::host_client::{Call, ask, unexpected};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StartRescueTask {
+    pub guest: GuestId,
+    pub host: HostId,
+    pub session: SessionId,
+    pub image: RescueImage,
+    pub disk_mode: DiskMode,
+    pub stop_timeout_s: u32,
+    /// The status the request came in.
+    pub from_status: GuestStatus,
+    /// The status to go back to once the guest is right again: `ready` or `running`.
+    pub prior_status: GuestStatus,
+    /// A session that could not be ended: what it left on the host is put right on the way.
+    pub leftover: Option<SessionId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    #[default]
+    Preflight,
+    PrepareRescue,
+    RestoreLeftover,
+    StopServer,
+    WriteDesc,
+    RescueStartServer,
+    AwaitReady,
+    // The way back.
+    FinishStop,
+    UndoDesc,
+    StartAgain,
+}
+
+impl Stage {
+    pub const ALL: &'static [Self] = &[
+        Self::Preflight,
+        Self::PrepareRescue,
+        Self::RestoreLeftover,
+        Self::StopServer,
+        Self::WriteDesc,
+        Self::RescueStartServer,
+        Self::AwaitReady,
+        Self::FinishStop,
+        Self::UndoDesc,
+        Self::StartAgain,
+    ];
+}
+
+impl Task for StartRescueTask {
+    const NAME: &'static str = "StartRescueTask";
+    type Env = App;
+    type Stage = Stage;
+
+    async fn step(&self, stage: Stage, cx: &mut TaskCx<'_, App>) -> Result<Next<Stage>, StepError> {
+        let limit = self.limit_of(stage, cx.env());
+        let call = self.call(stage, cx.env()).await?;
+        let Some(outcome) = ask(cx, self.host, self.guest, call).await? else {
+            return Ok(Next::wait(stage, limit));
+        };
+        let session = self.session;
+        match (stage, outcome) {
+            (Stage::Preflight, Outcome::Preflighted { .. }) => Ok(Next::go(Stage::PrepareRescue)),
+            (Stage::PrepareRescue, Outcome::Prepared { .. }) => Ok(Next::go(match self.leftover {
+                Some(_) => Stage::RestoreLeftover,
+                None => Stage::StopServer,
+            })),
+            (Stage::RestoreLeftover, Outcome::Restored { .. }) => Ok(Next::go(Stage::StopServer)),
+            (Stage::StopServer | Stage::FinishStop, Outcome::Stopped { how, seconds }) => {
+                cx.on_save(async move |conn| Ok(db::session::set_stopped(conn, session, how, seconds).await?));
+                Ok(Next::go(if stage == Stage::StopServer { Stage::WriteDesc } else { Stage::UndoDesc }))
+            }
+            (Stage::WriteDesc, Outcome::DescWritten { source_sha256 }) => {
+                cx.on_save(async move |conn| Ok(db::session::set_source(conn, session, &source_sha256).await?));
+                Ok(Next::go(Stage::RescueStartServer))
+            }
+            (Stage::RescueStartServer, Outcome::RescueStarted { .. }) => Ok(Next::go(Stage::AwaitReady)),
+            (Stage::AwaitReady, Outcome::Ready { ready, seconds }) => {
+                let boot = i32::try_from(ready.boot).unwrap_or(i32::MAX);
+                let disks = ready.disks.len();
+                let report = serde_json::to_value(&*ready).map_err(|e| StepError::because(&e))?;
+                cx.on_save(async move |conn| Ok(db::session::set_ready(conn, session, &report, boot).await?));
+                work::change(
+                    cx,
+                    Change {
+                        guest: self.guest,
+                        to: GuestStatus::Rescue,
+                        power: Some(PowerState::Running),
+                        reason: None,
+                        action: "start_rescue",
+                        success: true,
+                        notes: format!(
+                            "the rescue system {} {} has proven itself after {seconds:.1} s and sees {disks} disks",
+                            self.image.name, self.image.version
+                        ),
+                    },
+                );
+                Ok(Next::done(()))
+            }
+            (Stage::UndoDesc, Outcome::Restored { .. }) if self.was_on() => Ok(Next::go(Stage::StartAgain)),
+            (Stage::UndoDesc, Outcome::Restored { .. }) => Ok(self.back(cx, self.prior_status, PowerState::Shutoff)),
+            (Stage::StartAgain, Outcome::Started) => Ok(self.back(cx, self.prior_status, PowerState::Running)),
+            (_, other) => Err(unexpected(&other)),
+        }
+    }
+
+    async fn failed(&self, at: Stage, cause: &StepError, cx: &mut TaskCx<'_, App>) -> Result<Next<Stage>, StepError> {
+        match at {
+            // Nothing has been touched, or nothing but what an earlier failure left.
+            Stage::Preflight | Stage::PrepareRescue | Stage::RestoreLeftover => {
+                self.give_up(cx, cause, self.from_status, None);
+                Ok(Next::done(()))
+            }
+            Stage::StopServer => Ok(Next::go(Stage::FinishStop)),
+            Stage::WriteDesc | Stage::RescueStartServer | Stage::AwaitReady => Ok(Next::go(Stage::UndoDesc)),
+            Stage::FinishStop | Stage::UndoDesc | Stage::StartAgain => {
+                let way_back = format!("; and the way back failed: {}", cause.message());
+                self.give_up(cx, cause, GuestStatus::StartRescueFailed, Some(&way_back));
+                Ok(Next::done(()))
+            }
+        }
+    }
+
+    fn limit(stage: &Stage) -> Duration {
+        Duration::from_secs(match stage {
+            Stage::Preflight => 60,
+            Stage::PrepareRescue => 15 * 60,
+            Stage::WriteDesc | Stage::RescueStartServer | Stage::RestoreLeftover => 120,
+            Stage::StopServer | Stage::FinishStop | Stage::AwaitReady => 300,
+            Stage::UndoDesc | Stage::StartAgain => 300,
+        })
+    }
+
+    fn cancellable(stage: &Stage) -> bool {
+        matches!(stage, Stage::Preflight | Stage::PrepareRescue | Stage::AwaitReady)
+    }
+}
+
+impl StartRescueTask {
+    fn was_on(&self) -> bool {
+        self.prior_status == GuestStatus::Running
+    }
+
+    /// Where the request sets the time, the limit follows it.
+    fn limit_of(&self, stage: Stage, app: &App) -> Duration {
+        match stage {
+            Stage::StopServer | Stage::FinishStop => Duration::from_secs(self.stop_timeout_s.into()) + STOP_SLACK,
+            Stage::AwaitReady => {
+                Duration::from_secs(app.config.rescue.ready_timeout_s.into()) + Duration::from_secs(60)
+            }
+            other => Self::limit(&other),
+        }
+    }
+
+    /// What the host is asked in a stage.
+    async fn call(&self, stage: Stage, app: &App) -> Result<Call, StepError> {
+        let operation = None;
+        let session_id = self.session.to_string();
+        let disk_mode = self.disk_mode.to_string();
+        Ok(match stage {
+            Stage::Preflight => {
+                Call::Preflight(pb::PreflightRescueRequest { operation, image: Some(self.image()), disk_mode })
+            }
+            Stage::PrepareRescue => {
+                let endpoints = self.endpoints(app).await?;
+                Call::Prepare(pb::PrepareRescueRequest { operation, image: Some(self.image()), endpoints })
+            }
+            Stage::RestoreLeftover => Call::RestoreDesc(pb::RestoreDescRequest {
+                operation,
+                session_id: self.leftover.map(|s| s.to_string()).unwrap_or_default(),
+            }),
+            Stage::StopServer | Stage::FinishStop => {
+                Call::Stop(pb::StopGuestRequest { operation, timeout_s: self.stop_timeout_s, force: false })
+            }
+            Stage::WriteDesc => Call::WriteDesc(pb::WriteRescueDescRequest {
+                operation,
+                session_id,
+                image: Some(self.image()),
+                disk_mode,
+            }),
+            Stage::RescueStartServer => {
+                let credentials = self.credentials(app).await?;
+                Call::StartRescue(pb::StartRescueRequest {
+                    operation,
+                    session_id,
+                    ssh_keys: credentials.ssh_keys,
+                    password_hash: credentials.password_hash.map(|h| h.expose().to_owned()).unwrap_or_default(),
+                })
+            }
+            Stage::AwaitReady => Call::AwaitReady(pb::AwaitReadyRequest {
+                operation,
+                session_id,
+                timeout_s: app.config.rescue.ready_timeout_s,
+            }),
+            Stage::UndoDesc => Call::RestoreDesc(pb::RestoreDescRequest { operation, session_id }),
+            Stage::StartAgain => Call::Start(pb::StartGuestRequest { operation }),
+        })
+    }
+
+    fn image(&self) -> pb::RescueImage {
+        pb::RescueImage {
+            name: self.image.name.clone(),
+            version: self.image.version.clone(),
+            serial: self.image.serial,
+            kernel: Some(self.image.kernel.clone().into()),
+            initramfs: Some(self.image.initramfs.clone().into()),
+            cmdline: self.image.cmdline.clone(),
+            min_memory_mib: self.image.min_memory_mib,
+        }
+    }
+
+    /// The agents that serve the image now.
+    async fn endpoints(&self, app: &App) -> Result<Vec<String>, StepError> {
+        let mut conn = app.pool.get().await?;
+        let host = db::host::get(&mut conn, self.host).await?;
+        let zone = host.map(|h| h.zone).unwrap_or_default();
+        let agents = db::agent::usable(&mut conn, &zone, app.heard_since()).await?;
+        let serves = |a: &db::agent::BaremetalAgent| {
+            a.images().iter().any(|i| i.kernel == self.image.kernel && i.initramfs == self.image.initramfs)
+        };
+        let endpoints: Vec<String> = agents.into_iter().filter(serves).map(|a| a.http_endpoint).collect();
+        if endpoints.is_empty() {
+            return Err(StepError::transient(format!(
+                "no baremetal agent of zone '{zone}' that serves image {} {} is online",
+                self.image.name, self.image.version
+            )));
+        }
+        Ok(endpoints)
+    }
+
+    async fn credentials(&self, app: &App) -> Result<crate::secrets::Credentials, StepError> {
+        let session = {
+            let mut conn = app.pool.get().await?;
+            db::session::get(&mut conn, self.session).await?
+        };
+        let sealed = session.and_then(|s| s.credentials);
+        let sealed =
+            sealed.ok_or_else(|| StepError::permanent("the session has ended, and its credentials are gone"))?;
+        app.secrets.open(self.session, &sealed).map_err(|e| StepError::because(&e))
+    }
+
+    /// The guest is as it was before; the session says why it came to nothing.
+    fn back(&self, cx: &mut TaskCx<'_, App>, to: GuestStatus, power: PowerState) -> Next<Stage> {
+        let unknown = StepError::permanent("the cause was not recorded");
+        let why = work::why(cx, &unknown);
+        work::close_session(cx, self.guest, self.session, SessionState::Failed, Some(&why));
+        work::change(
+            cx,
+            Change {
+                guest: self.guest,
+                to,
+                power: Some(power),
+                reason: Some(format!("rescue failed, the server is back as it was: {}", why.cause)),
+                action: "start_rescue",
+                success: false,
+                notes: why.cause,
+            },
+        );
+        Next::done(())
+    }
+
+    fn give_up(&self, cx: &mut TaskCx<'_, App>, cause: &StepError, to: GuestStatus, more: Option<&str>) {
+        let mut why = work::why(cx, cause);
+        why.cause.push_str(more.unwrap_or_default());
+        work::close_session(cx, self.guest, self.session, SessionState::Failed, Some(&why));
+        work::change(
+            cx,
+            Change {
+                guest: self.guest,
+                to,
+                power: None,
+                reason: Some(why.cause.clone()),
+                action: "start_rescue",
+                success: false,
+                notes: why.cause,
+            },
+        );
+    }
+}

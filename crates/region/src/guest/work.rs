@@ -1,0 +1,102 @@
+//! What the tasks on guests share.
+
+use db::guest::Guest;
+use serde_json::Value;
+use task_engine::{StepError, TaskCx};
+use types::{GuestId, GuestStatus, PowerState, SessionId, SessionState};
+
+use crate::app::App;
+use crate::dispatch::perform::Note;
+
+/// A move of a guest's status by a task, with its event.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub guest: GuestId,
+    pub to: GuestStatus,
+    /// What the host has said of the power state, where the step learnt it.
+    pub power: Option<PowerState>,
+    /// Why, where the status alone does not say.
+    pub reason: Option<String>,
+    pub action: &'static str,
+    pub success: bool,
+    pub notes: String,
+}
+
+/// Makes the change part of the step's save.
+pub fn change(cx: &mut TaskCx<'_, App>, change: Change) {
+    let task = cx.id();
+    let request = cx.request_id().map(str::to_owned);
+    let who = cx.created_by().cloned().unwrap_or_default();
+    cx.on_save(async move |conn| {
+        let Some(guest) = db::guest::lock(conn, change.guest).await? else { return Ok(()) };
+        if let Some(power) = change.power {
+            db::guest::set_power(conn, guest.id, guest.host_id, power).await?;
+        }
+        db::guest::set_status(conn, guest.id, change.to, change.reason.as_deref()).await?;
+        let note = Note {
+            obj_type: super::OBJECT,
+            obj_id: guest.id.uuid(),
+            obj_name: &guest.name,
+            action: change.action,
+            success: change.success,
+            notes: change.notes,
+            status: Some((guest.status, change.to)),
+            task: Some(task),
+        };
+        let text = |key: &str| who.get(key).and_then(Value::as_str).map(str::to_owned);
+        let (user, project) = (text("user").unwrap_or_default(), text("project").unwrap_or_default());
+        Ok(db::event::insert(conn, &note.of(&user, &project, text("source"), request)).await?)
+    });
+}
+
+/// Makes the end of a session part of the step's save: its credentials go, and the guest lets go of it.
+pub fn close_session(
+    cx: &mut TaskCx<'_, App>,
+    guest: GuestId,
+    session: SessionId,
+    state: SessionState,
+    why: Option<&Why>,
+) {
+    let cause = why.map(|w| w.cause.clone());
+    let evidence = why.map_or_else(|| Value::Array(vec![]), |w| w.evidence.clone().into());
+    cx.on_save(async move |conn| {
+        db::session::close(conn, session, state, cause.as_deref(), &evidence).await?;
+        Ok(db::guest::set_session(conn, guest, None).await?)
+    });
+}
+
+/// Why a task failed, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    pub cause: String,
+    pub evidence: Vec<String>,
+}
+
+/// The first failure of the task, or the one at hand.
+#[must_use]
+pub fn why(cx: &TaskCx<'_, App>, error: &StepError) -> Why {
+    let (at, first) = match cx.cause() {
+        Some(failure) => (Some(failure.at_name.as_str()), &failure.error),
+        None => (None, error),
+    };
+    let evidence = first
+        .detail()
+        .and_then(|d| d.get("evidence"))
+        .and_then(Value::as_array)
+        .map(|lines| lines.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .unwrap_or_default();
+    let cause = match at {
+        Some(at) => format!("{at}: {}", first.message()),
+        None => first.message().to_owned(),
+    };
+    Why { cause, evidence }
+}
+
+/// The guest a task is about. It can't go away: deleting it needs the hold that the task has.
+///
+/// # Errors
+/// The guest is gone all the same.
+pub async fn guest(app: &App, id: GuestId) -> Result<Guest, StepError> {
+    let mut conn = app.pool.get().await?;
+    db::guest::get(&mut conn, id).await?.ok_or_else(|| StepError::permanent(format!("server {id} does not exist")))
+}

@@ -1,0 +1,170 @@
+//! Region's side of the hosts' gRPC service.
+//!
+//! [`ask`] is the one way a task works with a host: it sends the request under the task's operation, and says whether the outcome is there yet.
+//! Running it again repeats the request, which the host's ledger answers, so a repeated step is also the way to ask how far the host is.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use proto::host::v1 as pb;
+use proto::host::v1::host_service_client::HostServiceClient;
+use proto::host::v1::operation_reply::State;
+use service::tls::{TlsConfig, TlsError};
+use task_engine::{StepError, TaskCx};
+use tonic::Code;
+use tonic::transport::Channel;
+use types::operation::{OperationHeader, Outcome};
+use types::{GuestId, HostId, OperationId, TaskId};
+
+use crate::app::App;
+
+/// How long a host may take to answer one request. Long work is answered with `pending` at once.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Channels to hosts, one each, made when first used and again when a host moved.
+pub struct Hosts {
+    tls: Option<TlsConfig>,
+    channels: Mutex<HashMap<HostId, (String, Channel)>>,
+}
+
+impl Hosts {
+    #[must_use]
+    pub fn new(tls: Option<TlsConfig>) -> Self {
+        Self { tls, channels: Mutex::default() }
+    }
+
+    /// # Errors
+    /// An endpoint that is no URL, or certificates that can't be read.
+    pub fn client(&self, host: &db::host::Host) -> Result<HostServiceClient<Channel>, TlsError> {
+        let mut channels = self.channels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let channel = match channels.get(&host.id) {
+            Some((endpoint, channel)) if *endpoint == host.endpoint => channel.clone(),
+            _ => {
+                let peer = service::tls::host_name(&host.name);
+                let channel = service::tls::channel(&host.endpoint, &peer, self.tls.as_ref())?;
+                channels.insert(host.id, (host.endpoint.clone(), channel.clone()));
+                channel
+            }
+        };
+        Ok(HostServiceClient::new(channel))
+    }
+}
+
+/// A request that changes something on a host. The operation's header is filled in by [`ask`].
+#[derive(Debug, Clone)]
+pub enum Call {
+    Create(pb::CreateGuestRequest),
+    Start(pb::StartGuestRequest),
+    Stop(pb::StopGuestRequest),
+    Delete(pb::DeleteGuestRequest),
+    Preflight(pb::PreflightRescueRequest),
+    Prepare(pb::PrepareRescueRequest),
+    WriteDesc(pb::WriteRescueDescRequest),
+    StartRescue(pb::StartRescueRequest),
+    AwaitReady(pb::AwaitReadyRequest),
+    RestoreDesc(pb::RestoreDescRequest),
+}
+
+/// Asks the guest's host. `None`: the host is at it; its report wakes the task.
+///
+/// # Errors
+/// Transient: the host is unknown, silent or draining. Permanent: the host refused, or the operation failed; the code and the evidence are the host's.
+pub async fn ask(
+    cx: &mut TaskCx<'_, App>,
+    host: HostId,
+    guest: GuestId,
+    call: Call,
+) -> Result<Option<Outcome>, StepError> {
+    if let Some(outcome) = cx.outcome_as::<Outcome>()? {
+        return settle(outcome).map(Some);
+    }
+    let row = {
+        let mut conn = cx.env().pool.get().await?;
+        db::host::get(&mut conn, host).await?
+    };
+    let row = row.ok_or_else(|| StepError::permanent(format!("host {host} is not registered any more")))?;
+    let client = cx.env().hosts.client(&row).map_err(|e| StepError::because(&e))?;
+    let header = OperationHeader {
+        id: OperationId::from_uuid(cx.operation()),
+        guest,
+        sequence: u64::try_from(cx.sequence()).unwrap_or(0),
+        task: TaskId::from_uuid(cx.id()),
+        request_id: cx.request_id().unwrap_or_default().to_owned(),
+    };
+    let reply = send(client, header.into(), call).await.map_err(|status| from_status(&row.name, &status))?;
+    match reply.state {
+        Some(State::Outcome(outcome)) => {
+            let outcome = Outcome::try_from(outcome).map_err(|e| StepError::because(&e))?;
+            settle(outcome).map(Some)
+        }
+        Some(State::Pending(_)) => Ok(None),
+        None => Err(StepError::permanent(format!("host {} gave an empty answer", row.name))),
+    }
+}
+
+fn settle(outcome: Outcome) -> Result<Outcome, StepError> {
+    match outcome {
+        Outcome::Failed { failure } => Err(StepError::permanent(&failure.message)
+            .with_code(failure.code.as_str())
+            .with_detail(serde_json::json!({ "evidence": failure.evidence }))),
+        outcome => Ok(outcome),
+    }
+}
+
+/// An outcome that does not answer the request.
+#[must_use]
+pub fn unexpected(outcome: &Outcome) -> StepError {
+    StepError::permanent(format!("the host answered another request: {outcome:?}")).with_code("bad_outcome")
+}
+
+async fn send(
+    mut client: HostServiceClient<Channel>,
+    header: pb::Operation,
+    call: Call,
+) -> Result<pb::OperationReply, tonic::Status> {
+    let operation = Some(header);
+    let reply = match call {
+        Call::Create(r) => client.create_guest(timed(pb::CreateGuestRequest { operation, ..r })).await,
+        Call::Start(_) => client.start_guest(timed(pb::StartGuestRequest { operation })).await,
+        Call::Stop(r) => client.stop_guest(timed(pb::StopGuestRequest { operation, ..r })).await,
+        Call::Delete(_) => client.delete_guest(timed(pb::DeleteGuestRequest { operation })).await,
+        Call::Preflight(r) => client.preflight_rescue(timed(pb::PreflightRescueRequest { operation, ..r })).await,
+        Call::Prepare(r) => client.prepare_rescue(timed(pb::PrepareRescueRequest { operation, ..r })).await,
+        Call::WriteDesc(r) => client.write_rescue_desc(timed(pb::WriteRescueDescRequest { operation, ..r })).await,
+        Call::StartRescue(r) => client.start_rescue(timed(pb::StartRescueRequest { operation, ..r })).await,
+        Call::AwaitReady(r) => client.await_ready(timed(pb::AwaitReadyRequest { operation, ..r })).await,
+        Call::RestoreDesc(r) => client.restore_desc(timed(pb::RestoreDescRequest { operation, ..r })).await,
+    };
+    reply.map(tonic::Response::into_inner)
+}
+
+fn timed<T>(message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.set_timeout(REQUEST_TIMEOUT);
+    request
+}
+
+/// A missed deadline arrives as `Cancelled`, a refused certificate as `Unknown`.
+fn from_status(host: &str, status: &tonic::Status) -> StepError {
+    let message = format!("host {host}: {} ({})", status.message(), status.code());
+    match status.code() {
+        Code::Unavailable
+        | Code::DeadlineExceeded
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Internal => StepError::transient(message),
+        Code::Ok
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::DataLoss
+        | Code::Unauthenticated => StepError::permanent(message).with_code("host_refused"),
+    }
+}

@@ -1,0 +1,61 @@
+//! What every request passes, outermost first: an id, a line in the log, the error body, then limits of time and size.
+
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::timeout::TimeoutLayer;
+use uuid::Uuid;
+
+/// Names one request, in its answer, its log lines, its events and its task.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+pub fn apply(router: Router, body_limit: usize) -> Router {
+    router
+        .layer(CompressionLayer::new())
+        .layer(DefaultBodyLimit::max(body_limit))
+        .layer(CatchPanicLayer::new())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .layer(from_fn(super::error::finish))
+        .layer(from_fn(identify))
+}
+
+async fn identify(mut request: Request, next: Next) -> Response {
+    let id = request
+        .headers()
+        .get(&REQUEST_ID)
+        .and_then(|v| v.to_str().ok())
+        .filter(|id| is_request_id(id))
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", |p| p.as_str()).to_owned();
+    let begun = Instant::now();
+    let mut response = next.run(request).await;
+    let status = response.status().as_u16();
+    metrics::counter!("region_http_requests_total", "route" => route.clone(), "method" => method.to_string(), "status" => status.to_string())
+        .increment(1);
+    metrics::histogram!("region_http_request_seconds", "route" => route, "method" => method.to_string())
+        .record(begun.elapsed().as_secs_f64());
+    tracing::info!(request_id = id, %method, path, status, ms = begun.elapsed().as_millis() as u64, "request");
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// A caller may choose the id, if it can do no harm in a log.
+fn is_request_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}

@@ -1,0 +1,7 @@
+//! HTTP around the dispatcher: [`layers`] every request passes, [`error`] as bodies, the [`openapi`] document, and [`router`], which puts
+//! it all together.
+
+pub mod error;
+pub mod layers;
+pub mod openapi;
+pub mod router;

@@ -1,0 +1,186 @@
+//! The OpenAPI document, put together from the same list that makes the routes. `crates/region/openapi.json` is the checked-in copy.
+
+use std::collections::BTreeMap;
+
+use api::{Action, Resource};
+use axum::http::Method;
+use utoipa::ToSchema;
+use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn, PathItemBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr,
+    Required, ResponseBuilder,
+};
+
+use crate::dispatch::model::{Create, List, Model, Perform, View};
+
+type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// One operation, and the schemas that it refers to.
+pub struct Operation {
+    builder: OperationBuilder,
+    schemas: Schemas,
+}
+
+impl Operation {
+    #[must_use]
+    pub fn list<M: List>(rule: &str) -> Self {
+        let mut it = Self::new::<M>(rule, &format!("List {}", <M::Api as Resource>::PLURAL));
+        for (name, kind, about) in [
+            ("limit", Type::Integer, "At most so many rows; 0 is the default of 20, 2000 the most"),
+            ("offset", Type::Integer, "Skip so many rows"),
+            ("search", Type::String, "Rows whose name contains this text"),
+            ("name", Type::String, "The row of exactly this name"),
+        ] {
+            let schema = ObjectBuilder::new().schema_type(kind);
+            it = it.parameter(
+                ParameterBuilder::new()
+                    .name(name)
+                    .parameter_in(ParameterIn::Query)
+                    .description(Some(about))
+                    .schema(Some(schema)),
+            );
+        }
+        let row = it.refer::<View<M>>();
+        let number = || ObjectBuilder::new().schema_type(Type::Integer);
+        let body = ObjectBuilder::new()
+            .property(<M::Api as Resource>::PLURAL, utoipa::openapi::schema::ArrayBuilder::new().items(row))
+            .required(<M::Api as Resource>::PLURAL)
+            .property("total", number())
+            .required("total")
+            .property("limit", number())
+            .property("offset", number());
+        it.answer("200", "One page", body)
+    }
+
+    #[must_use]
+    pub fn get<M: Model>(rule: &str) -> Self {
+        let mut it = Self::new::<M>(rule, &format!("Show one {}", <M::Api as Resource>::WORD)).ident();
+        let view = it.refer::<View<M>>();
+        let word = <M::Api as Resource>::WORD;
+        it.answer("200", "The resource", ObjectBuilder::new().property(word, view).required(word))
+    }
+
+    #[must_use]
+    pub fn create<M: Create>(rule: &str) -> Self {
+        let mut it = Self::new::<M>(rule, &format!("Create a {}", <M::Api as Resource>::WORD));
+        let body = it.refer::<M::Body>();
+        it.takes::<M>(body, Required::True).gives_task::<M>("Accepted: the task does the rest")
+    }
+
+    #[must_use]
+    pub fn perform<M: Perform<A>, A: Action<On = M::Api> + ToSchema>(rule: &str) -> Self {
+        let mut it = Self::new::<M>(rule, A::SUMMARY).ident();
+        let body = it.refer::<A>();
+        it.takes::<M>(body, Required::False).gives_task::<M>("Accepted: the task does the rest")
+    }
+
+    fn new<M: Model>(rule: &str, summary: &str) -> Self {
+        let security = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
+        let builder = OperationBuilder::new()
+            .operation_id(Some(rule))
+            .tag(<M::Api as Resource>::PLURAL)
+            .summary(Some(summary))
+            .securities(Some([security("token"), security("bearer")]));
+        let mut it = Self { builder, schemas: Vec::new() };
+        let error = it.refer::<api::ErrorBody>();
+        let content = ContentBuilder::new().schema(Some(error)).build();
+        let refused = ResponseBuilder::new()
+            .description("Refused: `class` says why, `details` what would be right")
+            .content("application/json", content);
+        it.builder = it.builder.response("default", refused);
+        it
+    }
+
+    fn ident(self) -> Self {
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path).required(Required::True);
+        self.parameter(id.description(Some("The id, or the name")).schema(Some(schema)))
+    }
+
+    fn parameter(mut self, parameter: ParameterBuilder) -> Self {
+        self.builder = self.builder.parameter(parameter);
+        self
+    }
+
+    fn takes<M: Model>(mut self, body: Ref, required: Required) -> Self {
+        let wrapped = ObjectBuilder::new().property(<M::Api as Resource>::WORD, body);
+        let content = ContentBuilder::new().schema(Some(Schema::from(wrapped))).build();
+        let body = RequestBodyBuilder::new()
+            .description(Some("May also come without the resource's keyword around it"))
+            .content("application/json", content)
+            .required(Some(required));
+        self.builder = self.builder.request_body(Some(body.build()));
+        self
+    }
+
+    fn gives_task<M: Model>(mut self, about: &str) -> Self {
+        let view = self.refer::<View<M>>();
+        let task = self.refer::<api::task::TaskBrief>();
+        let word = <M::Api as Resource>::WORD;
+        self.answer("202", about, ObjectBuilder::new().property(word, view).required(word).property("task", task))
+    }
+
+    fn answer(mut self, code: &str, about: &str, body: ObjectBuilder) -> Self {
+        let content = ContentBuilder::new().schema(Some(Schema::from(body))).build();
+        let response = ResponseBuilder::new().description(about).content("application/json", content);
+        self.builder = self.builder.response(code, response);
+        self
+    }
+
+    fn refer<T: ToSchema>(&mut self) -> Ref {
+        let name = T::name().into_owned();
+        self.schemas.push((name.clone(), T::schema()));
+        T::schemas(&mut self.schemas);
+        Ref::from_schema_name(name)
+    }
+}
+
+#[derive(Default)]
+pub struct Document {
+    paths: BTreeMap<String, PathItemBuilder>,
+    schemas: BTreeMap<String, RefOr<Schema>>,
+}
+
+impl Document {
+    pub fn operation(&mut self, path: &str, method: &Method, operation: Operation) {
+        self.schemas.extend(operation.schemas);
+        let method = match *method {
+            Method::GET => HttpMethod::Get,
+            Method::DELETE => HttpMethod::Delete,
+            Method::PUT => HttpMethod::Put,
+            Method::PATCH => HttpMethod::Patch,
+            _ => HttpMethod::Post,
+        };
+        let item = self.paths.remove(path).unwrap_or_default();
+        self.paths.insert(path.to_owned(), item.operation(method, operation.builder));
+    }
+
+    #[must_use]
+    pub fn build(self) -> OpenApi {
+        let mut paths = PathsBuilder::new();
+        for (path, item) in self.paths {
+            paths = paths.path(path, item.build());
+        }
+        let mut components = ComponentsBuilder::new()
+            .security_scheme("token", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Auth-Token"))))
+            .security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+        for (name, schema) in self.schemas {
+            components = components.schema(name, schema);
+        }
+        OpenApiBuilder::new()
+            .info(
+                InfoBuilder::new()
+                    .title("Lifeboat")
+                    .version(env!("CARGO_PKG_VERSION"))
+                    .description(Some("Rescue mode for virtual machines: boot a broken server, with its own disks, into a verified rescue system, and back exactly as it was.")),
+            )
+            .paths(paths)
+            .components(Some(components.build()))
+            .build()
+    }
+}

@@ -1,0 +1,56 @@
+//! The whole REST service.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+
+use crate::app::App;
+use crate::auth::keystone;
+use crate::dispatch::{Registry, VerbRow};
+use crate::{baremetal, event, guest, host, http, rescue, task};
+
+/// The one list of what there is.
+fn registry() -> Registry {
+    let mut registry = Registry::default();
+    guest::register(&mut registry);
+    host::register(&mut registry);
+    baremetal::register(&mut registry);
+    rescue::register(&mut registry);
+    task::register(&mut registry);
+    event::register(&mut registry);
+    registry.merge(keystone::routes());
+    registry
+}
+
+/// The verb table, for the contract test.
+#[must_use]
+pub fn verbs() -> Vec<VerbRow> {
+    registry().build().1
+}
+
+/// The OpenAPI document, for the contract test.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    registry().build().2
+}
+
+pub fn build(app: App) -> Router {
+    let (routes, _, document) = registry().build();
+    let ready = {
+        let app = app.clone();
+        move || async move {
+            let mut conn = app.pool.get().await?;
+            diesel_async::RunQueryDsl::execute(diesel::sql_query("select 1"), &mut conn).await?;
+            Ok::<_, crate::error::Error>("ready\n")
+        }
+    };
+    let limit = app.config.http.body_limit;
+    let router = routes
+        .with_state(app)
+        .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document))
+        .route("/ping", get(|| async { "pong\n" }))
+        .route("/version", get(|| async { Json(json!({ "version": env!("CARGO_PKG_VERSION") })) }))
+        .route("/readyz", get(ready))
+        .merge(service::metrics::routes());
+    http::layers::apply(router, limit)
+}

@@ -1,0 +1,35 @@
+//! Rescue sessions whose time is up leave rescue, as if their owner had said so.
+
+use api::Action;
+use api::server::StopRescue;
+use db::guest::Guest;
+use diesel_async::AsyncConnection;
+use types::{GuestId, GuestStatus};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::dispatch::{Cx, Perform};
+use crate::error::{Error, Result};
+
+pub async fn scan(app: &App) -> Result<()> {
+    let mut conn = app.pool.get().await?;
+    for session in db::session::expired(&mut conn).await? {
+        let left = conn.transaction(async |conn| leave(app, conn, session.guest_id).await).await;
+        if let Err(error) = left {
+            // Somebody else's task may hold it just now; the next scan looks again.
+            tracing::info!(session = %session.id, %error, "an expired session can't end yet");
+        }
+    }
+    Ok(())
+}
+
+async fn leave(app: &App, conn: &mut db::Conn, id: GuestId) -> Result<()> {
+    let Some(guest) = db::guest::lock(conn, id).await? else { return Ok(()) };
+    if guest.status != GuestStatus::Rescue {
+        return Err(Error::status(format!("{} waits for status rescue, not {}", StopRescue::NAME, guest.status)));
+    }
+    let caller = Caller::service(format!("expiry-{}", Uuid::now_v7()));
+    let mut cx = Cx { app, conn, caller: &caller };
+    <Guest as Perform<StopRescue>>::perform(guest, StopRescue::default(), &mut cx).await.map(drop)
+}

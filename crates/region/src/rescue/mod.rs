@@ -1,0 +1,62 @@
+//! Rescue sessions: shown. `start-rescue` opens them, `stop-rescue` closes them.
+
+use api::rescue::RescueSessions;
+use db::Conn;
+use db::guest::Guest;
+use db::session::RescueSession;
+use types::SessionId;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::dispatch::{List, Model, Query, Registry};
+use crate::error::{Error, Result};
+
+pub fn register(registry: &mut Registry) {
+    registry.resource::<RescueSession>();
+}
+
+impl Model for RescueSession {
+    type Api = RescueSessions;
+
+    /// Sessions have no names; the id or name of a server stands for its last session.
+    async fn find(conn: &mut Conn, ident: &str) -> Result<Self> {
+        if let Ok(id) = ident.parse::<SessionId>()
+            && let Some(session) = db::session::get(conn, id).await?
+        {
+            return Ok(session);
+        }
+        let missing = || Error::not_found("rescue session", ident);
+        let guest = Guest::find(conn, ident).await.map_err(|e| match e.class {
+            api::ErrorClass::ResourceNotFound => missing(),
+            _ => e,
+        })?;
+        db::session::latest_of(conn, guest.id).await?.ok_or_else(missing)
+    }
+    async fn lock(self, _: &mut Conn) -> Result<Self> {
+        Ok(self)
+    }
+    async fn view(self, _: &App, conn: &mut Conn) -> Result<api::rescue::RescueSession> {
+        let server = db::guest::get(conn, self.guest_id).await?.map(|g| g.name).unwrap_or_default();
+        Ok(RescueSession::view(self, server)?)
+    }
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+    fn name(&self) -> &str {
+        ""
+    }
+}
+
+impl List for RescueSession {
+    async fn list(query: &Query, _: &App, conn: &mut Conn) -> Result<api::List<api::rescue::RescueSession>> {
+        let (limit, offset) = query.page()?;
+        let guest = match query.one("obj_id").or_else(|| query.one("server_id")) {
+            Some(ident) => Some(Guest::find(conn, ident).await?.id),
+            None => None,
+        };
+        let state = query.words("state")?;
+        let (rows, total) = db::session::list(conn, guest, &state, limit, offset).await?;
+        let data = rows.into_iter().map(|(s, server)| s.view(server)).collect::<Result<_, _>>()?;
+        Ok(api::List { data, total, limit, offset })
+    }
+}

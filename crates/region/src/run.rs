@@ -1,0 +1,160 @@
+//! One region process: migrates the database, then serves REST and gRPC and works on tasks until it is stopped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::region::v1::agent_upcall_service_server::AgentUpcallServiceServer;
+use proto::region::v1::host_upcall_service_server::HostUpcallServiceServer;
+use service::tls::check_listener;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Inner};
+use crate::auth::{Authority, bootstrap};
+use crate::config::Config;
+use crate::host_client::Hosts;
+use crate::secrets::SecretKey;
+use crate::upcall::Upcall;
+use crate::{http, reconcile, task};
+
+/// Why a region does not start. The chain says what to mend.
+pub type StartError = anyhow::Error;
+
+/// Changes to the engine that only tests make.
+pub type EngineSetup = Box<dyn FnOnce(task_engine::Builder<App>) -> task_engine::Builder<App> + Send>;
+
+/// A running region.
+pub struct Region {
+    pub app: App,
+    pub http: SocketAddr,
+    pub grpc: SocketAddr,
+    stop: CancellationToken,
+    engine: Option<task_engine::Handle>,
+    servers: JoinSet<()>,
+}
+
+impl Region {
+    /// Returns once both listeners are open and the engine runs.
+    ///
+    /// # Errors
+    /// [`StartError`] names the part and what to mend.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, Box::new(|engine| engine)).await
+    }
+
+    /// As [`Region::start`], with the engine changed for a test.
+    ///
+    /// # Errors
+    /// As [`Region::start`].
+    pub async fn start_with(config: Config, setup: EngineSetup) -> Result<Self, StartError> {
+        use anyhow::Context;
+        let url = config.database.url.clone();
+        db::migrate::run(&url).await.context("database")?;
+        let pool = db::connect(&url, config.database.pool)?;
+        let secrets = SecretKey::load_or_make(&config.secrets.key_file).context("secrets.key_file")?;
+        let trust =
+            artifact::Trust::new::<_, &str>(&config.rescue.trusted_keys, &[], &[]).context("rescue.trusted_keys")?;
+        if trust.is_empty() {
+            tracing::warn!("rescue.trusted_keys is empty: no rescue image will be offered");
+        }
+        {
+            let mut conn = pool.get().await?;
+            bootstrap::run(&mut conn, &config.bootstrap).await.context("bootstrap.password_file")?;
+        }
+
+        let http_listener = listen(&config.http.listen).await.context("http.listen")?;
+        let grpc_listener = listen(&config.grpc.listen).await.context("grpc.listen")?;
+        let (http_at, grpc_at) = (http_listener.local_addr()?, grpc_listener.local_addr()?);
+        check_listener(grpc_at, config.tls.as_ref()).context("grpc.listen")?;
+        let public_url = match config.http.public_url.trim_end_matches('/') {
+            "" => format!("http://{http_at}"),
+            url => url.to_owned(),
+        };
+
+        let app = App::new(Inner {
+            hosts: Hosts::new(config.tls.clone()),
+            pool,
+            secrets,
+            authority: Authority::default(),
+            public_url,
+            trust,
+            config,
+        });
+        let workers = app.config.tasks.workers;
+        let task_pool = db::connect(&url, app.config.database.pool)?;
+        let engine = task_engine::Engine::builder(task_pool, url, Arc::new(app.clone())).workers(workers);
+        let engine = setup(task::register_all(engine)?).start();
+
+        let stop = CancellationToken::new();
+        let mut servers = JoinSet::new();
+        let router = http::router::build(app.clone());
+        let stopped = stop.clone();
+        servers.spawn(async move {
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            let serve = axum::serve(http_listener, service).with_graceful_shutdown(stopped.cancelled_owned());
+            if let Err(error) = serve.await {
+                tracing::error!(%error, "the REST listener ended");
+            }
+        });
+        let grpc = grpc(&app).await?;
+        let stopped = stop.clone();
+        servers.spawn(async move {
+            let incoming = TcpListenerStream::new(grpc_listener);
+            if let Err(error) = grpc.serve_with_incoming_shutdown(incoming, stopped.cancelled_owned()).await {
+                tracing::error!(%error, "the gRPC listener ended");
+            }
+        });
+        servers.spawn(reconcile::run(app.clone(), stop.clone()));
+        tracing::info!(http = %http_at, grpc = %grpc_at, "region serves");
+        Ok(Self { app, http: http_at, grpc: grpc_at, stop, engine: Some(engine), servers })
+    }
+
+    /// Serves what is under way to its end, lets go of tasks, and stops.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        if let Some(engine) = self.engine.take() {
+            engine.shutdown(Duration::from_secs(10)).await;
+        }
+        let ended =
+            tokio::time::timeout(Duration::from_secs(10), async { while self.servers.join_next().await.is_some() {} });
+        if ended.await.is_err() {
+            tracing::warn!("connections are still open; they are cut");
+        }
+    }
+
+    /// As if the process were killed: nothing is finished, nothing let go.
+    pub async fn kill(mut self) {
+        if let Some(engine) = self.engine.take() {
+            engine.kill().await;
+        }
+        self.servers.shutdown().await;
+    }
+}
+
+async fn listen(address: &str) -> Result<TcpListener, std::io::Error> {
+    TcpListener::bind(address).await.map_err(|e| std::io::Error::new(e.kind(), format!("{address}: {e}")))
+}
+
+async fn grpc(app: &App) -> Result<tonic::transport::server::Router, StartError> {
+    let mut server = tonic::transport::Server::builder();
+    if let Some(tls) = &app.config.tls {
+        server = server.tls_config(tls.server()?)?;
+    }
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<HostUpcallServiceServer<Upcall>>().await;
+    health.set_serving::<AgentUpcallServiceServer<Upcall>>().await;
+    let reflect = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(server
+        .add_service(health_service)
+        .add_service(reflect().build_v1()?)
+        .add_service(reflect().build_v1alpha()?)
+        .add_service(HostUpcallServiceServer::new(Upcall(app.clone())))
+        .add_service(AgentUpcallServiceServer::new(Upcall(app.clone()))))
+}
