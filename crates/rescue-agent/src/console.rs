@@ -6,6 +6,7 @@ use std::fmt::Write;
 use types::rescue::{ReadyReport, SeenDisk, SeenPart};
 
 use crate::access::Ways;
+use crate::services::Service;
 
 /// File systems that this image can mount (its kernel modules), so that a hint is worth giving.
 const MOUNTABLE: [&str; 5] = ["ext4", "ext3", "ext2", "xfs", "vfat"];
@@ -92,11 +93,9 @@ pub fn banner(report: &ReadyReport, ways: Ways) -> String {
 pub const NO_SESSION: &str =
     "\nLifeboat rescue system: this boot belongs to no rescue session, so nobody can log in.\n\n";
 
-/// Init's lines (inittab) for a login on each console. Only with a password: getty and login then ask for it.
-pub fn inittab(consoles: &[String]) -> String {
-    consoles
-        .iter()
-        .fold(String::new(), |text, tty| text + &format!("{tty}::respawn:/sbin/getty -L {tty} 115200 linux\n"))
+/// A login on the terminal. Only with a password: getty and login then ask for it.
+pub fn service(tty: &str) -> Service {
+    Service::new(&format!("console-{tty}"), &format!("/sbin/getty -L {tty} 115200 linux"))
 }
 
 /// Terminals to use, from /proc/consoles: a name begins each line. tty0 stands for whatever virtual terminal is shown, the first.
@@ -179,9 +178,7 @@ mod tests {
         let consoles =
             terminals("ttyS0                -W- (EC p a)    4:64\ntty0 -WU (E  p  )  4:1\nnetcon0 -W- (E) \n");
         assert_eq!(consoles, ["ttyS0", "tty1"]);
-        let lines = inittab(&consoles);
-        assert_eq!(lines.lines().count(), 2);
-        assert!(lines.lines().all(|line| line.contains("::respawn:/sbin/getty ")), "{lines}");
+        assert!(consoles.iter().all(|tty| service(tty).command[0] == "/sbin/getty"));
     }
 
     #[test]

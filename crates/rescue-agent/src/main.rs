@@ -2,7 +2,7 @@
 //!
 //! Init starts it once the kernel's own file systems are mounted. In order:
 //! [`drivers`] loads what the devices ask for, [`secrets`] reads the session from fw_cfg, [`access`] lets its owner in,
-//! [`init`] keeps [`net`]'s DHCP and the [`ssh`] server running, [`disks`] looks at the disks, and then the ready report, proven
+//! [`services`] keeps [`net`]'s DHCP and the [`ssh`] server running, [`disks`] looks at the disks, and then the ready report, proven
 //! with the session's key, goes out on the virtio-serial [`port`], or on the [`serial`] console. [`console`] tells people what is
 //! there. From then on it answers the host until [`power`] turns the machine off. [`frames`] and [`command`] are helpers.
 //!
@@ -15,12 +15,12 @@ mod console;
 mod disks;
 mod drivers;
 mod frames;
-mod init;
 mod net;
 mod port;
 mod power;
 mod secrets;
 mod serial;
+mod services;
 mod ssh;
 
 use std::path::Path;
@@ -30,11 +30,14 @@ use types::rescue::{BootSecrets, Frame, PROTOCOL_VERSION, ReadyReport, SeenDisk}
 
 use crate::port::{Port, Step};
 use crate::serial::Fallback;
+use crate::services::Service;
+use crate::ssh::HostKey;
 
 const SYS: &str = "/sys";
 const DEV: &str = "/dev";
 const SERIAL: &str = "/dev/ttyS0";
-const INITTAB: &str = "/etc/inittab";
+/// Where the services that run are on file.
+const SERVICES: &str = "/run/lifeboat/services";
 
 /// Wanted, but not before the proof is out: power button, randomness.
 const LATE_MODULES: [&str; 3] = ["button", "evdev", "virtio-rng"];
@@ -70,34 +73,26 @@ fn rescue(secrets: &BootSecrets) {
     });
 
     let nics = net::nics(Path::new(SYS));
-    let mut services: String = nics.iter().map(|nic| init::dhcp(nic)).collect();
-    serve(&services);
+    nics.iter().for_each(|nic| keep(net::service(nic)));
     let asked = Instant::now();
 
-    let host_key =
-        if ways.ssh() { ssh::host_key().inspect_err(|error| warn(&format!("no SSH: {error}"))).ok() } else { None };
-    if host_key.is_some() {
-        services += &ssh::inittab(ways.password);
-        serve(&services);
-    }
-
+    // Making a key waits for randomness, a disk for its bus: at the same time.
+    let (host_key, disks) = std::thread::scope(|scope| {
+        let ssh = scope.spawn(|| ways.ssh().then(|| start_ssh(ways.password)).flatten());
+        let disks = look_at_disks();
+        (ssh.join().unwrap_or_default(), disks)
+    });
     let mut report = ReadyReport {
         session: secrets.session,
         nonce: secrets.nonce.clone(),
         boot: secrets.boot,
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         image: read("/etc/lifeboat-release").trim().to_string(),
-        disks: look_at_disks(),
+        disks,
         addresses: vec![],
         ssh_fingerprint: host_key.as_ref().map(|key| key.fingerprint.clone()),
         ssh_host_key: host_key.map(|key| key.line),
     };
-    // A key that no server answers with would send people to a closed door.
-    if report.ssh_host_key.is_some() && !ssh::answers(SSH_LIMIT) {
-        warn("no SSH: the server does not answer");
-        report.ssh_host_key = None;
-        report.ssh_fingerprint = None;
-    }
     let left = ADDRESS_LIMIT.saturating_sub(asked.elapsed());
     report.addresses = net::addresses(&nics, Path::new(net::LEASES), Path::new("/proc/net/if_inet6"), left);
     frames::shorten(&mut report);
@@ -112,13 +107,24 @@ fn rescue(secrets: &BootSecrets) {
         let consoles = console::terminals(&read("/proc/consoles"));
         write("/etc/issue", &banner);
         if ways.password {
-            serve(&(services + &console::inittab(&consoles)));
+            consoles.iter().for_each(|tty| keep(console::service(tty)));
         } else {
             say(&consoles, &banner);
         }
         watch_button();
     };
     answer_host(&proof, open_consoles);
+}
+
+/// Starts the SSH server. No key is told that no server answers with: it would send people to a closed door.
+fn start_ssh(password: bool) -> Option<HostKey> {
+    let key = ssh::host_key().inspect_err(|error| warn(&format!("no SSH: {error}"))).ok()?;
+    keep(ssh::service(password));
+    let answers = ssh::answers(SSH_LIMIT);
+    if !answers {
+        warn("no SSH: the server does not answer");
+    }
+    answers.then_some(key)
 }
 
 fn look_at_disks() -> Vec<SeenDisk> {
@@ -209,10 +215,8 @@ fn watch_button() {
     });
 }
 
-fn serve(services: &str) {
-    if let Err(error) = init::serve(Path::new(INITTAB), services) {
-        warn(&format!("init can't be told what to run: {error}"));
-    }
+fn keep(service: Service) {
+    services::keep(Path::new(SERVICES), service);
 }
 
 fn read(path: &str) -> String {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::services::Service;
+
 /// Where the DHCP script leaves `<address>/<prefix length>`, in a file named like the NIC.
 pub const LEASES: &str = "/run/lifeboat/addresses";
 
@@ -14,6 +16,11 @@ pub fn nics(sys: &Path) -> Vec<String> {
     let mut nics: Vec<String> = names.filter(|name| folder.join(name).join("device").exists()).collect();
     nics.sort();
     nics
+}
+
+/// The NIC's DHCP client (busybox udhcpc), which never gives up.
+pub fn service(nic: &str) -> Service {
+    Service::new(&format!("dhcp-{nic}"), &format!("/sbin/udhcpc -f -i {nic} -t 3 -T 1 -A 3 -s /etc/udhcpc.script"))
 }
 
 /// Waits until each NIC has an address, or for `limit`, and tells those there are, as `eth0 10.0.2.15/24`.

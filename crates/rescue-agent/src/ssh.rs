@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::command;
 use crate::net;
+use crate::services::Service;
 
 pub const KEY_FILE: &str = "/etc/dropbear/dropbear_ed25519_host_key";
 const LIMIT: Duration = Duration::from_secs(30);
@@ -53,10 +54,10 @@ fn public_key(printed: &str) -> Option<HostKey> {
     (kind == KIND).then(|| HostKey { line: format!("{kind} {key}"), fingerprint })
 }
 
-/// Init's line for the server (dropbear(8)): in the foreground, no port forwarding either way, passwords only if one was given.
-pub fn inittab(password: bool) -> String {
-    let no_passwords = if password { "" } else { " -s" };
-    format!("::respawn:/usr/sbin/dropbear -F -j -k{no_passwords} -r {KEY_FILE}\n")
+/// The server (dropbear(8)): in the foreground, no port forwarding either way, passwords only if one was given.
+pub fn service(password: bool) -> Service {
+    let no_passwords = if password { "" } else { "-s" };
+    Service::new("ssh", &format!("/usr/sbin/dropbear -F -j -k {no_passwords} -r {KEY_FILE}"))
 }
 
 /// Waits until the server can be reached, for `limit` at most.
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn passwords_are_refused_unless_one_was_given() {
-        assert!(inittab(false).contains(" -s "));
-        assert!(!inittab(true).contains(" -s "));
+        let has_flag = |password| service(password).command.contains(&"-s".to_string());
+        assert!(has_flag(false) && !has_flag(true));
     }
 }
