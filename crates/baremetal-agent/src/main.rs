@@ -1,1 +1,107 @@
-fn main() {}
+//! `baremetal-agent --config FILE` serves boot files; `baremetal-agent image ...` makes and checks what is served.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use baremetal_agent::app::App;
+use baremetal_agent::config::{Config, ENVIRONMENT};
+use baremetal_agent::image;
+use clap::{Parser, Subcommand};
+
+/// Serves signed rescue images and other boot files over HTTP and TFTP
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration, TOML or YAML; variables BAREMETAL_AGENT_* go over it
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Written once serving: {"http":"http://IP:PORT","tftp":"IP:PORT"}
+    #[arg(long, global = true, value_name = "PATH")]
+    ready_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (what happens without a command, too)
+    Serve,
+    /// Make and check rescue images
+    #[command(subcommand)]
+    Image(Image),
+}
+
+#[derive(Subcommand)]
+enum Image {
+    /// Make a signing key: PATH.key (mode 0600, not encrypted: keep it safe) and PATH.pub; images.key and images.pub in a folder that exists
+    Keygen { path: PathBuf },
+    /// Sign what a build has left: reads DIR/image.json and the files it names, writes DIR/manifest.json and its .minisig
+    Sign {
+        dir: PathBuf,
+        /// Minisign secret key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The password of an encrypted key
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Check an image's signature, expiry and digests
+    Verify {
+        dir: PathBuf,
+        /// Minisign public key: a file, or the line that begins with RW; may be repeated
+        #[arg(long, value_name = "KEY", required = true)]
+        pubkey: Vec<String>,
+    },
+    /// List the images of the configured root; exit code 1 if one fails its check
+    List,
+}
+
+fn main() -> ExitCode {
+    service::install_crypto();
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("baremetal-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    let load = || -> Result<Config> { Ok(service::config::load(ENVIRONMENT, arguments.config.as_deref())?) };
+    match arguments.command {
+        None | Some(Command::Serve) => serve(load()?, arguments.ready_file.as_deref()),
+        Some(Command::Image(Image::Keygen { path })) => {
+            let (secret, public) = image::keygen(&path)?;
+            println!("secret key (not encrypted, mode 0600): {}\npublic key: {}", secret.display(), public.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Image(Image::Sign { dir, key, password_file })) => {
+            let manifest = image::sign(&dir, &key, password_file.as_deref())?;
+            println!("{} {} serial {}: signed", manifest.name, manifest.version, manifest.serial);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Image(Image::Verify { dir, pubkey })) => {
+            let manifest = image::verify(&dir, &pubkey)?;
+            println!("{} {} serial {}: good", manifest.name, manifest.version, manifest.serial);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Image(Image::List)) => {
+            let all_good = image::list(&load()?, &mut std::io::stdout().lock())?;
+            Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve(config: Config, ready_file: Option<&std::path::Path>) -> Result<ExitCode> {
+    service::telemetry::init(&config.log);
+    service::metrics::install();
+    tracing::info!(config = serde_json::to_string(&config)?, "configuration in effect");
+    let shutdown = service::shutdown::on_signals().context("signal handlers")?;
+    let app = App::bind(config).await?;
+    app.run(ready_file, shutdown).await?;
+    tracing::info!("ended");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,158 @@
+//! The program itself: commands, ready file, signals, and a client that others wrote.
+
+mod setup;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use setup::{kernel, site, until};
+
+fn agent() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_baremetal-agent"))
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn config(site: &setup::Site, more: &str) -> std::path::PathBuf {
+    let path = site.folder.path().join("agent.toml");
+    let text = format!("root = {:?}\ntrusted_keys = [{:?}]\n{more}", site.root, site.public);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// A running agent; ended by SIGKILL if a test fails.
+struct Running {
+    child: std::process::Child,
+    http: String,
+    tftp: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    async fn start(config: &Path, log: &Path) -> Self {
+        let ready = config.with_extension("ready");
+        let log = std::fs::File::create(log).unwrap();
+        let mut command = agent();
+        command.arg("--config").arg(config).arg("--ready-file").arg(&ready).stderr(log).stdin(Stdio::null());
+        let child = command.spawn().unwrap();
+        until("the ready file", async || ready.exists()).await;
+        let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
+        let field = |name: &str| json[name].as_str().unwrap().to_owned();
+        Self { child, http: field("http"), tftp: field("tftp") }
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    async fn status(&self, path: &str) -> u16 {
+        service::install_crypto();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        http.get(format!("{}{path}", self.http)).send().await.unwrap().status().as_u16()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_looks_again_on_sighup_and_ends_on_sigterm() {
+    let site = site();
+    let log = site.folder.path().join("log");
+    // Checks by the clock would come too late for this test: only the signal can be why.
+    let mut running = Running::start(&config(&site, "check_interval_s = 3600\n"), &log).await;
+    assert_eq!(running.status("/images/small/kernel").await, 200);
+
+    site.add_image("second", 1);
+    assert_eq!(running.status("/images/second/kernel").await, 404);
+    running.signal(rustix::process::Signal::HUP);
+    until("the new image", async || running.status("/images/second/kernel").await == 200).await;
+
+    // Busybox's client, which knows nothing of ours.
+    let (ip, port) = running.tftp.split_once(':').unwrap();
+    let file = site.folder.path().join("fetched");
+    let output = run(Command::new("busybox")
+        .args(["tftp", "-g", "-b", "1428", "-r", "/images/second/kernel", "-l"])
+        .arg(&file)
+        .args([ip, port]));
+    assert!(output.status.success(), "busybox is wanted (apt-get install busybox-static): {}", text(&output.stderr));
+    assert!(std::fs::read(&file).unwrap() == kernel("second"));
+    let output = run(Command::new("busybox").args(["tftp", "-g", "-r", "../secret", "-l"]).arg(&file).args([ip, port]));
+    assert!(!output.status.success() && text(&output.stderr).contains("access denied"), "{}", text(&output.stderr));
+
+    running.signal(rustix::process::Signal::TERM);
+    let deadline = Instant::now() + Duration::from_secs(15);
+    let status = loop {
+        if let Some(status) = running.child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(status.success(), "{log}");
+    assert!(log.contains("image verified") && log.contains("SIGHUP") && log.contains("ended"), "{log}");
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_said() {
+    let site = site();
+    for (more, want) in [
+        ("htpp = 1\n", "unknown field"),
+        ("check_interval_s = \"often\"\n", "check_interval_s"),
+        ("[http]\nlisten = \"0.0.0.0:0\"\n", "advertise.http"),
+        ("[region]\nendpoint = \"http://10.1.2.3:1\"\n", "tls.ca"),
+        ("revoked_keys = [\"nonsense\"]\n", "revoked_keys"),
+    ] {
+        let output = run(agent().arg("--config").arg(config(&site, more)));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(want), "{said} should name {want}");
+    }
+    let output = run(agent().args(["serve", "--config", "/nowhere/agent.toml"]));
+    assert!(!output.status.success() && text(&output.stderr).contains("/nowhere/agent.toml"));
+    std::fs::remove_dir_all(&site.root).unwrap();
+    let output = run(agent().arg("--config").arg(config(&site, "")));
+    assert!(!output.status.success() && text(&output.stderr).contains("make it, or set 'root'"));
+}
+
+#[test]
+fn images_are_signed_verified_and_listed() {
+    let site = site();
+    let dir = site.folder.path();
+    let output = run(agent().args(["image", "keygen"]).arg(dir.join("keys/dev")));
+    assert!(output.status.success() && text(&output.stdout).contains("not encrypted"), "{}", text(&output.stderr));
+    let (key, public) = (dir.join("keys/dev.key"), dir.join("keys/dev.pub"));
+    let image = site.image("small");
+    let output = run(agent().args(["image", "sign", "--key"]).arg(&key).arg(&image));
+    assert_eq!(text(&output.stdout), "small 6.1 serial 1: signed\n", "{}", text(&output.stderr));
+    let verify = |key: &str| run(agent().args(["image", "verify", "--pubkey", key]).arg(&image));
+    assert_eq!(text(&verify(public.to_str().unwrap()).stdout), "small 6.1 serial 1: good\n");
+    let output = verify(&site.public);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("not by a trusted key"), "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+
+    let listed = run(agent().args(["image", "list", "--config"]).arg(config(&site, "")));
+    assert_eq!(listed.status.code(), Some(1), "small is signed by another key now");
+    assert!(
+        text(&listed.stdout).contains("small  rejected: the signature is not by a trusted key"),
+        "{}",
+        text(&listed.stdout)
+    );
+    site.add_image("small", 2);
+    let listed = run(agent().args(["image", "list", "--config"]).arg(config(&site, "")));
+    assert!(listed.status.success() && text(&listed.stdout).contains("small  version 6.1  serial 2  x86_64"));
+    assert_eq!(run(agent().args(["image", "nonsense"])).status.code(), Some(2));
+}
