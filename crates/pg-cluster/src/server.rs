@@ -276,9 +276,9 @@ impl Cluster {
             if let Tie::Free(child) = &mut self.tie {
                 let _ = child.try_wait();
             }
-            match self.postmaster() {
-                Some(still) if still.pid == found.pid => {}
-                _ => return Ok(()),
+            // The pid file goes first, the process a moment later.
+            if !is_running(found.pid) {
+                return Ok(());
             }
             if Instant::now() >= until {
                 let pid = found.pid.as_raw_nonzero().get().unsigned_abs();
@@ -365,6 +365,12 @@ impl Drop for Cluster {
             let _ = self.halt();
         }
     }
+}
+
+/// Not gone, and more than a zombie that nobody has asked for yet.
+fn is_running(pid: Pid) -> bool {
+    std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))
+        .is_ok_and(|stat| !stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
 }
 
 const STOP_LIMIT: Duration = Duration::from_secs(60);
