@@ -24,4 +24,4 @@ pub mod task;
 pub mod upcall;
 
 pub use config::Config;
-pub use run::{Region, StartError};
+pub use run::{EngineSetup, Region, StartError};

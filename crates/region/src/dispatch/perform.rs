@@ -115,8 +115,9 @@ where
             let task = done.task.map(brief);
             let accepted = Accepted::<A> { resource, task, extra: done.extra, warnings };
             let first = accepted.to_json()?;
+            let status = if accepted.task.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
             let repeat = Accepted::<A> { extra: A::forget_secrets(accepted.extra), ..accepted }.to_json()?;
-            Ok(Answer { status: StatusCode::ACCEPTED, first, repeat })
+            Ok(Answer { status, first, repeat })
         })
         .await
 }

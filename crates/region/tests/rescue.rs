@@ -1,0 +1,386 @@
+//! Rescue, told as stories: region in process, a simulated host, real Postgres.
+
+use api::server::{Password, PowerAfter, Servers, Start, StartRescue, Stop, StopRescue};
+use api::task::TaskState;
+use host_sim::{Behaviour, Pace, Reply, Reports, Verb};
+use testing::{Setup, Stack, eventually};
+use types::operation::{Failure, FailureCode};
+use types::{GuestStatus, PowerState, SessionState};
+
+fn broken(code: FailureCode) -> Behaviour {
+    Behaviour::failing(Failure { code, message: "as the test wants".into(), evidence: vec!["the last line".into()] })
+}
+
+async fn start_rescue(stack: &Stack, name: &str) -> api::task::Task {
+    let accepted = stack.client.perform(name, &StartRescue::default()).await.expect("start-rescue is accepted");
+    stack.ended(accepted.task.expect("a task").id).await
+}
+
+async fn stop_rescue(stack: &Stack, name: &str, action: &StopRescue) -> api::task::Task {
+    let accepted = stack.client.perform(name, action).await.expect("stop-rescue is accepted");
+    stack.ended(accepted.task.expect("a task").id).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_is_rescued_and_goes_back_as_it_was() {
+    let stack = Stack::start().await;
+    let before = stack.server("web1", true).await;
+    let desc = stack.host.guest(before.id).expect("the host has it").desc;
+
+    let action =
+        StartRescue { password: Some(Password::Generate), reason: Some("no boot".into()), ..Default::default() };
+    let accepted = stack.client.perform("web1", &action).await.unwrap();
+    let access = accepted.extra.rescue_session.expect("a session");
+    let password = access.password.expect("a password, this once");
+    assert_eq!(accepted.resource.status, GuestStatus::StartRescue);
+    let task = stack.ended(accepted.task.unwrap().id).await;
+    assert_eq!(task.state, TaskState::Succeeded, "{:?}", task.cause);
+    let stages: Vec<&str> = task.stages.iter().map(|s| s.stage.as_str()).collect();
+    assert_eq!(
+        stages,
+        ["preflight", "prepare_rescue", "stop_server", "write_desc", "rescue_start_server", "await_ready"]
+    );
+
+    let server = stack.show("web1").await;
+    assert_eq!(
+        (server.status, server.power_state, server.rescue_mode),
+        (GuestStatus::Rescue, PowerState::Running, true)
+    );
+    let session = stack.client.get::<api::rescue::RescueSessions>(&access.id.to_string()).await.unwrap();
+    assert_eq!((session.state, session.is_ready), (SessionState::Active, true));
+    assert_eq!(session.disks.len(), 1);
+    assert!(session.stop_how.is_some() && session.password_shown);
+
+    let task = stop_rescue(&stack, "web1", &StopRescue::default()).await;
+    assert_eq!(task.state, TaskState::Succeeded, "{:?}", task.cause);
+    let after = stack.show("web1").await;
+    assert_eq!((after.status, after.rescue_session_id), (GuestStatus::Running, None));
+    assert_eq!(stack.host.guest(before.id).unwrap().desc, desc, "the desc is the one of before");
+    let session = stack.client.get::<api::rescue::RescueSessions>(&access.id.to_string()).await.unwrap();
+    assert_eq!(session.state, SessionState::Closed);
+
+    assert_eq!(
+        stack.story("web1").await,
+        [
+            "create ok -",
+            "create ok running",
+            "start_rescue ok start_rescue",
+            "start_rescue ok rescue",
+            "stop_rescue ok stop_rescue",
+            "stop_rescue ok running",
+        ]
+    );
+    no_row_holds(&stack, password.expose()).await;
+    stack.finish().await;
+}
+
+/// Searches every text, jsonb and bytea column for a secret.
+async fn no_row_holds(stack: &Stack, secret: &str) {
+    use diesel_async::RunQueryDsl;
+    #[derive(diesel::QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        place: String,
+    }
+    let mut conn = stack.app().pool.get().await.unwrap();
+    for table in ["guests", "rescue_sessions", "events", "tasks", "idempotency_keys", "users", "tokens"] {
+        let sql = format!("select '{table}' as place from {table} t where position($1 in t::text) > 0");
+        let found: Vec<Found> =
+            diesel::sql_query(sql).bind::<diesel::sql_types::Text, _>(secret).load(&mut conn).await.unwrap();
+        assert!(found.is_empty(), "a secret stands in {}", found[0].place);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_off_is_off_afterwards_unless_asked_otherwise() {
+    let stack = Stack::start().await;
+    stack.server("off1", false).await;
+    assert_eq!(start_rescue(&stack, "off1").await.state, TaskState::Succeeded);
+    stop_rescue(&stack, "off1", &StopRescue::default()).await;
+    let server = stack.show("off1").await;
+    assert_eq!((server.status, server.power_state), (GuestStatus::Ready, PowerState::Shutoff));
+
+    assert_eq!(start_rescue(&stack, "off1").await.state, TaskState::Succeeded);
+    stop_rescue(&stack, "off1", &StopRescue { power: Some(PowerAfter::On), ..Default::default() }).await;
+    assert_eq!(stack.show("off1").await.status, GuestStatus::Running);
+    stack.finish().await;
+}
+
+/// Whatever stage fails, the server is back where it was, and the session says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_at_each_stage_rolls_back() {
+    let stack = Stack::start().await;
+    let server = stack.server("web1", true).await;
+    let desc = stack.host.guest(server.id).unwrap().desc;
+    for verb in [
+        Verb::PreflightRescue,
+        Verb::PrepareRescue,
+        Verb::StopGuest,
+        Verb::WriteRescueDesc,
+        Verb::StartRescue,
+        Verb::AwaitReady,
+    ] {
+        stack.host.once(verb, broken(FailureCode::Internal));
+        let task = start_rescue(&stack, "web1").await;
+        assert_eq!(task.state, TaskState::Failed, "{verb}");
+        assert_eq!(task.evidence, ["the last line"], "{verb}");
+        let server = stack.show("web1").await;
+        assert_eq!((server.status, server.rescue_session_id), (GuestStatus::Running, None), "{verb}");
+        assert_eq!(server.power_state, PowerState::Running, "{verb}");
+        assert_eq!(stack.host.guest(server.id).unwrap().desc, desc, "{verb}");
+        let session = stack.client.get::<api::rescue::RescueSessions>("web1").await.unwrap();
+        assert_eq!(session.state, SessionState::Failed, "{verb}");
+        assert!(session.cause.unwrap().contains("as the test wants"), "{verb}");
+        assert_eq!(session.evidence, ["the last line"], "{verb}");
+    }
+    // And it can be rescued all the same.
+    assert_eq!(start_rescue(&stack, "web1").await.state, TaskState::Succeeded);
+    stop_rescue(&stack, "web1", &StopRescue::default()).await;
+    stack.finish().await;
+}
+
+/// `start_rescue_failed` is no dead end: each way out of it works.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_way_out_of_a_failed_start_works() {
+    let stack = Stack::start().await;
+    let server = stack.server("web1", true).await;
+    for way_out in ["start-rescue", "stop-rescue", "start", "stop"] {
+        stack.host.once(Verb::AwaitReady, broken(FailureCode::NotReady));
+        stack.host.once(Verb::RestoreDesc, broken(FailureCode::Internal));
+        assert_eq!(start_rescue(&stack, "web1").await.state, TaskState::Failed);
+        assert_eq!(stack.show("web1").await.status, GuestStatus::StartRescueFailed, "before {way_out}");
+        let (task, status) = match way_out {
+            "start-rescue" => (start_rescue(&stack, "web1").await, GuestStatus::Rescue),
+            "stop-rescue" => (stop_rescue(&stack, "web1", &StopRescue::default()).await, GuestStatus::Running),
+            "start" => {
+                let accepted = stack.client.perform("web1", &Start {}).await.unwrap();
+                (stack.ended(accepted.task.unwrap().id).await, GuestStatus::Running)
+            }
+            _ => {
+                let accepted = stack.client.perform("web1", &Stop::default()).await.unwrap();
+                (stack.ended(accepted.task.unwrap().id).await, GuestStatus::Ready)
+            }
+        };
+        assert_eq!(task.state, TaskState::Succeeded, "{way_out}: {:?}", task.cause);
+        assert_eq!(stack.show("web1").await.status, status, "{way_out}");
+        if way_out == "start-rescue" {
+            stop_rescue(&stack, "web1", &StopRescue::default()).await;
+        }
+        assert!(stack.host.guest(server.id).unwrap().desc.rescue.is_none(), "{way_out} leaves no rescue section");
+    }
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_way_out_of_a_failed_stop_works() {
+    let stack = Stack::start().await;
+    let server = stack.server("web1", true).await;
+    for way_out in ["stop-rescue", "start-rescue", "stop"] {
+        assert_eq!(start_rescue(&stack, "web1").await.state, TaskState::Succeeded, "before {way_out}");
+        stack.host.once(Verb::RestoreDesc, broken(FailureCode::Internal));
+        assert_eq!(stop_rescue(&stack, "web1", &StopRescue::default()).await.state, TaskState::Failed);
+        assert_eq!(stack.show("web1").await.status, GuestStatus::StopRescueFailed, "before {way_out}");
+        let task = match way_out {
+            "stop-rescue" => stop_rescue(&stack, "web1", &StopRescue::default()).await,
+            "start-rescue" => {
+                assert_eq!(start_rescue(&stack, "web1").await.state, TaskState::Succeeded);
+                stop_rescue(&stack, "web1", &StopRescue::default()).await
+            }
+            _ => {
+                let accepted = stack.client.perform("web1", &Stop::default()).await.unwrap();
+                let task = stack.ended(accepted.task.unwrap().id).await;
+                let accepted = stack.client.perform("web1", &Start {}).await.unwrap();
+                stack.ended(accepted.task.unwrap().id).await;
+                task
+            }
+        };
+        assert_eq!(task.state, TaskState::Succeeded, "{way_out}: {:?}", task.cause);
+        assert_eq!(stack.show("web1").await.status, GuestStatus::Running, "{way_out}");
+        let open = stack.client.get::<api::rescue::RescueSessions>("web1").await.unwrap();
+        assert!(open.ended_at.is_some(), "{way_out} leaves no session open");
+        assert!(stack.host.guest(server.id).unwrap().desc.rescue.is_none(), "{way_out}");
+    }
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_start_rescue_gets_409_and_changes_nothing() {
+    let stack = Stack::start().await;
+    stack.server("web1", true).await;
+    stack.host.on(Verb::AwaitReady, Behaviour::pace(Pace::HeldBefore));
+    let first = stack.client.perform("web1", &StartRescue::default()).await.unwrap();
+    let operation = stack.host.wait_held(Verb::AwaitReady).await;
+    let refused = stack.client.perform("web1", &StartRescue::default()).await.err().expect("refused");
+    assert_eq!(refused.status(), Some(409), "{refused}");
+    stack.host.release(operation);
+    assert_eq!(stack.ended(first.task.unwrap().id).await.state, TaskState::Succeeded);
+    let refused = stack.client.perform("web1", &StartRescue::default()).await.err().expect("refused");
+    assert_eq!(refused.status(), Some(409), "{refused}");
+    assert!(refused.to_string().contains("stop-rescue"), "the way out is named: {refused}");
+    stack.host.behave();
+    stop_rescue(&stack, "web1", &StopRescue::default()).await;
+    stack.finish().await;
+}
+
+/// Region is killed while each stage is at work; a new one goes on from there, and nothing is done twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_region_goes_on_where_it_was() {
+    let mut stack = Stack::start().await;
+    stack.server("web1", true).await;
+    for verb in [
+        Verb::PreflightRescue,
+        Verb::PrepareRescue,
+        Verb::StopGuest,
+        Verb::WriteRescueDesc,
+        Verb::StartRescue,
+        Verb::AwaitReady,
+    ] {
+        stack.host.on(verb, Behaviour::pace(Pace::HeldBefore));
+        let accepted = stack.client.perform("web1", &StartRescue::default()).await.unwrap();
+        let operation = stack.host.wait_held(verb).await;
+        stack.kill_region().await;
+        stack.host.behave();
+        stack.host.release(operation);
+        stack.start_region().await;
+        let task = stack.ended(accepted.task.unwrap().id).await;
+        assert_eq!(task.state, TaskState::Succeeded, "{verb}: {:?}", task.cause);
+        assert_eq!(stack.host.executed(operation), 1, "{verb} was done once");
+        assert_eq!(stack.show("web1").await.status, GuestStatus::Rescue, "{verb}");
+        stop_rescue(&stack, "web1", &StopRescue::default()).await;
+        assert_eq!(stack.show("web1").await.status, GuestStatus::Running, "{verb}");
+    }
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_replies_and_strange_reports_do_no_harm() {
+    let stack = Stack::start().await;
+    let server = stack.server("web1", true).await;
+    stack.host.rule(None, Some(server.id), None, Behaviour::reply(Reply::Lost));
+    assert_eq!(start_rescue(&stack, "web1").await.state, TaskState::Succeeded);
+    stack.host.behave();
+    stack.host.rule(None, Some(server.id), None, Behaviour::reports(Reports::Twice));
+    assert_eq!(stop_rescue(&stack, "web1", &StopRescue::default()).await.state, TaskState::Succeeded);
+    stack.host.behave();
+    // No report at all: region asks.
+    stack.host.rule(Some(Verb::PrepareRescue), Some(server.id), None, Behaviour::reports(Reports::Never));
+    assert_eq!(start_rescue(&stack, "web1").await.state, TaskState::Succeeded);
+    stack.host.behave();
+    assert_eq!(stop_rescue(&stack, "web1", &StopRescue::default()).await.state, TaskState::Succeeded);
+    for execution in stack.host.executions() {
+        assert_eq!(stack.host.executed(execution.operation), 1);
+    }
+    stack.finish().await;
+}
+
+/// Reports move the power state, never the status of a server in rescue; pollers see no step back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_report_never_moves_a_rescue_status() {
+    let stack = Stack::start().await;
+    let server = stack.server("web1", true).await;
+    assert_eq!(start_rescue(&stack, "web1").await.state, TaskState::Succeeded);
+    stack.host.set_power(server.id, PowerState::Shutoff);
+    let seen = eventually("the power state arrives", async || {
+        Some(stack.show("web1").await).filter(|s| s.power_state == PowerState::Shutoff)
+    })
+    .await;
+    assert_eq!(seen.status, GuestStatus::Rescue);
+    stop_rescue(&stack, "web1", &StopRescue::default()).await;
+    assert_eq!(stack.show("web1").await.status, GuestStatus::Running);
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reboot_inside_rescue_is_not_ready_until_proven_again() {
+    let stack = Stack::start().await;
+    let server = stack.server("web1", true).await;
+    start_rescue(&stack, "web1").await;
+    for ready in [false, true] {
+        stack.host.reboot_rescue(server.id, ready);
+        eventually("the session follows", async || {
+            let session = stack.client.get::<api::rescue::RescueSessions>("web1").await.ok()?;
+            (session.boot >= 2 && session.is_ready == ready).then_some(())
+        })
+        .await;
+    }
+    stop_rescue(&stack, "web1", &StopRescue::default()).await;
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_knows_is_checked_before_anything_is_touched() {
+    let stack = Stack::start_with(Setup { no_agent: true, ..Setup::default() }).await;
+    stack.server("web1", true).await;
+    let refused = |action: StartRescue| {
+        let client = stack.client.clone();
+        async move { client.perform("web1", &action).await.err().expect("refused") }
+    };
+    let error = refused(StartRescue::default()).await;
+    assert!(error.to_string().contains("Baremetal agent not found"), "{error}");
+    stack.register_agent("agent1").await;
+    let error = refused(StartRescue { rescue_image: Some("huge".into()), ..Default::default() }).await;
+    assert!(error.status() == Some(400) && error.to_string().contains("huge"), "{error}");
+    let error = refused(StartRescue { qemu_version: Some("1.0".into()), ..Default::default() }).await;
+    assert!(error.status() == Some(400) && error.to_string().contains("10.0.2"), "{error}");
+    let error = refused(StartRescue { ttl: Some(1), ..Default::default() }).await;
+    assert!(error.status() == Some(400) && error.to_string().contains("300 to 2592000"), "{error}");
+    let server = stack.show("web1").await;
+    assert_eq!((server.status, server.task), (GuestStatus::Running, None));
+    assert_eq!(stack.story("web1").await, ["create ok -", "create ok running"]);
+    let disable = api::baremetal::DisableAgent {};
+    stack.client.perform("agent1", &disable).await.unwrap();
+    let error = refused(StartRescue::default()).await;
+    assert!(error.to_string().contains("Baremetal agent not found"), "{error}");
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_by_itself_when_its_time_is_up() {
+    let mut config = region::Config::default();
+    config.heartbeat.interval_s = 1;
+    let stack = Stack::start_with(Setup { config, ..Setup::default() }).await;
+    stack.server("web1", true).await;
+    start_rescue(&stack, "web1").await;
+    let mut conn = stack.app().pool.get().await.unwrap();
+    let shorten = "update rescue_sessions set expires_at = now() - interval '1 second'";
+    diesel_async::RunQueryDsl::execute(diesel::sql_query(shorten), &mut conn).await.unwrap();
+    eventually("it leaves rescue", async || {
+        Some(stack.show("web1").await).filter(|s| s.status == GuestStatus::Running && s.task.is_none())
+    })
+    .await;
+    assert!(stack.story("web1").await.contains(&"stop_rescue ok running".to_owned()));
+    drop(conn);
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_start_goes_its_way_back() {
+    let stack = Stack::start().await;
+    stack.server("web1", true).await;
+    stack.host.on(Verb::AwaitReady, Behaviour::pace(Pace::HeldBefore));
+    let accepted = stack.client.perform("web1", &StartRescue::default()).await.unwrap();
+    let task = accepted.task.unwrap().id;
+    let operation = stack.host.wait_held(Verb::AwaitReady).await;
+    stack.client.perform(&task.to_string(), &api::task::Cancel {}).await.unwrap();
+    let task = stack.ended(task).await;
+    assert_eq!(task.state, TaskState::Cancelled);
+    assert_eq!(stack.show("web1").await.status, GuestStatus::Running);
+    // The late outcome of the given-up stage changes nothing.
+    stack.host.release(operation);
+    stack.host.wait_ended(operation).await;
+    stack.host.wait_reported(operation).await;
+    assert_eq!(stack.show("web1").await.status, GuestStatus::Running);
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_server_is_gone_and_its_name_is_free() {
+    let stack = Stack::start().await;
+    let server = stack.server("web1", false).await;
+    let deleted = stack.client.delete::<Servers>("web1").await.unwrap();
+    stack.ended(deleted.task.unwrap().id).await;
+    assert!(stack.client.get::<Servers>("web1").await.err().unwrap().is_not_found());
+    assert!(stack.host.guest(server.id).is_none());
+    stack.server("web1", false).await;
+    stack.finish().await;
+}

@@ -1,0 +1,320 @@
+//! The stack, and what stories are told with.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use api::list::ListQuery;
+use api::server::{DiskCreate, Server, ServerCreate, Servers};
+use api::task::{Task, TaskState, Tasks};
+use client::{Client, ClientOptions, Credentials};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use host_sim::{SimHandle, SimHost, SimOptions};
+use pg_cluster::{TestDatabase, TestServer};
+use proto::region::v1 as pb;
+use proto::region::v1::agent_upcall_service_client::AgentUpcallServiceClient;
+use region::app::App;
+use region::{Config, Region};
+use types::{GuestStatus, Secret, TaskId};
+
+use crate::SignedImage;
+
+/// How long a test waits for anything. Long, because machines are shared; a test that passes does not wait.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// What a test changes about the stack.
+#[derive(Default)]
+pub struct Setup {
+    pub config: Config,
+    /// No agent registers.
+    pub no_agent: bool,
+    pub engine: Option<region::EngineSetup>,
+}
+
+pub struct Stack {
+    region: Option<Region>,
+    config: Config,
+    pub host: SimHandle,
+    pub client: Client,
+    pub image: SignedImage,
+    folder: tempfile::TempDir,
+    database: TestDatabase,
+}
+
+impl Stack {
+    /// # Panics
+    /// With the reason, if anything can't be started: no test could go on.
+    pub async fn start() -> Self {
+        Self::start_with(Setup::default()).await
+    }
+
+    /// # Panics
+    /// As [`Stack::start`].
+    pub async fn start_with(setup: Setup) -> Self {
+        match Self::try_start(setup).await {
+            Ok(stack) => stack,
+            Err(error) => panic!("the stack does not start: {error:#}"),
+        }
+    }
+
+    async fn try_start(setup: Setup) -> anyhow::Result<Self> {
+        service::install_crypto();
+        service::telemetry::init(&service::telemetry::LogConfig { filter: "warn".into(), ..Default::default() });
+        let database = tokio::task::spawn_blocking(database).await??;
+        let folder = tempfile::tempdir()?;
+        let image = SignedImage::new("small")?;
+        let mut config = setup.config;
+        config.http.listen = "127.0.0.1:0".into();
+        config.grpc.listen = "127.0.0.1:0".into();
+        config.database.url = database.url().into();
+        config.database.pool = config.database.pool.min(8);
+        config.bootstrap.password_file = folder.path().join("password");
+        config.secrets.key_file = folder.path().join("key");
+        config.rescue.trusted_keys = vec![image.public_key.clone()];
+        let region = Region::start_with(config.clone(), setup.engine.unwrap_or_else(fast)).await?;
+        // A restarted region must be found where it was.
+        config.http.listen = region.http.to_string();
+        config.grpc.listen = region.grpc.to_string();
+        if !setup.no_agent {
+            register_agent(&region, &image, "agent1").await.context("agent")?;
+        }
+        let options = SimOptions::new("host1").region(format!("http://{}", region.grpc));
+        let host = SimHost::start(options).await?;
+        host.wait_registered().await;
+        let password = std::fs::read_to_string(folder.path().join("password"))?;
+        let client = Client::new(ClientOptions::new(
+            Some(format!("http://{}/v3", region.http)),
+            Credentials::Password {
+                user: "admin".into(),
+                domain: "Default".into(),
+                password: Some(Secret::new(password.trim())),
+                project: Some("system".into()),
+            },
+        ))?;
+        Ok(Self { region: Some(region), config, host, client, image, folder, database })
+    }
+
+    /// The running region's parts.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.region.as_ref().expect("region runs").app
+    }
+
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.config.http.listen)
+    }
+
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        self.database.url()
+    }
+
+    /// The password of the administrator.
+    #[must_use]
+    pub fn password(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("password")).expect("region wrote it").trim().to_owned()
+    }
+
+    /// Ends region as `kill -9` would: nothing is finished, nothing let go.
+    pub async fn kill_region(&mut self) {
+        if let Some(region) = self.region.take() {
+            region.kill().await;
+        }
+    }
+
+    /// Starts region again, where it was.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_region(&mut self) {
+        assert!(self.region.is_none(), "region runs");
+        let config = self.config.clone();
+        // The port may take a moment to be free again.
+        let region =
+            eventually("region starts again", async || Region::start_with(config.clone(), fast()).await.ok()).await;
+        self.region = Some(region);
+    }
+
+    /// A second region process on the same database, with ports of its own.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn replica(&self) -> Region {
+        let mut config = self.config.clone();
+        config.http.listen = "127.0.0.1:0".into();
+        config.grpc.listen = "127.0.0.1:0".into();
+        Region::start_with(config, fast()).await.expect("a replica starts")
+    }
+
+    /// Registers an agent with the signed image.
+    ///
+    /// # Panics
+    /// If region refuses it.
+    pub async fn register_agent(&self, name: &str) {
+        register_agent(self.region.as_ref().expect("region runs"), &self.image, name)
+            .await
+            .expect("an agent registers");
+    }
+
+    /// Plain requests with the administrator's token.
+    pub async fn web(&self) -> Web {
+        let http = reqwest::Client::new();
+        let body = serde_json::json!({"auth": {"identity": {"methods": ["password"], "password": {"user": {
+            "name": "admin", "domain": {"name": "Default"}, "password": self.password()}}}}});
+        let request = http.post(format!("{}/v3/auth/tokens", self.base_url())).json(&body);
+        let answer = request.send().await.expect("an answer to a log-in");
+        let token = answer.headers().get("x-subject-token").and_then(|t| t.to_str().ok()).expect("a token");
+        Web { http, base: self.base_url(), token: Secret::new(token) }
+    }
+
+    /// What `create` wants of a server with one disk.
+    #[must_use]
+    pub fn body(name: &str, on: bool) -> ServerCreate {
+        ServerCreate {
+            name: name.into(),
+            vcpu_count: 1,
+            vmem_size: 512,
+            disks: vec![DiskCreate { size: 100, ..DiskCreate::default() }],
+            nets: vec![],
+            hypervisor: "kvm".into(),
+            auto_start: on,
+            prefer_host: None,
+            machine: None,
+            firmware: None,
+            metadata: Default::default(),
+        }
+    }
+
+    /// A server with one disk, off or on.
+    pub async fn server(&self, name: &str, on: bool) -> Server {
+        let created = self.client.create::<Servers>(&Self::body(name, on)).await.expect("create is accepted");
+        let task = self.ended(created.task.expect("create has a task").id).await;
+        assert_eq!(task.state, TaskState::Succeeded, "{:?}", task.cause);
+        let server = self.show(name).await;
+        assert_eq!(server.status, if on { GuestStatus::Running } else { GuestStatus::Ready });
+        server
+    }
+
+    pub async fn show(&self, ident: &str) -> Server {
+        self.client.get::<Servers>(ident).await.expect("the server is there")
+    }
+
+    /// The task, once it has ended.
+    pub async fn ended(&self, id: TaskId) -> Task {
+        eventually(&format!("task {id} ends"), async || {
+            self.client.get::<Tasks>(&id.to_string()).await.ok().filter(|task| task.is_complete)
+        })
+        .await
+    }
+
+    /// The events of an object, oldest first, as `action success new_status`.
+    pub async fn story(&self, ident: &str) -> Vec<String> {
+        let query = ListQuery { limit: 200, obj_id: Some(ident.into()), ..ListQuery::default() };
+        let mut events = self.client.list::<api::event::Events>(&query).await.expect("events").data;
+        events.reverse();
+        let line = |e: api::event::Event| {
+            let ended = if e.success { "ok" } else { "failed" };
+            format!("{} {ended} {}", e.action, e.new_status.unwrap_or_else(|| "-".into()))
+        };
+        events.into_iter().map(line).collect()
+    }
+
+    /// Ends the test: no task may be left alive, and nobody may still hold secrets.
+    ///
+    /// # Panics
+    /// If one is.
+    pub async fn finish(mut self) {
+        use task_engine::schema::tasks::dsl as t;
+        let pool = self.app().pool.clone();
+        let mut conn = pool.get().await.expect("a connection");
+        let alive: Vec<(String, String)> = t::tasks
+            .filter(t::ended_at.is_null())
+            .select((t::name, t::stage_name))
+            .load(&mut conn)
+            .await
+            .expect("tasks");
+        assert!(alive.is_empty(), "tasks are left alive: {alive:?}");
+        drop(conn);
+        if let Some(region) = self.region.take() {
+            region.kill().await;
+        }
+    }
+}
+
+/// An engine that waits less: the crash of a region costs half a second.
+fn fast() -> region::EngineSetup {
+    Box::new(|engine| engine.tuning(task_engine::Tuning::for_tests()))
+}
+
+async fn register_agent(region: &Region, image: &SignedImage, name: &str) -> anyhow::Result<()> {
+    let mut client = AgentUpcallServiceClient::connect(format!("http://{}", region.grpc)).await?;
+    let request = pb::RegisterAgentRequest {
+        name: name.into(),
+        version: "0".into(),
+        zone: "default".into(),
+        http_endpoint: "http://127.0.0.1:1".into(),
+        tftp_endpoint: "127.0.0.1:1".into(),
+        images: vec![image.announced()?],
+    };
+    client.register_agent(request).await?;
+    Ok(())
+}
+
+/// A database of its own, copied from a migrated one.
+fn database() -> anyhow::Result<TestDatabase> {
+    let server = TestServer::shared();
+    // A server lives for one run, so the template always fits the migrations.
+    const TEMPLATE: &str = "lifeboat_migrated";
+    server
+        .template(TEMPLATE, |url| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            runtime.block_on(db::migrate::run(url)).map_err(anyhow::Error::from)
+        })
+        .map_err(|e| anyhow::anyhow!("{e}"))?;
+    Ok(server.database(Some(TEMPLATE))?)
+}
+
+/// Asks again until there is an answer.
+///
+/// # Panics
+/// When [`LIMIT`] has passed.
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asked = tokio::time::timeout(LIMIT, async {
+        let mut pause = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            pause.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+        }
+    });
+    match asked.await {
+        Ok(answer) => answer,
+        Err(_) => panic!("not within {LIMIT:?}: {what}"),
+    }
+}
+
+/// Plain HTTP, for what the typed client would not send.
+pub struct Web {
+    pub http: reqwest::Client,
+    pub base: String,
+    pub token: Secret,
+}
+
+impl Web {
+    /// A request with the token.
+    #[must_use]
+    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = method.parse().expect("an HTTP method");
+        self.http.request(method, format!("{}{path}", self.base)).header("x-auth-token", self.token.expose())
+    }
+
+    /// Sends it; the status, and the body as JSON (null if it is none).
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> (u16, serde_json::Value) {
+        let response = request.send().await.expect("an answer");
+        let status = response.status().as_u16();
+        let text = response.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or_default())
+    }
+}
