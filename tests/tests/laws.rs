@@ -19,7 +19,7 @@ const LAWS: &[(u8, &str, &[&str])] = &[
     (1, "artifact", &["types"]),
     (1, "ledger", &["types"]),
     (1, "client", &["api", "types"]),
-    (2, "db", &["types", "api"]),
+    (2, "db", &["types", "api", "task-engine"]),
     (3, "region", &["api", "types", "proto", "db", "task-engine", "service", "artifact"]),
     (3, "host", &["types", "proto", "qmp", "artifact", "ledger", "service"]),
     (3, "baremetal-agent", &["types", "proto", "tftp", "artifact", "service"]),
@@ -27,8 +27,24 @@ const LAWS: &[(u8, &str, &[&str])] = &[
     (3, "rescue-agent", &["types"]),
     (4, "host-sim", &["types", "proto", "ledger", "service"]),
     (4, "lifeboat", &["pg-cluster", "service", "client", "api", "types"]),
-    (4, "testing", &["region", "host-sim", "db", "task-engine", "pg-cluster", "client", "service", "api", "types", "proto", "artifact"]),
-    (4, "e2e", &["pg-cluster", "api", "client", "types"]),
+    (
+        4,
+        "testing",
+        &[
+            "region",
+            "host-sim",
+            "db",
+            "task-engine",
+            "pg-cluster",
+            "client",
+            "service",
+            "api",
+            "types",
+            "proto",
+            "artifact",
+        ],
+    ),
+    (4, "e2e", &["lifeboat", "api", "client", "types"]),
 ];
 
 /// What tests may use on top: helpers that stand beside or above.
@@ -82,8 +98,7 @@ fn workspace() -> Workspace {
         uses.insert(text(&package["name"]).to_owned(), dependencies.collect());
     }
     // The resolve graph holds what is used on this platform; `packages` holds more.
-    let ids: BTreeMap<&str, &str> =
-        array(&metadata["packages"]).map(|p| (text(&p["id"]), text(&p["name"]))).collect();
+    let ids: BTreeMap<&str, &str> = array(&metadata["packages"]).map(|p| (text(&p["id"]), text(&p["name"]))).collect();
     let all = array(&metadata["resolve"]["nodes"]).map(|node| ids[text(&node["id"])].to_owned()).collect();
     Workspace { uses, all }
 }

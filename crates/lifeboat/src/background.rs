@@ -37,6 +37,7 @@ pub async fn up(state: &State, options: &Options) -> Result<()> {
         .args(["up", "--foreground", "--detached", "--state"])
         .arg(state.root())
         .args(options.as_args())
+        .env("DATABASE_URL", options.database_url.as_deref().unwrap_or_default())
         .stdin(Stdio::null())
         .stdout(said.try_clone()?)
         .stderr(said)
@@ -138,7 +139,7 @@ fn print_summary(state: &State) -> Result<()> {
     let image = crate::stack::guests(state).and_then(|folder| crate::image::guest_images(&folder).into_iter().next());
     let try_create = image.map_or_else(
         || format!("{bin}/climc host-list"),
-        |image| format!("{bin}/climc server-create web1 --disk {image} --auto-start --wait"),
+        |image| format!("{bin}/climc server-create web1 --disk image={image} --auto-start --wait"),
     );
     let (bold, plain) = if std::io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
     println!(
@@ -150,9 +151,9 @@ fn print_summary(state: &State) -> Result<()> {
   logs       {place}/log
 
 Try:
-  set -a; . {place}/rc; set +a
+  export LIFEBOAT_RC={place}/rc
   {try_create}
-  {bin}/climc server-start-rescue web1 --wait
+  {bin}/climc server-start-rescue web1 --ssh-key ~/.ssh/id_ed25519.pub --wait
 End it with: make down   (or: {bin}/lifeboat down --state {place})",
         url = rc.base(),
         user = rc.user,

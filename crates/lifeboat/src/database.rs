@@ -29,13 +29,13 @@ pub struct Database {
 }
 
 impl Database {
+    /// `given`: the URL of a database to use instead of a private one.
+    ///
     /// # Errors
     /// There is no Postgres on this machine, or it does not come up: the message says which and what to do.
-    pub async fn start(state: &State, board: &Board) -> Result<Self> {
-        if let Ok(url) = std::env::var("DATABASE_URL")
-            && !url.is_empty()
-        {
-            return Ok(Self { url, place: "as DATABASE_URL says".to_owned(), keeper: None });
+    pub async fn start(state: &State, board: &Board, given: Option<&str>) -> Result<Self> {
+        if let Some(url) = given.filter(|url| !url.is_empty()) {
+            return Ok(Self { url: url.to_owned(), place: "as DATABASE_URL says".to_owned(), keeper: None });
         }
         let own = state.clone();
         let cluster = spawn_blocking(move || start_private(&own)).await?.context("postgres did not start")?;

@@ -22,6 +22,15 @@ pub fn trusted_key(state: &State) -> PathBuf {
     state.path("keys/rescue-images.pub")
 }
 
+/// The kernel of a rescue image that is served: what an accelerator is tried with.
+pub fn kernel(state: &State) -> Option<PathBuf> {
+    entries(&served(state).join("images"))
+        .ok()?
+        .into_iter()
+        .map(|image| image.join("kernel"))
+        .find(|path| path.exists())
+}
+
 /// Copies the signed images of `from` to where the agent serves them.
 ///
 /// # Errors

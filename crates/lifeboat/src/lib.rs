@@ -13,6 +13,7 @@ pub mod board;
 pub mod clock;
 pub mod database;
 
+pub mod demo;
 pub mod image;
 pub mod part;
 pub mod pki;

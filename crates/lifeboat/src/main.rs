@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use lifeboat::state::{self, State};
-use lifeboat::{background, stack, status};
+use lifeboat::{background, demo, stack, status};
 
 #[derive(Parser)]
 #[command(version, about = "Lifeboat on one machine: a private stack, and the story of a rescue")]
@@ -47,6 +47,8 @@ enum Command {
         #[arg(short = 'n', long)]
         lines: Option<usize>,
     },
+    /// A real server breaks and is rescued, in a private stack that is gone afterwards
+    Demo(demo::Demo),
 }
 
 #[derive(Args, Clone)]
@@ -104,5 +106,6 @@ async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Status { place, json } => status::show(&place.open()?, json),
         Command::Logs { place, part, lines } => status::logs(&place.open()?, &part, lines).map(|()| ExitCode::SUCCESS),
+        Command::Demo(demo) => demo.run().await,
     }
 }

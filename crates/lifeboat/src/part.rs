@@ -126,6 +126,8 @@ impl Part {
             .arg("--ready-file")
             .arg(&ready)
             .current_dir(self.state.root())
+            // Its configuration names the stack's database, whatever else this variable is for.
+            .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .stdout(open()?)
             .stderr(open()?)

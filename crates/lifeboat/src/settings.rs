@@ -12,7 +12,6 @@ use crate::state::State;
 
 /// The first administrator.
 pub const ADMIN: &str = "admin";
-const ZONE: &str = "zone1";
 
 /// Where region leaves the administrator's password.
 pub fn password_file(state: &State) -> PathBuf {
@@ -41,8 +40,8 @@ pub fn region(state: &State, http: SocketAddr, grpc: SocketAddr, database: &str)
 pub fn agent(state: &State, region: &str) -> String {
     Toml::default()
         .text("name", AGENT_NAME)
-        .text("zone", ZONE)
         .path("root", &image::served(state))
+        .paths("trusted_keys", &[&image::trusted_key(state)])
         .table("region")
         .text("endpoint", region)
         .tls(&files(&state.path("pki"), AGENT))
@@ -50,17 +49,22 @@ pub fn agent(state: &State, region: &str) -> String {
 }
 
 pub fn host(state: &State, region: &str, guests: &Path, accel: &str) -> String {
-    Toml::default()
+    let mut host = Toml::default()
         .text("name", HOST_NAME)
-        .text("zone", ZONE)
         .path("workspace", &state.path("host"))
-        .path("images", guests)
-        .text("accel", accel)
+        .path("image_dir", guests)
+        .text("listen", "127.0.0.1:0")
         .paths("trusted_keys", &[&image::trusted_key(state)])
-        .table("region")
-        .text("endpoint", region)
-        .tls(&files(&state.path("pki"), HOST))
-        .finish()
+        .text("accel", accel);
+    // Else the host chooses a short folder outside.
+    if state.has_room_for_sockets() {
+        host = host.path("runtime_dir", &state.path("host/run"));
+    }
+    host = host.table("region").text("endpoint", region);
+    if let Some(kernel) = image::kernel(state) {
+        host = host.table("qemu").path("probe_kernel", &kernel);
+    }
+    host.tls(&files(&state.path("pki"), HOST)).finish()
 }
 
 /// A TOML document, table by table. Values are written as TOML's basic strings, whose escapes are JSON's.

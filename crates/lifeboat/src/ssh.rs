@@ -75,6 +75,10 @@ pub struct Login {
 }
 
 impl Login {
+    pub fn known_hosts(&self) -> &Path {
+        &self.known_hosts
+    }
+
     /// The words of the command line, for showing and for running.
     pub fn words(&self) -> Vec<String> {
         let mut words = vec!["-i".to_owned(), self.key.display().to_string(), "-p".to_owned(), self.port.to_string()];

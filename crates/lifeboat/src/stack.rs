@@ -13,7 +13,8 @@ use service::files::read_secret;
 use service::tls;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use types::Secret;
+use types::id::DiskId;
+use types::{GuestId, Secret};
 
 use crate::board::{Board, SUPERVISOR};
 use crate::database::Database;
@@ -46,13 +47,16 @@ pub struct Options {
     /// The folder of signed rescue images to serve, with the public key. Default: rescue-images, beside the folder of the programs
     #[arg(long, env = "LIFEBOAT_RESCUE_IMAGES")]
     pub rescue_images: Option<PathBuf>,
+    /// A Postgres to use instead of a private one; better set as a variable, because it may hold a password
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
     /// How guests are run
     #[arg(long, default_value = "auto", value_parser = ["auto", "kvm", "tcg"])]
     pub accel: String,
 }
 
 impl Options {
-    /// The same options for another process of ours.
+    /// The same options for another process of ours, but for `database_url`, which is for the environment.
     pub fn as_args(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["--accel".into(), self.accel.clone().into()];
         let mut add = |name: &str, value: OsString| args.extend([name.into(), value]);
@@ -138,7 +142,7 @@ impl Stack {
         crate::image::publish(state, &rescue_images)?;
         say("certificates and the signed rescue image are in place");
 
-        let database = Database::start(state, &board).await?;
+        let database = Database::start(state, &board, options.database_url.as_deref()).await?;
         say(&format!("database: {}", database.place()));
         let mut stack = Self { board, keepers: Vec::new(), database, _lock: lock };
         if let Err(error) = stack.start_parts(state, &guests, options, say).await {
@@ -217,6 +221,14 @@ fn choose(wished: impl IntoIterator<Item = SocketAddr>) -> SocketAddr {
         .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
+/// A port of loopback that is free at the moment.
+///
+/// # Errors
+/// None is.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
 fn address(ready: &Value, key: &str) -> Result<String> {
     let found = ready.get(key).and_then(Value::as_str);
     found.map(str::to_owned).with_context(|| format!("a ready file lacks '{key}': {ready}"))
@@ -225,6 +237,26 @@ fn address(ready: &Value, key: &str) -> Result<String> {
 fn socket(url: &str) -> Result<SocketAddr> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.trim_end_matches('/').parse().with_context(|| format!("'{url}' holds no address and port"))
+}
+
+/// The file of a server's disk, on this machine.
+///
+/// # Errors
+/// The host has no such file.
+pub fn disk_file(state: &State, server: GuestId, disk: DiskId) -> Result<PathBuf> {
+    let folder = state.path("host/servers").join(server.to_string());
+    let mut folders = vec![folder.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("can't read {}", folder.display()))?.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if entry.file_name().to_string_lossy().starts_with(&disk.to_string()) {
+                return Ok(path);
+            }
+        }
+    }
+    bail!("no file of disk {disk} beneath {}", folder.display())
 }
 
 /// Ends what a supervisor that was killed has left behind: its parts, known by pid and start time.

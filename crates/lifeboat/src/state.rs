@@ -12,13 +12,14 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use service::files::write_atomic;
 
 /// A unix socket's path has at most 107 bytes (sockaddr_un, unix(7)). The longest of ours is this much longer than the state folder:
-/// `/host/servers/<36>/rescue.sock`.
+/// `/host/run/<36>/NAME.sock`.
 const LONGEST_TAIL: usize = 62;
+const LONGEST: usize = 107 - LONGEST_TAIL;
 
 /// What names the folder if neither `--state` nor `LIFEBOAT_STATE` does.
 pub const DEFAULT: &str = ".lifeboat";
@@ -41,20 +42,24 @@ impl State {
     /// Makes the folders.
     ///
     /// # Errors
-    /// They can't be made, or the path is too long for unix sockets beneath it.
+    /// They can't be made.
     pub fn prepare(&self) -> Result<()> {
-        let most = 107 - LONGEST_TAIL;
-        if self.0.as_os_str().len() > most {
-            bail!(
-                "the state folder's path {} is too long for unix sockets beneath it: at most {most} bytes are possible; choose another with --state",
-                self.0.display()
-            );
-        }
         for folder in ["config", "ready", "log", "region", "host", "agent"] {
             let folder = self.0.join(folder);
             std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
         }
         Ok(())
+    }
+
+    /// Whether its path leaves room for unix sockets beneath it.
+    pub fn has_room_for_sockets(&self) -> bool {
+        self.0.as_os_str().len() <= LONGEST
+    }
+
+    /// Whether the folder holds a stack's state, or nothing: only such a one may be emptied.
+    pub fn is_ours(&self) -> bool {
+        let is_empty = std::fs::read_dir(&self.0).is_ok_and(|mut entries| entries.next().is_none());
+        is_empty || (self.path("config").is_dir() && self.path("ready").is_dir() && self.path("log").is_dir())
     }
 
     /// Takes the folder for this process; `None` when another supervisor has it.
@@ -142,12 +147,6 @@ mod tests {
         assert!(first.is_some() && state.lock().unwrap().is_none());
         drop(first);
         assert!(state.lock().unwrap().is_some());
-    }
-
-    #[test]
-    fn a_path_that_no_socket_fits_beneath_is_refused_with_the_way_out() {
-        let state = State::at(&Path::new("/tmp").join("x".repeat(80))).unwrap();
-        assert!(state.prepare().unwrap_err().to_string().contains("--state"));
     }
 
     #[test]
