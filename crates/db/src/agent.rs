@@ -10,6 +10,7 @@ use types::AgentId;
 use types::desc::BootFile;
 use types::status::Arch;
 
+use crate::filter::{Column, Kind, Page};
 use crate::schema::baremetal_agents;
 use crate::{Conn, QueryResult};
 
@@ -125,31 +126,27 @@ pub async fn usable(conn: &mut Conn, zone: &str, since: DateTime<Utc>) -> QueryR
         .await
 }
 
+/// What a list may be filtered and ordered by.
+pub const COLUMNS: &[Column] = &[
+    Column::new("id", "baremetal_agents.id", Kind::Id),
+    Column::new("name", "baremetal_agents.name", Kind::Text),
+    Column::new("zone", "baremetal_agents.zone", Kind::Text),
+    Column::new("enabled", "baremetal_agents.enabled", Kind::Boolean),
+    Column::new("version", "baremetal_agents.version", Kind::Text),
+    Column::new("last_heartbeat", "baremetal_agents.last_heartbeat", Kind::Time),
+    Column::new("created_at", "baremetal_agents.created_at", Kind::Time),
+];
+
 /// One page, and how many there are in all.
-pub async fn list(
-    conn: &mut Conn,
-    search: Option<&str>,
-    name: Option<&str>,
-    limit: i64,
-    offset: i64,
-) -> QueryResult<(Vec<BaremetalAgent>, i64)> {
-    let matching = || {
-        let mut query = baremetal_agents::table.into_boxed::<Pg>();
-        if let Some(search) = search {
-            query = query.filter(baremetal_agents::name.ilike(crate::contains_pattern(search)));
-        }
-        if let Some(name) = name {
-            query = query.filter(baremetal_agents::name.eq(name.to_owned()));
-        }
-        query
-    };
+pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<BaremetalAgent>, i64)> {
+    let matching = || baremetal_agents::table.filter(page.base.clone()).filter(page.filter.clone());
     let total = matching().count().get_result(conn).await?;
-    let page = matching()
+    let rows = matching()
         .select(BaremetalAgent::as_select())
-        .order(baremetal_agents::name.asc())
-        .limit(limit)
-        .offset(offset)
+        .order(page.order_by("baremetal_agents.id"))
+        .limit(page.limit)
+        .offset(page.offset)
         .load(conn)
         .await?;
-    Ok((page, total))
+    Ok((rows, total))
 }

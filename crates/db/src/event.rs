@@ -7,6 +7,7 @@ use diesel_async::RunQueryDsl;
 use types::TaskId;
 use uuid::Uuid;
 
+use crate::filter::{Column, Kind, Page};
 use crate::schema::events;
 use crate::{Conn, QueryResult};
 
@@ -78,31 +79,31 @@ pub async fn get(conn: &mut Conn, id: i64) -> QueryResult<Option<Event>> {
     events::table.find(id).select(Event::as_select()).first(conn).await.optional()
 }
 
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    pub obj_type: Option<String>,
-    pub obj_id: Option<Uuid>,
-    pub search: Option<String>,
-}
+/// What a list may be filtered and ordered by.
+pub const COLUMNS: &[Column] = &[
+    Column::new("id", "events.id", Kind::Integer),
+    Column::new("obj_type", "events.obj_type", Kind::Text),
+    Column::new("obj_id", "events.obj_id", Kind::Id),
+    Column::new("obj_name", "events.obj_name", Kind::Text),
+    Column::new("action", "events.action", Kind::Text),
+    Column::new("success", "events.success", Kind::Boolean),
+    Column::new("user", "events.user_name", Kind::Text),
+    Column::new("project", "events.project", Kind::Text),
+    Column::new("request_id", "events.request_id", Kind::Text),
+    Column::new("task_id", "events.task_id", Kind::Id),
+    Column::new("ops_time", "events.ops_time", Kind::Time),
+];
 
-/// One page, newest first, and how many there are in all.
-pub async fn list(conn: &mut Conn, filter: &Filter, limit: i64, offset: i64) -> QueryResult<(Vec<Event>, i64)> {
-    let matching = || {
-        let mut query = events::table.into_boxed::<Pg>();
-        if let Some(obj_type) = &filter.obj_type {
-            query = query.filter(events::obj_type.eq(obj_type.clone()));
-        }
-        if let Some(obj_id) = filter.obj_id {
-            query = query.filter(events::obj_id.eq(obj_id));
-        }
-        if let Some(search) = &filter.search {
-            let pattern = crate::contains_pattern(search);
-            query = query.filter(events::obj_name.ilike(pattern.clone()).or(events::action.ilike(pattern)));
-        }
-        query
-    };
+/// One page, and how many there are in all.
+pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<Event>, i64)> {
+    let matching = || events::table.filter(page.base.clone()).filter(page.filter.clone());
     let total = matching().count().get_result(conn).await?;
-    let page =
-        matching().select(Event::as_select()).order(events::id.desc()).limit(limit).offset(offset).load(conn).await?;
-    Ok((page, total))
+    let rows = matching()
+        .select(Event::as_select())
+        .order(page.order_by("events.id"))
+        .limit(page.limit)
+        .offset(page.offset)
+        .load(conn)
+        .await?;
+    Ok((rows, total))
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use types::desc::Desc;
 use types::{GuestId, GuestStatus, HostId, OperationId, PowerState, SessionId};
 
+use crate::filter::{Column, Kind, Page};
 use crate::schema::{guests, hosts};
 use crate::{Conn, QueryResult};
 
@@ -180,59 +181,41 @@ pub async fn find(conn: &mut Conn, ident: &str) -> QueryResult<Vec<GuestId>> {
         .await
 }
 
-/// What a list of guests is filtered and ordered by.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    pub name: Option<String>,
-    pub search: Option<String>,
-    pub status: Vec<GuestStatus>,
-    pub order_by: OrderBy,
-    pub descending: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OrderBy {
-    #[default]
-    CreatedAt,
-    Name,
-    Status,
-}
+/// What a list may be filtered and ordered by.
+pub const COLUMNS: &[Column] = &[
+    Column::new("id", "guests.id", Kind::Id),
+    Column::new("name", "guests.name", Kind::Text),
+    Column::new("project", "guests.project", Kind::Text),
+    Column::words("status", "guests.status", GuestStatus::WORDS),
+    Column::words("power_state", "guests.power_state", PowerState::WORDS),
+    Column::new("host_id", "guests.host_id", Kind::Id),
+    Column::new("host", "hosts.name", Kind::Text),
+    Column::new("hypervisor", "guests.hypervisor", Kind::Text),
+    Column::new("vcpu_count", "guests.vcpu_count", Kind::Integer),
+    Column::new("vmem_size", "guests.vmem_size", Kind::Integer),
+    Column::new("rescue_session_id", "guests.rescue_session_id", Kind::Id),
+    Column::new("created_at", "guests.created_at", Kind::Time),
+    Column::new("updated_at", "guests.updated_at", Kind::Time),
+];
 
 /// One page with the hosts' names, and how many there are in all.
-pub async fn list(
-    conn: &mut Conn,
-    filter: &Filter,
-    limit: i64,
-    offset: i64,
-) -> QueryResult<(Vec<(Guest, String)>, i64)> {
+pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<(Guest, String)>, i64)> {
     let matching = || {
-        let mut query = guests::table.inner_join(hosts::table).filter(guests::deleted_at.is_null()).into_boxed::<Pg>();
-        if let Some(name) = &filter.name {
-            query = query.filter(guests::name.eq(name.clone()));
-        }
-        if let Some(search) = &filter.search {
-            let pattern = crate::contains_pattern(search);
-            query = match search.parse::<GuestId>() {
-                Ok(id) => query.filter(guests::id.eq(id).or(guests::name.ilike(pattern))),
-                Err(_) => query.filter(guests::name.ilike(pattern)),
-            };
-        }
-        if !filter.status.is_empty() {
-            query = query.filter(guests::status.eq_any(filter.status.clone()));
-        }
-        query
+        guests::table
+            .inner_join(hosts::table)
+            .filter(guests::deleted_at.is_null())
+            .filter(page.base.clone())
+            .filter(page.filter.clone())
     };
     let total = matching().count().get_result(conn).await?;
-    let page = matching().select((Guest::as_select(), hosts::name)).limit(limit).offset(offset);
-    let page = match (filter.order_by, filter.descending) {
-        (OrderBy::CreatedAt, false) => page.order((guests::created_at.asc(), guests::id.asc())),
-        (OrderBy::CreatedAt, true) => page.order((guests::created_at.desc(), guests::id.desc())),
-        (OrderBy::Name, false) => page.order((guests::name.asc(), guests::id.asc())),
-        (OrderBy::Name, true) => page.order((guests::name.desc(), guests::id.desc())),
-        (OrderBy::Status, false) => page.order((guests::status.asc(), guests::id.asc())),
-        (OrderBy::Status, true) => page.order((guests::status.desc(), guests::id.desc())),
-    };
-    Ok((page.load(conn).await?, total))
+    let rows = matching()
+        .select((Guest::as_select(), hosts::name))
+        .order(page.order_by("guests.id"))
+        .limit(page.limit)
+        .offset(page.offset)
+        .load(conn)
+        .await?;
+    Ok((rows, total))
 }
 
 /// Guests whose status has not followed what their host sees since `before`: `running` but off, or `ready` but on.
@@ -264,4 +247,9 @@ pub async fn operation_is_on(conn: &mut Conn, operation: OperationId, host: Host
     let Some(guest) = on else { return Ok(false) };
     let found = guests::table.find(GuestId::from_uuid(guest)).select(guests::host_id).first::<HostId>(conn).await;
     Ok(found.optional()? == Some(host))
+}
+
+/// The names of these guests, deleted ones too.
+pub async fn names(conn: &mut Conn, ids: Vec<GuestId>) -> QueryResult<Vec<(GuestId, String)>> {
+    guests::table.filter(guests::id.eq_any(ids)).select((guests::id, guests::name)).load(conn).await
 }

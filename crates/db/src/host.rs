@@ -8,6 +8,7 @@ use serde_json::Value;
 use types::HostId;
 use types::status::Arch;
 
+use crate::filter::{Column, Kind, Page};
 use crate::schema::{guests, hosts};
 use crate::{Conn, QueryResult};
 
@@ -113,33 +114,35 @@ pub async fn promised_mib(conn: &mut Conn, id: HostId) -> QueryResult<i64> {
     Ok(sum.unwrap_or(0))
 }
 
+/// What a list may be filtered and ordered by.
+pub const COLUMNS: &[Column] = &[
+    Column::new("id", "hosts.id", Kind::Id),
+    Column::new("name", "hosts.name", Kind::Text),
+    Column::new("zone", "hosts.zone", Kind::Text),
+    Column::new("enabled", "hosts.enabled", Kind::Boolean),
+    Column::new("version", "hosts.version", Kind::Text),
+    Column::words("arch", "hosts.arch", Arch::WORDS),
+    Column::new("accelerator", "hosts.accelerator", Kind::Text),
+    Column::new("cpu_count", "hosts.cpus", Kind::Integer),
+    Column::new("mem_size", "hosts.memory_mib", Kind::Integer),
+    Column::new("last_heartbeat", "hosts.last_heartbeat", Kind::Time),
+    Column::new("created_at", "hosts.created_at", Kind::Time),
+];
+
 /// One page with the number of guests on each, and how many there are in all.
-pub async fn list(
-    conn: &mut Conn,
-    search: Option<&str>,
-    name: Option<&str>,
-    limit: i64,
-    offset: i64,
-) -> QueryResult<(Vec<(Host, i64)>, i64)> {
-    let matching = || {
-        let mut query = hosts::table.into_boxed::<Pg>();
-        if let Some(search) = search {
-            query = query.filter(hosts::name.ilike(crate::contains_pattern(search)));
-        }
-        if let Some(name) = name {
-            query = query.filter(hosts::name.eq(name.to_owned()));
-        }
-        query
-    };
+pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<(Host, i64)>, i64)> {
+    let matching = || hosts::table.filter(page.base.clone()).filter(page.filter.clone());
     let total = matching().count().get_result(conn).await?;
-    let page: Vec<Host> =
-        matching().select(Host::as_select()).order(hosts::name.asc()).limit(limit).offset(offset).load(conn).await?;
-    let mut counted = Vec::with_capacity(page.len());
-    let counts = guest_counts(conn, page.iter().map(|h| h.id).collect()).await?;
-    for host in page {
-        let count = counts.iter().find(|(id, _)| *id == host.id).map_or(0, |(_, n)| *n);
-        counted.push((host, count));
-    }
+    let rows: Vec<Host> = matching()
+        .select(Host::as_select())
+        .order(page.order_by("hosts.id"))
+        .limit(page.limit)
+        .offset(page.offset)
+        .load(conn)
+        .await?;
+    let counts = guest_counts(conn, rows.iter().map(|h| h.id).collect()).await?;
+    let count = |host: &Host| counts.iter().find(|(id, _)| *id == host.id).map_or(0, |(_, n)| *n);
+    let counted = rows.into_iter().map(|host| (count(&host), host)).map(|(n, host)| (host, n)).collect();
     Ok((counted, total))
 }
 

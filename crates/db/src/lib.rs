@@ -1,15 +1,17 @@
 //! Region's data: the tables, the rows, and the queries over them.
 //!
-//! * [`schema`]: the tables, as diesel sees them; a test compares them with the migrated database;
-//! * [`migrate`]: brings a database up to date, one process at a time;
-//! * [`pool`]: connections;
+//! * [`schema`]: the tables, as diesel sees them; a contract test of region compares them with the migrated database
+//! * [`migrate`]: brings a database up to date, one process at a time
+//! * [`mod@pool`]: connections
+//! * [`filter`]: conditions that a caller has chosen, as SQL with bound parameters
 //! * one module per table, with its row and its queries: [`guest`], [`host`], [`agent`], [`session`], [`event`], [`identity`],
-//!   [`idempotency`].
+//!   [`idempotency`]
 //!
 //! Queries take a connection, never a pool: whoever calls decides what commits together.
 
 pub mod agent;
 pub mod event;
+pub mod filter;
 pub mod guest;
 pub mod host;
 pub mod idempotency;
@@ -24,10 +26,3 @@ pub use pool::{Pool, connect};
 
 /// The result of a query.
 pub type QueryResult<T> = diesel::QueryResult<T>;
-
-/// A pattern for `ilike` that finds `text` anywhere and takes none of its characters for a wildcard.
-#[must_use]
-pub fn contains_pattern(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
-}

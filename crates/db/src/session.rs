@@ -9,6 +9,7 @@ use types::operation::StopHow;
 use types::rescue::ReadyReport;
 use types::{DiskMode, GuestId, GuestStatus, SessionId, SessionState, TaskId};
 
+use crate::filter::{Column, Kind, Page};
 use crate::schema::{guests, rescue_sessions};
 use crate::{Conn, QueryResult};
 
@@ -205,31 +206,32 @@ pub async fn expired(conn: &mut Conn) -> QueryResult<Vec<RescueSession>> {
         .await
 }
 
-/// One page, newest first, with the guests' names, and how many there are in all.
-pub async fn list(
-    conn: &mut Conn,
-    guest: Option<GuestId>,
-    state: &[SessionState],
-    limit: i64,
-    offset: i64,
-) -> QueryResult<(Vec<(RescueSession, String)>, i64)> {
-    let matching = || {
-        let mut query = rescue_sessions::table.inner_join(guests::table).into_boxed::<Pg>();
-        if let Some(guest) = guest {
-            query = query.filter(rescue_sessions::guest_id.eq(guest));
-        }
-        if !state.is_empty() {
-            query = query.filter(rescue_sessions::state.eq_any(state.to_vec()));
-        }
-        query
-    };
+/// What a list may be filtered and ordered by.
+pub const COLUMNS: &[Column] = &[
+    Column::new("id", "rescue_sessions.id", Kind::Id),
+    Column::new("server_id", "rescue_sessions.guest_id", Kind::Id),
+    Column::new("server", "guests.name", Kind::Text),
+    Column::words("state", "rescue_sessions.state", SessionState::WORDS),
+    Column::words("disk_mode", "rescue_sessions.disk_mode", DiskMode::WORDS),
+    Column::new("user", "rescue_sessions.user_name", Kind::Text),
+    Column::new("is_ready", "rescue_sessions.is_ready", Kind::Boolean),
+    Column::new("started_at", "rescue_sessions.started_at", Kind::Time),
+    Column::new("ready_at", "rescue_sessions.ready_at", Kind::Time),
+    Column::new("expires_at", "rescue_sessions.expires_at", Kind::Time),
+    Column::new("ended_at", "rescue_sessions.ended_at", Kind::Time),
+];
+
+/// One page with the guests' names, and how many there are in all.
+pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<(RescueSession, String)>, i64)> {
+    let matching =
+        || rescue_sessions::table.inner_join(guests::table).filter(page.base.clone()).filter(page.filter.clone());
     let total = matching().count().get_result(conn).await?;
-    let page = matching()
+    let rows = matching()
         .select((RescueSession::as_select(), guests::name))
-        .order((rescue_sessions::started_at.desc(), rescue_sessions::id.desc()))
-        .limit(limit)
-        .offset(offset)
+        .order(page.order_by("rescue_sessions.id"))
+        .limit(page.limit)
+        .offset(page.offset)
         .load(conn)
         .await?;
-    Ok((page, total))
+    Ok((rows, total))
 }

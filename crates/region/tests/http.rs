@@ -26,7 +26,10 @@ async fn bad_input_is_answered_clearly_and_changes_nothing() {
         ("GET", "/servers?limit=x", "", 400, "InputParameterError", "limit"),
         ("GET", "/servers?offset=-2", "", 400, "InputParameterError", "offset"),
         ("GET", "/servers?status=flying", "", 400, "InputParameterError", "allowed are creating"),
-        ("GET", "/servers?order_by=evil;drop", "", 400, "InputParameterError", "allowed are created_at"),
+        ("GET", "/servers?order_by=evil;drop", "", 400, "InputParameterError", "unknown column 'evil;drop'"),
+        ("GET", "/servers?filter=name.in('a", "", 400, "InputParameterError", "column.op(values)"),
+        ("GET", "/servers?filter=evil.in('a')", "", 400, "InputParameterError", "unknown column 'evil'"),
+        ("GET", "/servers?filter.0=name.grep('a')", "", 400, "InputParameterError", "unknown operator 'grep'"),
         ("GET", "/servers?search=%ff", "", 400, "InputParameterError", "UTF-8"),
         ("GET", "/tasks?is_complete=maybe", "", 400, "InputParameterError", "is_complete"),
         ("GET", "/tasks/nosuch", "", 404, "ResourceNotFoundError", "task"),
@@ -194,6 +197,60 @@ async fn a_repeat_under_the_same_key_acts_once_and_tells_no_secret() {
     stack.ended(task.id).await;
     let (_, tasks) = web.send(web.request("GET", "/tasks?task_name.0=StartRescueTask")).await;
     assert_eq!(tasks["total"], 1);
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_filtered_ordered_and_paged_in_the_database() {
+    let stack = Stack::start().await;
+    for (name, memory) in [("web1", 512), ("web2", 1024), ("db_1", 2048), ("dbx1", 256)] {
+        let body = api::server::ServerCreate { vmem_size: memory, ..Stack::body(name, false) };
+        let created = stack.client.create::<api::server::Servers>(&body).await.unwrap();
+        stack.ended(created.task.unwrap().id).await;
+    }
+    let web = stack.web().await;
+    for (query, names) in [
+        ("order_by=name&order=asc", &["db_1", "dbx1", "web1", "web2"] as &[_]),
+        ("order_by=name&order=desc&limit=2&offset=1", &["web1", "dbx1"]),
+        ("filter=name.in('web1','db_1')&order_by=name", &["db_1", "web1"]),
+        ("filter=name.notin('web1','db_1')&order_by=name", &["dbx1", "web2"]),
+        ("filter=name.equals('web1')", &["web1"]),
+        ("filter=name.startswith('DB_')", &["db_1"]),
+        ("filter=name.endswith('1')&filter=vmem_size.lt(600)&order_by=name", &["dbx1", "web1"]),
+        ("filter.0=name.equals('web1')&filter.1=vmem_size.ge(2000)&filter_any=true&order_by=name", &["db_1", "web1"]),
+        ("filter=name.like('db%25')&order_by=name", &["db_1", "dbx1"]),
+        ("filter=vmem_size.between(512,1024)&order_by=vmem_size", &["web1", "web2"]),
+        ("filter=rescue_session_id.isnotnull()", &[]),
+        ("filter=rescue_session_id.isnull()&limit=1&order_by=name", &["db_1"]),
+        ("filter=created_at.gt('2100-01-01')", &[]),
+        ("filter=name.equals('x'' or ''1''=''1')", &[]),
+        ("search=B_1", &["db_1"]),
+        ("search=web&status.0=ready&status.1=running&order_by=name", &["web1", "web2"]),
+        ("host=host1&vmem_size=256", &["dbx1"]),
+        ("name=web", &[]),
+    ] {
+        let (status, list) = web.send(web.request("GET", &format!("/servers?{}", query.replace(' ', "%20")))).await;
+        assert_eq!(status, 200, "{query}: {list}");
+        let got: Vec<&str> = list["servers"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
+        assert_eq!(got, names, "{query}");
+    }
+    let (_, list) = web.send(web.request("GET", "/servers?field.0=name&field.1=status&limit=1&name=web1")).await;
+    assert_eq!(list["servers"][0], json!({"name": "web1", "status": "ready"}));
+    let (_, list) = web
+        .send(
+            web.request("GET", "/tasks?obj_id.0=web1&obj_type.0=server&is_complete=true&task_name.0=ServerCreateTask"),
+        )
+        .await;
+    assert_eq!((&list["total"], &list["tasks"][0]["obj_name"]), (&json!(1), &json!("web1")));
+    for (path, total) in [
+        ("/events?obj_id=web1&success=true", 2),
+        ("/hosts?enabled=true&zone=default", 1),
+        ("/baremetalagents?search=agent", 1),
+        ("/rescuesessions?server_id=web1", 0),
+    ] {
+        let (status, list) = web.send(web.request("GET", path)).await;
+        assert_eq!((status, &list["total"]), (200, &json!(total)), "{path}: {list}");
+    }
     stack.finish().await;
 }
 

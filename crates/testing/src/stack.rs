@@ -304,7 +304,6 @@ pub struct Web {
 
 impl Web {
     /// A request with the token.
-    #[must_use]
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("an HTTP method");
         self.http.request(method, format!("{}{path}", self.base)).header("x-auth-token", self.token.expose())

@@ -5,10 +5,11 @@ mod enable;
 use api::baremetal::{BaremetalAgents, DisableAgent, EnableAgent};
 use db::Conn;
 use db::agent::BaremetalAgent;
+use db::filter::{Column, Page};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::dispatch::{List, Model, Query, Registry};
+use crate::dispatch::{List, Model, Registry};
 use crate::error::{Error, Result};
 use crate::host::reachability;
 
@@ -39,11 +40,13 @@ impl Model for BaremetalAgent {
 }
 
 impl List for BaremetalAgent {
-    async fn list(query: &Query, app: &App, conn: &mut Conn) -> Result<api::List<api::baremetal::BaremetalAgent>> {
-        let (limit, offset) = query.page()?;
-        let (rows, total) = db::agent::list(conn, query.one("search"), query.one("name"), limit, offset).await?;
-        let data = rows.into_iter().map(|agent| view(agent, app)).collect();
-        Ok(api::List { data, total, limit, offset })
+    const COLUMNS: &'static [Column] = db::agent::COLUMNS;
+    const SEARCH: &'static [&'static str] = &["name", "id"];
+    const ORDER: (&'static str, bool) = ("name", false);
+
+    async fn page(page: &Page, app: &App, conn: &mut Conn) -> Result<(Vec<api::baremetal::BaremetalAgent>, i64)> {
+        let (rows, total) = db::agent::list(conn, page).await?;
+        Ok((rows.into_iter().map(|agent| view(agent, app)).collect(), total))
     }
 }
 

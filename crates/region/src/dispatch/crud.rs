@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::auth::Caller;
+use crate::dispatch::filter;
 use crate::dispatch::model::{List, Model};
 use crate::dispatch::query::Query;
 use crate::error::Result;
@@ -14,13 +15,28 @@ pub async fn list<M: List>(app: App, caller: Caller, raw: Option<String>, rule: 
     caller.require(rule)?;
     let query = Query::parse(raw.as_deref().unwrap_or_default())?;
     let mut conn = app.pool.get().await?;
-    let page = M::list(&query, &app, &mut conn).await?;
+    let query = M::resolve(query, &mut conn).await?;
+    let page = filter::page(&query, M::COLUMNS, M::SEARCH, M::ORDER)?;
+    let (rows, total) = M::page(&page, &app, &mut conn).await?;
+    let fields = query.many("field");
+    let rows: Vec<Value> = rows
+        .into_iter()
+        .map(|row| serde_json::to_value(row).map(|row| project(row, &fields)))
+        .collect::<Result<_, _>>()?;
     Ok(Json(json!({
-        <M::Api as Resource>::PLURAL: page.data,
-        "total": page.total,
+        <M::Api as Resource>::PLURAL: rows,
+        "total": total,
         "limit": page.limit,
         "offset": page.offset,
     })))
+}
+
+/// Keeps the fields that were asked for; all of them if none were.
+fn project(mut row: Value, fields: &[&str]) -> Value {
+    if let (false, Value::Object(map)) = (fields.is_empty(), &mut row) {
+        map.retain(|key, _| fields.contains(&key.as_str()));
+    }
+    row
 }
 
 pub async fn get<M: Model>(app: App, caller: Caller, ident: &str, rule: &str) -> Result<Json<Value>> {

@@ -4,10 +4,11 @@
 //! * [`perform`]: the pipeline of a verb: find, authorise, check status, decode, act, log, in one transaction;
 //! * [`crud`]: create, list, get, delete, by the same idea;
 //! * [`registry`]: puts routes, the verb table and the OpenAPI document together from one list;
-//! * [`decode`]: bodies; [`query`]: parameters of lists.
+//! * [`decode`]: bodies; [`query`] and [`filter`]: parameters of lists.
 
 pub mod crud;
 pub mod decode;
+pub mod filter;
 pub mod model;
 pub mod perform;
 pub mod query;

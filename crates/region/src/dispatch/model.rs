@@ -4,6 +4,7 @@ use std::future::Future;
 
 use api::{Action, Resource};
 use db::Conn;
+use db::filter::{Column, Page};
 use serde::de::DeserializeOwned;
 use task_engine::Spawned;
 use types::GuestStatus;
@@ -91,7 +92,25 @@ pub struct Created<M> {
 
 /// A resource that `GET /<resources>` lists.
 pub trait List: Model {
+    /// What lists are filtered and ordered by. A column's name is also a parameter: `status.0=ready`.
+    const COLUMNS: &'static [Column];
+    /// The columns that `search` looks into, by name.
+    const SEARCH: &'static [&'static str];
+    /// The order when none is asked for: a column, and whether it descends.
+    const ORDER: (&'static str, bool);
+
+    /// Puts ids where the contract also takes names.
+    ///
     /// # Errors
-    /// 400 for parameters that can't be used.
-    fn list(query: &Query, app: &App, conn: &mut Conn) -> impl Future<Output = Result<api::List<View<Self>>>> + Send;
+    /// 404 for a name that nothing has.
+    fn resolve(query: Query, conn: &mut Conn) -> impl Future<Output = Result<Query>> + Send {
+        let _ = conn;
+        async { Ok(query) }
+    }
+
+    /// One page, and how many rows there are in all.
+    ///
+    /// # Errors
+    /// As the database reports them.
+    fn page(page: &Page, app: &App, conn: &mut Conn) -> impl Future<Output = Result<(Vec<View<Self>>, i64)>> + Send;
 }

@@ -45,26 +45,13 @@ impl Query {
         }
     }
 
-    /// # Errors
-    /// 400 for what is neither.
-    pub fn boolean(&self, key: &str) -> Result<Option<bool>> {
-        match self.one(key) {
-            None => Ok(None),
-            Some("true" | "1") => Ok(Some(true)),
-            Some("false" | "0") => Ok(Some(false)),
-            Some(text) => Err(Error::input(format!("{key}: '{}' is neither true nor false", short(text)))),
-        }
-    }
-
-    /// Words of an enum.
-    ///
-    /// # Errors
-    /// 400, naming the allowed ones.
-    pub fn words<T>(&self, key: &'static str) -> Result<Vec<T>>
-    where
-        T: std::str::FromStr<Err = types::word::UnknownWord>,
-    {
-        self.many(key).into_iter().map(|w| w.parse().map_err(|e| Error::input(format!("{key}: {e}")))).collect()
+    /// The same query with another value for a key.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: String) -> Self {
+        let is = |k: &str| k == key || k.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+        self.0.retain(|(k, _)| !is(k));
+        self.0.push((key.to_owned(), value));
+        self
     }
 
     /// `limit` and `offset`.
@@ -81,29 +68,9 @@ impl Query {
         };
         Ok((limit, self.number("offset")?.unwrap_or(0)))
     }
-
-    /// `order_by` as one of the allowed columns, and whether the order is descending. Without either, `None`.
-    ///
-    /// # Errors
-    /// 400, naming the allowed ones.
-    pub fn order<T: Copy>(&self, columns: &[(&str, T)]) -> Result<Option<(T, bool)>> {
-        let descending = match self.one("order") {
-            None | Some("asc") => false,
-            Some("desc") => true,
-            Some(other) => return Err(Error::input(format!("order: '{}': allowed are asc, desc", short(other)))),
-        };
-        let Some(column) = self.one("order_by") else { return Ok(None) };
-        match columns.iter().find(|(name, _)| *name == column) {
-            Some((_, column)) => Ok(Some((*column, descending))),
-            None => {
-                let allowed: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-                Err(Error::input(format!("order_by: '{}': allowed are {}", short(column), allowed.join(", "))))
-            }
-        }
-    }
 }
 
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
@@ -155,7 +122,5 @@ mod tests {
         for bad in ["a=%", "a=%zz", "a=%ff", "a=%00"] {
             assert!(Query::parse(bad).is_err(), "{bad}");
         }
-        let order = Query::parse("order_by=evil").unwrap();
-        assert!(order.order(&[("name", 1)]).unwrap_err().details.contains("allowed are name"));
     }
 }

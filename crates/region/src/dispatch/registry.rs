@@ -97,7 +97,6 @@ impl Registry {
     }
 
     /// The routes, the table and the document.
-    #[must_use]
     pub fn build(self) -> (Router<App>, Vec<VerbRow>, utoipa::openapi::OpenApi) {
         let _ = self.verbs.0.set(self.rows.clone());
         (self.router, self.rows, self.document.build())

@@ -2,13 +2,14 @@
 
 use api::event::Events;
 use db::Conn;
-use db::event::{Event, Filter};
+use db::event::Event;
+use db::filter::{Column, Page};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::dispatch::{List, Model, Query, Registry};
 use crate::error::{Error, Result};
-use crate::task::object_id;
+use crate::guest;
 
 pub fn register(registry: &mut Registry) {
     registry.resource::<Event>();
@@ -37,14 +38,18 @@ impl Model for Event {
 }
 
 impl List for Event {
-    async fn list(query: &Query, _: &App, conn: &mut Conn) -> Result<api::List<api::event::Event>> {
-        let (limit, offset) = query.page()?;
-        let filter = Filter {
-            obj_type: query.one("obj_type").map(str::to_owned),
-            obj_id: object_id(query, conn).await?,
-            search: query.one("search").map(str::to_owned),
-        };
-        let (rows, total) = db::event::list(conn, &filter, limit, offset).await?;
-        Ok(api::List { data: rows.into_iter().map(Into::into).collect(), total, limit, offset })
+    const COLUMNS: &'static [Column] = db::event::COLUMNS;
+    const SEARCH: &'static [&'static str] = &["obj_name", "action"];
+    const ORDER: (&'static str, bool) = ("id", true);
+
+    async fn resolve(query: Query, conn: &mut Conn) -> Result<Query> {
+        let ident = query.one("obj_id").map(str::to_owned);
+        guest::named(query, "obj_id", ident, conn).await
+    }
+
+    async fn page(page: &Page, app: &App, conn: &mut Conn) -> Result<(Vec<api::event::Event>, i64)> {
+        let _ = app;
+        let (rows, total) = db::event::list(conn, page).await?;
+        Ok((rows.into_iter().map(Into::into).collect(), total))
     }
 }

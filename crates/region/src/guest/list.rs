@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use api::server::Server;
 use api::task::TaskBrief;
 use db::Conn;
-use db::guest::{Filter, Guest, OrderBy};
+use db::filter::{Column, Page};
+use db::guest::Guest;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use task_engine::schema::tasks::dsl as t;
@@ -13,31 +14,25 @@ use types::TaskId;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::dispatch::{List, Query};
+use crate::dispatch::List;
 use crate::error::Result;
 
 impl List for Guest {
-    async fn list(query: &Query, _app: &App, conn: &mut Conn) -> Result<api::List<Server>> {
-        let (limit, offset) = query.page()?;
-        let columns = [("created_at", OrderBy::CreatedAt), ("name", OrderBy::Name), ("status", OrderBy::Status)];
-        let (order_by, descending) = query.order(&columns)?.unwrap_or((OrderBy::CreatedAt, true));
-        let filter = Filter {
-            name: query.one("name").map(str::to_owned),
-            search: query.one("search").map(str::to_owned),
-            status: query.words("status")?,
-            order_by,
-            descending,
-        };
-        let (rows, total) = db::guest::list(conn, &filter, limit, offset).await?;
+    const COLUMNS: &'static [Column] = db::guest::COLUMNS;
+    const SEARCH: &'static [&'static str] = &["name", "id"];
+    const ORDER: (&'static str, bool) = ("created_at", true);
+
+    async fn page(page: &Page, _app: &App, conn: &mut Conn) -> Result<(Vec<Server>, i64)> {
+        let (rows, total) = db::guest::list(conn, page).await?;
         let mut tasks = live_tasks(conn, rows.iter().map(|(g, _)| g.id.uuid()).collect()).await?;
-        let data = rows
+        let views = rows
             .into_iter()
             .map(|(guest, host)| {
                 let task = tasks.remove(&guest.id.uuid());
                 guest.view(host, task)
             })
             .collect::<Result<_, _>>()?;
-        Ok(api::List { data, total, limit, offset })
+        Ok((views, total))
     }
 }
 

@@ -20,7 +20,7 @@ use types::GuestStatus;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::dispatch::{Model, Registry};
+use crate::dispatch::{Model, Query, Registry};
 use crate::error::{Error, Result};
 
 pub use create::ServerCreateTask;
@@ -79,5 +79,20 @@ impl Model for Guest {
     }
     fn status(&self) -> Option<GuestStatus> {
         Some(self.status)
+    }
+}
+
+/// Puts the id of a server where a list's parameter may also give its name.
+///
+/// # Errors
+/// 404 for a name that no server has; 409 where several have it.
+pub async fn named(query: Query, key: &str, ident: Option<String>, conn: &mut Conn) -> Result<Query> {
+    match ident {
+        Some(ident) if ident.parse::<Uuid>().is_err() => {
+            let guest = Guest::find(conn, &ident).await?;
+            Ok(query.with(key, guest.id.to_string()))
+        }
+        Some(id) => Ok(query.with(key, id)),
+        None => Ok(query),
     }
 }

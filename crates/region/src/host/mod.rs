@@ -5,11 +5,12 @@ mod enable;
 use api::host::{DisableHost, EnableHost, Hosts, Reachability};
 use chrono::{DateTime, Utc};
 use db::Conn;
+use db::filter::{Column, Page};
 use db::host::Host;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::dispatch::{List, Model, Query, Registry};
+use crate::dispatch::{List, Model, Registry};
 use crate::error::{Error, Result};
 
 pub const OBJECT: &str = "host";
@@ -40,11 +41,13 @@ impl Model for Host {
 }
 
 impl List for Host {
-    async fn list(query: &Query, app: &App, conn: &mut Conn) -> Result<api::List<api::host::Host>> {
-        let (limit, offset) = query.page()?;
-        let (rows, total) = db::host::list(conn, query.one("search"), query.one("name"), limit, offset).await?;
-        let data = rows.into_iter().map(|(host, guests)| view(host, guests, app)).collect();
-        Ok(api::List { data, total, limit, offset })
+    const COLUMNS: &'static [Column] = db::host::COLUMNS;
+    const SEARCH: &'static [&'static str] = &["name", "id"];
+    const ORDER: (&'static str, bool) = ("name", false);
+
+    async fn page(page: &Page, app: &App, conn: &mut Conn) -> Result<(Vec<api::host::Host>, i64)> {
+        let (rows, total) = db::host::list(conn, page).await?;
+        Ok((rows.into_iter().map(|(host, guests)| view(host, guests, app)).collect(), total))
     }
 }
 

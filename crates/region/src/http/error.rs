@@ -71,7 +71,6 @@ fn of_framework(status: StatusCode, method: &axum::http::Method, path: &str) -> 
         StatusCode::METHOD_NOT_ALLOWED => {
             (ErrorClass::MethodNotAllowed, format!("{method} is not allowed at {path}; the Allow header says what is"))
         }
-        StatusCode::PAYLOAD_TOO_LARGE => (ErrorClass::PayloadTooLarge, "the body is too large".into()),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             (ErrorClass::UnsupportedMediaType, "send Content-Type: application/json".into())
         }

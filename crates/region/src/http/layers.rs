@@ -2,15 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use api::ErrorClass;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 use uuid::Uuid;
+
+use crate::error::Error;
 
 /// Names one request, in its answer, its log lines, its events and its task.
 #[derive(Debug, Clone)]
@@ -23,11 +28,34 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub fn apply(router: Router, body_limit: usize) -> Router {
     router
         .layer(CompressionLayer::new())
-        .layer(DefaultBodyLimit::max(body_limit))
+        .layer(from_fn_with_state(body_limit, read_body))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(from_fn(super::error::finish))
         .layer(from_fn(identify))
+}
+
+/// Reads the whole body before anything looks at it. Of one that is too large the rest is read too, within reason, and thrown away: a
+/// caller who is cut off while sending never sees the answer that says why.
+async fn read_body(State(limit): State<usize>, request: Request, next: Next) -> Response {
+    const PATIENCE: usize = 64 * 1024 * 1024;
+    let (parts, body) = request.into_parts();
+    let mut stream = body.into_data_stream();
+    let (mut kept, mut seen) = (Vec::new(), 0usize);
+    while let Some(chunk) = stream.next().await {
+        let Ok(chunk) = chunk else { return Error::input("the body ends before its end").into_response() };
+        seen = seen.saturating_add(chunk.len());
+        if seen <= limit {
+            kept.extend_from_slice(&chunk);
+        } else if seen > PATIENCE {
+            break;
+        }
+    }
+    if seen > limit {
+        let details = format!("the body is larger than {limit} bytes");
+        return Error::new(ErrorClass::PayloadTooLarge, details).into_response();
+    }
+    next.run(Request::from_parts(parts, Body::from(kept))).await
 }
 
 async fn identify(mut request: Request, next: Next) -> Response {

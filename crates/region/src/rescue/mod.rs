@@ -2,6 +2,7 @@
 
 use api::rescue::RescueSessions;
 use db::Conn;
+use db::filter::{Column, Page};
 use db::guest::Guest;
 use db::session::RescueSession;
 use types::SessionId;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::dispatch::{List, Model, Query, Registry};
 use crate::error::{Error, Result};
+use crate::guest;
 
 pub fn register(registry: &mut Registry) {
     registry.resource::<RescueSession>();
@@ -48,15 +50,20 @@ impl Model for RescueSession {
 }
 
 impl List for RescueSession {
-    async fn list(query: &Query, _: &App, conn: &mut Conn) -> Result<api::List<api::rescue::RescueSession>> {
-        let (limit, offset) = query.page()?;
-        let guest = match query.one("obj_id").or_else(|| query.one("server_id")) {
-            Some(ident) => Some(Guest::find(conn, ident).await?.id),
-            None => None,
-        };
-        let state = query.words("state")?;
-        let (rows, total) = db::session::list(conn, guest, &state, limit, offset).await?;
-        let data = rows.into_iter().map(|(s, server)| s.view(server)).collect::<Result<_, _>>()?;
-        Ok(api::List { data, total, limit, offset })
+    const COLUMNS: &'static [Column] = db::session::COLUMNS;
+    const SEARCH: &'static [&'static str] = &["server", "id"];
+    const ORDER: (&'static str, bool) = ("started_at", true);
+
+    async fn resolve(query: Query, conn: &mut Conn) -> Result<Query> {
+        // `obj_id` as tasks and events have it; `server_id` as the column is called.
+        let ident = query.one("obj_id").or_else(|| query.one("server_id")).map(str::to_owned);
+        guest::named(query, "server_id", ident, conn).await
+    }
+
+    async fn page(page: &Page, app: &App, conn: &mut Conn) -> Result<(Vec<api::rescue::RescueSession>, i64)> {
+        let _ = app;
+        let (rows, total) = db::session::list(conn, page).await?;
+        let views = rows.into_iter().map(|(session, server)| session.view(server)).collect::<Result<_, _>>()?;
+        Ok((views, total))
     }
 }

@@ -5,8 +5,7 @@ mod cancel;
 use api::task::{Cancel, Task, TaskStage, TaskState, Tasks};
 use chrono::Utc;
 use db::Conn;
-use db::guest::Guest;
-use diesel::pg::Pg;
+use db::filter::{Column, Kind, Page};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
@@ -69,55 +68,58 @@ impl Model for TaskRow {
 }
 
 impl List for TaskRow {
-    async fn list(query: &Query, _: &App, conn: &mut Conn) -> Result<api::List<Task>> {
-        let (limit, offset) = query.page()?;
-        let object = object_id(query, conn).await?;
-        let complete = query.boolean("is_complete")?;
-        let states: Vec<TaskState> = query.words("state")?;
-        let states: Vec<&str> = states.into_iter().map(TaskState::as_str).collect();
-        let matching = || {
-            let mut q = t::tasks.into_boxed::<Pg>();
-            if let Some(kind) = query.one("obj_type") {
-                q = q.filter(t::obj_type.eq(kind.to_owned()));
-            }
-            if let Some(id) = object {
-                q = q.filter(t::obj_id.eq(id));
-            }
-            if !query.many("task_name").is_empty() {
-                q = q.filter(t::name.eq_any(query.many("task_name")));
-            }
-            if !query.many("stage").is_empty() {
-                q = q.filter(t::stage_name.eq_any(query.many("stage")));
-            }
-            if !states.is_empty() {
-                q = q.filter(t::state.eq_any(states.clone()));
-            }
-            match complete {
-                Some(true) => q.filter(t::ended_at.is_not_null()),
-                Some(false) => q.filter(t::ended_at.is_null()),
-                None => q,
-            }
-        };
+    const COLUMNS: &'static [Column] = COLUMNS;
+    const SEARCH: &'static [&'static str] = &["task_name", "id"];
+    const ORDER: (&'static str, bool) = ("created_at", true);
+
+    async fn resolve(query: Query, conn: &mut Conn) -> Result<Query> {
+        let ident = query.one("obj_id").map(str::to_owned);
+        guest::named(query, "obj_id", ident, conn).await
+    }
+
+    async fn page(page: &Page, app: &App, conn: &mut Conn) -> Result<(Vec<Task>, i64)> {
+        let _ = app;
+        let matching = || t::tasks.filter(page.base.clone()).filter(page.filter.clone());
         let total = matching().count().get_result(conn).await?;
         let rows: Vec<TaskRow> = matching()
             .select(TaskRow::as_select())
-            .order((t::created_at.desc(), t::id.desc()))
-            .limit(limit)
-            .offset(offset)
+            .order(page.order_by("tasks.id"))
+            .limit(page.limit)
+            .offset(page.offset)
             .load(conn)
             .await?;
-        Ok(api::List { data: rows.into_iter().map(|row| view(row, None)).collect(), total, limit, offset })
+        let ids = rows.iter().filter_map(|row| row.obj_id.map(types::GuestId::from_uuid)).collect();
+        let names = db::guest::names(conn, ids).await?;
+        let name =
+            |row: &TaskRow| names.iter().find(|(id, _)| Some(id.uuid()) == row.obj_id).map(|(_, name)| name.clone());
+        Ok((
+            rows.into_iter()
+                .map(|row| {
+                    let name = name(&row);
+                    view(row, name)
+                })
+                .collect(),
+            total,
+        ))
     }
 }
 
-/// The object that a list is about, by id or, for servers, by name.
-pub async fn object_id(query: &Query, conn: &mut Conn) -> Result<Option<Uuid>> {
-    let Some(ident) = query.one("obj_id") else { return Ok(None) };
-    if let Ok(id) = ident.parse::<Uuid>() {
-        return Ok(Some(id));
-    }
-    Ok(Some(Guest::find(conn, ident).await?.id.uuid()))
-}
+/// What a list may be filtered and ordered by.
+const COLUMNS: &[Column] = &[
+    Column::new("id", "tasks.id", Kind::Id),
+    Column::new("task_name", "tasks.name", Kind::Text),
+    Column::words("state", "tasks.state", TaskState::WORDS),
+    Column::new("stage", "tasks.stage_name", Kind::Text),
+    Column::new("is_complete", "(tasks.ended_at IS NOT NULL)", Kind::Boolean),
+    Column::new("way_back", "(tasks.cause IS NOT NULL)", Kind::Boolean),
+    Column::new("obj_type", "tasks.obj_type", Kind::Text),
+    Column::new("obj_id", "tasks.obj_id", Kind::Id),
+    Column::new("parent_task_id", "tasks.parent_id", Kind::Id),
+    Column::new("request_id", "tasks.request_id", Kind::Text),
+    Column::new("user", "(tasks.created_by ->> 'user')", Kind::Text),
+    Column::new("created_at", "tasks.created_at", Kind::Time),
+    Column::new("ended_at", "tasks.ended_at", Kind::Time),
+];
 
 fn view(row: TaskRow, obj_name: Option<String>) -> Task {
     let cause = row.cause();
