@@ -129,15 +129,16 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         let digest = Digest::of(b"content");
         let mut first = store.partial(digest).unwrap();
-        let (opened, waiting) = (store.clone(), std::sync::Arc::new(std::sync::Barrier::new(2)));
-        let second = std::thread::spawn({
-            let waiting = waiting.clone();
-            move || {
-                waiting.wait();
-                opened.partial(digest).unwrap().length()
-            }
-        });
-        waiting.wait();
+        let inode = first.file.metadata().unwrap().ino();
+        let opened = store.clone();
+        let second = std::thread::spawn(move || opened.partial(digest).unwrap().length());
+        // The kernel lists who waits for a lock behind "->", with the file's inode.
+        let waits = |line: &str| line.contains("->") && line.contains(&format!(":{inode} "));
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !std::fs::read_to_string("/proc/locks").unwrap().lines().any(waits) {
+            assert!(std::time::Instant::now() < deadline, "the second never waits");
+            std::thread::yield_now();
+        }
         first.append(b"content").unwrap();
         first.publish().unwrap();
         drop(first);

@@ -95,9 +95,10 @@ async fn what_is_not_the_file_is_refused_and_named() {
         (|b| Way::Well([&b.content[..], b"x"].concat().into()), "a body of 300001 bytes"),
         (|_| Way::Endless, "longer than 300000 bytes"),
         (|b| Way::HangAfter(b.content.clone(), 0), "nothing came for 700ms"),
+        (|b| Way::Short(b.content.slice(..7)), "the body ended after 7 of 300000 bytes"),
         (|b| Way::CutAfter(b.content.clone(), 0), "the body ended after 0 of 300000 bytes"),
         (|b| Way::Redirect(b.path.clone()), "a redirect to"),
-    ] as [(fn(&Bench) -> Way, &str); 11]
+    ] as [(fn(&Bench) -> Way, &str); 12]
     {
         let bench = bench();
         let server = bench.server(way(&bench)).await;
@@ -266,4 +267,33 @@ async fn a_store_that_can_not_be_written_is_our_fault_and_said_so() {
     let error = bench.fetch(&[&server]).await.unwrap_err();
     assert!(matches!(error, FetchError::Local { .. }), "{error}");
     assert_eq!(server.asked(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_nobody_awaits_stops_and_leaves_its_part() {
+    let bench = bench();
+    let hangs = bench.server(Way::HangAfter(bench.content.clone(), 100_000)).await;
+    // Without being stopped it would hold the part for an hour.
+    let patient =
+        Config { idle_timeout: Duration::from_secs(3600), total_timeout: Duration::from_secs(3600), ..config() };
+    let fetcher = Fetcher::new(bench.store.clone(), patient).unwrap();
+    let endpoints = [hangs.endpoint.clone()];
+    let part = bench.store.part_path(bench.digest);
+    let come = || std::fs::metadata(&part).is_ok_and(|m| m.len() == 100_000);
+    {
+        let fetch = fetcher.fetch(&endpoints, bench.digest, bench.size, |_, _| {});
+        let enough = async {
+            while !come() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            result = fetch => panic!("{result:?}"),
+            come = tokio::time::timeout(Duration::from_secs(20), enough) => come.expect("the first part comes"),
+        }
+    }
+    let good = bench.server(Way::Well(bench.content.clone())).await;
+    let again = tokio::time::timeout(Duration::from_secs(20), bench.fetch(&[&good])).await.expect("the part is free");
+    assert_eq!(again.unwrap().downloaded, bench.size - 100_000);
+    bench.assert_stored();
 }

@@ -21,6 +21,11 @@ use crate::range::{Part, part};
 use crate::root::RootError;
 use crate::tree::{Content, Tree};
 
+/// For a path, which may lead to other content tomorrow.
+const REVALIDATE: &str = "no-cache";
+/// For a digest, which can't.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
 /// Bytes read at a time for a body.
 const CHUNK: usize = 256 * 1024;
 
@@ -42,13 +47,13 @@ async fn by_path(State(tree): State<Arc<Tree>>, method: Method, uri: Uri, header
         return (StatusCode::BAD_REQUEST, "the path holds a '%' without two hex digits\n").into_response();
     };
     let shown = tftp::packet::printable(&name);
-    serve(&shown, move || tree.open(&name), &method, &headers).await
+    serve(&shown, move || tree.open(&name), &method, &headers, REVALIDATE).await
 }
 
 async fn by_digest(State(tree): State<Arc<Tree>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let text = uri.path().rsplit('/').next().unwrap_or_default();
     match text.parse::<Digest>() {
-        Ok(digest) => serve(text, move || tree.artifact(digest), &method, &headers).await,
+        Ok(digest) => serve(text, move || tree.artifact(digest), &method, &headers, FOR_EVER).await,
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     }
 }
@@ -58,11 +63,12 @@ async fn serve(
     open: impl FnOnce() -> Result<Content, RootError> + Send + 'static,
     method: &Method,
     headers: &HeaderMap,
+    cache: &str,
 ) -> Response {
     let opened = tokio::task::spawn_blocking(open).await;
     let opened = opened.unwrap_or_else(|panic| Err(std::io::Error::other(panic).into()));
     let (status, response) = match opened {
-        Ok(content) => match answer(content, headers) {
+        Ok(content) => match answer(content, headers, cache) {
             Ok(response) => (response.status(), response),
             Err(error) => failed(shown, &error.into()),
         },
@@ -90,17 +96,13 @@ fn failed(shown: &str, error: &RootError) -> (StatusCode, Response) {
     (status, (status, text).into_response())
 }
 
-fn answer(content: Content, headers: &HeaderMap) -> std::io::Result<Response> {
+fn answer(content: Content, headers: &HeaderMap, cache: &str) -> std::io::Result<Response> {
     let size = content.size();
-    let (etag, kind, cache) = match &content {
-        Content::File { digest: Some(digest), .. } => {
-            (format!("\"{digest}\""), OCTETS, "public, max-age=31536000, immutable")
-        }
-        Content::File { mark, .. } => (mark.etag(), OCTETS, "no-cache"),
-        Content::Bytes(bytes) if bytes.starts_with(b"{") => {
-            (format!("\"{}\"", Digest::of(bytes)), "application/json", "no-cache")
-        }
-        Content::Bytes(bytes) => (format!("\"{}\"", Digest::of(bytes)), "text/plain; charset=utf-8", "no-cache"),
+    let (etag, kind) = match &content {
+        Content::File { digest: Some(digest), .. } => (format!("\"{digest}\""), OCTETS),
+        Content::File { mark, .. } => (mark.etag(), OCTETS),
+        Content::Bytes(bytes) if bytes.starts_with(b"{") => (format!("\"{}\"", Digest::of(bytes)), "application/json"),
+        Content::Bytes(bytes) => (format!("\"{}\"", Digest::of(bytes)), "text/plain; charset=utf-8"),
     };
     let part = part(headers, &etag, size);
     let (status, first, length) = match part {

@@ -28,6 +28,8 @@ async fn a_file_is_had_by_every_name_it_has() {
         assert_eq!(header(&response, "etag"), format!("\"{digest}\""));
         assert_eq!(header(&response, "content-length"), want.len().to_string());
         assert_eq!(header(&response, "accept-ranges"), "bytes");
+        let for_ever = header(&response, "cache-control").contains("immutable");
+        assert_eq!(for_ever, path.starts_with("/artifacts/"), "only a digest's content never changes");
         assert!(response.bytes().await.unwrap() == want, "{path}");
         let head = agent.http.head(agent.url(path)).send().await.unwrap();
         assert_eq!((head.status(), header(&head, "content-length")), (StatusCode::OK, want.len().to_string().as_str()));

@@ -28,6 +28,8 @@ pub enum Way {
     CutAfter(Bytes, usize),
     /// Sends so many bytes, then nothing more, and never closes.
     HangAfter(Bytes, usize),
+    /// Without a length, and properly ended too early.
+    Short(Bytes),
     /// Without a length; more than there should be.
     Endless,
     /// Answers 206 with another range than was asked for.
@@ -122,6 +124,10 @@ async fn act(inner: &Inner, way: Way, offset: Option<usize>) -> Response {
             let first = stream::iter([Ok::<_, std::io::Error>(body.slice(..n.min(body.len())))]);
             Body::from_stream(first.chain(stream::pending()))
         }),
+        Way::Short(content) => {
+            let part = stream::iter([Ok::<_, std::io::Error>(content)]);
+            Body::from_stream(part).into_response()
+        }
         Way::Endless => {
             let zeros = Bytes::from(vec![0; 8192]);
             Body::from_stream(stream::repeat_with(move || Ok::<_, std::io::Error>(zeros.clone()))).into_response()
