@@ -141,8 +141,10 @@ mod tests {
         }
         first.append(b"content").unwrap();
         first.publish().unwrap();
+        // A third has begun anew meanwhile, so that the name is there again, and is another file.
+        std::fs::write(store.part_path(digest), "co").unwrap();
         drop(first);
-        assert_eq!(second.join().unwrap(), 0, "a new part, not the stored file");
+        assert_eq!(second.join().unwrap(), 2, "the new part, not the stored file");
         assert!(store.verified(digest).is_ok());
     }
 }
