@@ -1,0 +1,173 @@
+//! Rescue sessions: `rescue-session-*`, and `server-rescue-show`, which says how to get in.
+
+use api::ListQuery;
+use api::rescue::{RescueSession, RescueSessions};
+use api::server::{Server, Servers};
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use types::rescue::SeenDisk;
+use types::{SessionId, SessionState};
+
+use super::{list, of, show};
+use crate::batch::Cx;
+use crate::exit::Exit;
+use crate::output::{self, Format, Shown};
+use crate::text;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List rescue sessions, newest first
+    #[command(after_help = "Example:\n  climc rescue-session-list --status active")]
+    RescueSessionList(ListQuery),
+    /// Show a rescue session
+    #[command(after_help = "Example:\n  climc rescue-session-show ID")]
+    RescueSessionShow {
+        /// Id
+        id: String,
+    },
+}
+
+pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
+    match command {
+        Command::RescueSessionList(query) => list::<RescueSessions>(cx, &query).await,
+        Command::RescueSessionShow { id } => show::<RescueSessions>(cx, &id).await,
+    }
+}
+
+/// The session that a server is in, else its last one.
+pub async fn of_server(cx: &Cx, id: &str) -> Result<(), Exit> {
+    let server = cx.client.get::<Servers>(id).await?;
+    let session = session_of(cx, &server, server.rescue_session_id).await?;
+    if cx.format != Format::Table {
+        return Ok(output::one::<RescueSessions>(cx.format, &session)?);
+    }
+    let mut rows = access(&server, &session, Utc::now());
+    rows.extend(RescueSessions::details(&session));
+    Ok(output::sheet(&rows)?)
+}
+
+async fn session_of(cx: &Cx, server: &Server, open: Option<SessionId>) -> Result<RescueSession, Exit> {
+    if let Some(id) = open {
+        return Ok(cx.client.get::<RescueSessions>(&id.to_string()).await?);
+    }
+    let query = ListQuery { limit: 1, order: Some("desc".into()), ..ListQuery::default() };
+    let list = cx.client.list::<RescueSessions>(&of("server", &server.id.to_string(), query)).await?;
+    let Some(last) = list.data.into_iter().next() else {
+        return Err(Exit {
+            next: Some(format!("climc server-start-rescue {} --wait --ssh-key ~/.ssh/id_ed25519.pub", server.name)),
+            ..Exit::failed(format!("{} has never been in rescue", server.name))
+        });
+    };
+    eprintln!("climc: {} is not in rescue; this is its last one", text::line(&server.name));
+    Ok(last)
+}
+
+/// How to get in, while one can.
+fn access(server: &Server, session: &RescueSession, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
+    if session.state != SessionState::Active {
+        return Vec::new();
+    }
+    if !session.is_ready {
+        return vec![("get in", "not now: the rescue system is booting again".into())];
+    }
+    let mut rows = Vec::new();
+    let ports = server.nics.iter().flat_map(|n| &n.forwards).filter(|f| f.guest_port == 22).map(|f| f.host_port);
+    if session.ssh_fingerprint.is_some() {
+        for port in ports {
+            rows.push(("get in (ssh)", format!("ssh -p {port} root@127.0.0.1    on host {}", server.host)));
+            if let Some(key) = &session.ssh_host_key {
+                rows.push(("known_hosts", format!("[127.0.0.1]:{port} {key}")));
+            }
+        }
+    }
+    rows.push(("get in (serial)", format!("climc server-console {}", server.name)));
+    rows.push(("time left", text::span(session.expires_at - now)));
+    rows
+}
+
+impl Shown for RescueSessions {
+    const COLUMNS: &'static [&'static str] =
+        &["ID", "Server", "State", "Ready", "Image", "Disks", "User", "Began", "Left", "Cause"];
+
+    fn row(view: &RescueSession) -> Vec<String> {
+        let open = SessionState::OPEN.contains(&view.state);
+        vec![
+            view.id.to_string(),
+            view.server.clone(),
+            view.state.to_string(),
+            text::yes_no(view.is_ready),
+            format!("{} {}", view.image.name, view.image.version),
+            view.disk_mode.to_string(),
+            view.user.clone(),
+            text::time(view.started_at),
+            text::or_dash(open.then(|| text::span(view.expires_at - Utc::now()))),
+            text::or_dash(view.cause.as_ref()),
+        ]
+    }
+
+    fn details(view: &RescueSession) -> Vec<(&'static str, String)> {
+        let stopped = view.stop_how.map(|how| match view.stop_seconds {
+            Some(seconds) => format!("{how} in {seconds:.1}s"),
+            None => how.to_string(),
+        });
+        let disks: Vec<String> = view.disks.iter().flat_map(disk).collect();
+        let proof = view.ready.as_ref();
+        vec![
+            ("id", view.id.to_string()),
+            ("server", format!("{} ({})", view.server, view.server_id)),
+            ("state", view.state.to_string()),
+            ("is_ready", text::yes_no(view.is_ready)),
+            ("boot", view.boot.to_string()),
+            ("image", format!("{} {}", view.image.name, view.image.version)),
+            ("kernel", format!("sha256:{} {}", view.image.kernel.sha256, text::bytes(view.image.kernel.size))),
+            ("initramfs", format!("sha256:{} {}", view.image.initramfs.sha256, text::bytes(view.image.initramfs.size))),
+            ("disk_mode", view.disk_mode.to_string()),
+            ("disks", text::or_dash(Some(disks.join("\n")))),
+            (
+                "proof",
+                text::or_dash(
+                    proof.map(|p| format!("boot {}, nonce {}, kernel {}, {}", p.boot, p.nonce, p.kernel, p.image)),
+                ),
+            ),
+            ("addresses", text::or_dash(proof.map(|p| p.addresses.join("\n")))),
+            ("ssh_fingerprint", text::or_dash(view.ssh_fingerprint.as_ref())),
+            ("ssh_host_key", text::or_dash(view.ssh_host_key.as_ref())),
+            ("password_shown", text::yes_no(view.password_shown)),
+            ("user", view.user.clone()),
+            ("reason", text::or_dash(view.reason.as_ref())),
+            ("prior_status", view.prior_status.to_string()),
+            ("stopped", text::or_dash(stopped)),
+            ("started_at", text::time(view.started_at)),
+            ("ready_at", text::or_dash(view.ready_at.map(text::time))),
+            ("expires_at", text::time(view.expires_at)),
+            ("ended_at", text::or_dash(view.ended_at.map(text::time))),
+            ("start_task_id", text::or_dash(view.start_task_id)),
+            ("stop_task_id", text::or_dash(view.stop_task_id)),
+            ("cause", text::or_dash(view.cause.as_ref())),
+            ("evidence", text::or_dash(Some(view.evidence.join("\n")))),
+        ]
+    }
+
+    fn id(view: &RescueSession) -> String {
+        view.id.to_string()
+    }
+    fn name(view: &RescueSession) -> String {
+        view.server.clone()
+    }
+    fn status(view: &RescueSession) -> String {
+        view.state.to_string()
+    }
+}
+
+/// A disk, and indented below it what is on it.
+fn disk(disk: &SeenDisk) -> Vec<String> {
+    let serial = if disk.serial.is_empty() { String::new() } else { format!(", serial {}", disk.serial) };
+    let locked = if disk.read_only { ", read-only" } else { "" };
+    let mut lines = vec![format!("{}  {}{serial}{locked}", disk.name, text::bytes(disk.size))];
+    lines.extend(disk.parts.iter().map(|part| {
+        let filesystem = if part.filesystem.is_empty() { "nothing known" } else { &part.filesystem };
+        let label = if part.label.is_empty() { String::new() } else { format!(" '{}'", part.label) };
+        format!("  {}  {}  {filesystem}{label}  {}", part.name, text::bytes(part.size), part.uuid)
+    }));
+    lines
+}

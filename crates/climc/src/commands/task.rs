@@ -1,0 +1,115 @@
+//! Tasks: `region-task-*`.
+
+use api::ListQuery;
+use api::task::{Cancel, Task, TaskState, Tasks};
+use chrono::Utc;
+use clap::Subcommand;
+
+use super::list;
+use crate::batch::{self, Cx, Follow, Followed, QuickVerb, Wait, report};
+use crate::exit::{self, Exit};
+use crate::output::{self, Shown};
+use crate::progress::{Progress, Story};
+use crate::text;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List tasks, newest first
+    #[command(after_help = "Examples:\n  climc region-task-list --is-complete false\n  \
+        climc region-task-list --task-name StartRescueTask --obj-id web1")]
+    RegionTaskList(ListQuery),
+    /// Show a task with its stages; with --wait, follow it to its end
+    #[command(after_help = "Example:\n  climc region-task-show ID --wait --timeout 60")]
+    RegionTaskShow {
+        /// Id
+        id: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Ask tasks to stop and go their way back, where their stage allows
+    #[command(after_help = "Example:\n  climc region-task-cancel ID && climc region-task-show ID --wait")]
+    RegionTaskCancel(QuickVerb<Cancel>),
+}
+
+pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
+    match command {
+        Command::RegionTaskList(query) => list::<Tasks>(cx, &query).await,
+        Command::RegionTaskShow { id, wait } => show(cx, &id, &wait).await,
+        Command::RegionTaskCancel(verb) => batch::perform(cx, &verb.many, &verb.action, &Wait::default()).await,
+    }
+}
+
+async fn show(cx: &Cx, id: &str, wait: &Wait) -> Result<(), Exit> {
+    let task = cx.client.get::<Tasks>(id).await?;
+    if !wait.wait {
+        return Ok(output::one::<Tasks>(cx.format, &task)?);
+    }
+    let follow = Follow::new(wait);
+    let line = Progress::new(false).line(task.obj_name.as_deref().unwrap_or(&task.task_name));
+    let again =
+        Some(format!("follow it: climc region-task-show {id} --wait; cancel it: climc region-task-cancel {id}"));
+    let goes_on = |code, why: &str| Exit { code, message: format!("{why}; the task goes on"), next: again.clone() };
+    match follow.listening(follow.task(&cx.client, task.id, line)).await {
+        Followed::Ended(task) => {
+            output::one::<Tasks>(cx.format, &task)?;
+            if task.state == TaskState::Succeeded {
+                return Ok(());
+            }
+            Err(Exit::failed(report::failure(&task).join("\n")))
+        }
+        Followed::TimedOut => Err(goes_on(exit::TIMED_OUT, "not done in the time given")),
+        Followed::Interrupted => Err(goes_on(exit::INTERRUPTED, "no longer waited for")),
+        Followed::Lost(error) => Err(error.into()),
+    }
+}
+
+impl Shown for Tasks {
+    const COLUMNS: &'static [&'static str] = &["ID", "Task", "Object", "State", "Stage", "Began", "Took", "Cause"];
+
+    fn row(view: &Task) -> Vec<String> {
+        let back = if view.way_back { " (way back)" } else { "" };
+        vec![
+            view.id.to_string(),
+            view.task_name.clone(),
+            text::or_dash(view.obj_name.as_ref()),
+            view.state.to_string(),
+            format!("{}{back}", view.stage),
+            text::time(view.created_at),
+            text::span(view.ended_at.unwrap_or_else(Utc::now) - view.created_at),
+            text::or_dash(view.cause.as_ref()),
+        ]
+    }
+
+    fn details(view: &Task) -> Vec<(&'static str, String)> {
+        let object = view
+            .obj_name
+            .as_ref()
+            .map(|name| format!("{} {name} ({})", text::or_dash(view.obj_type.as_ref()), text::or_dash(view.obj_id)));
+        vec![
+            ("id", view.id.to_string()),
+            ("task_name", view.task_name.clone()),
+            ("object", text::or_dash(object)),
+            ("state", view.state.to_string()),
+            ("stage", view.stage.clone()),
+            ("way_back", text::yes_no(view.way_back)),
+            ("stages", text::or_dash(Some(Story::default().next(view).join("\n")))),
+            ("cause", text::or_dash(view.cause.as_ref())),
+            ("evidence", text::or_dash(Some(view.evidence.join("\n")))),
+            ("user", text::or_dash(view.user.as_ref())),
+            ("request_id", text::or_dash(view.request_id.as_ref())),
+            ("parent_task_id", text::or_dash(view.parent_task_id)),
+            ("created_at", text::time(view.created_at)),
+            ("ended_at", text::or_dash(view.ended_at.map(text::time))),
+        ]
+    }
+
+    fn id(view: &Task) -> String {
+        view.id.to_string()
+    }
+    fn name(view: &Task) -> String {
+        view.task_name.clone()
+    }
+    fn status(view: &Task) -> String {
+        view.state.to_string()
+    }
+}

@@ -1,0 +1,68 @@
+//! The credentials file: `KEY=VALUE` lines, as a shell would read them: `export` before, quotes around, `#` at the beginning.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::{Layer, VARIABLES};
+use crate::exit::Exit;
+
+/// Reads a file; warns when others could read it too.
+pub fn read(path: &Path) -> Result<Layer, Exit> {
+    let unusable = |why: String| Exit {
+        code: crate::exit::USAGE,
+        message: format!("credentials file {}: {why}", path.display()),
+        next: Some("name another with --rc FILE or LIFEBOAT_RC".into()),
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
+    let layer = parse(&text).map_err(unusable)?;
+    let secret = layer.contains_key("OS_PASSWORD") || layer.contains_key("LIFEBOAT_TOKEN");
+    if secret && std::fs::metadata(path).is_ok_and(|m| m.mode() & 0o077 != 0) {
+        eprintln!("climc: others can read {0}, which holds a secret: chmod 600 {0}", path.display());
+    }
+    Ok(layer)
+}
+
+/// Variables that this program does not know are left alone: the file may serve others as well.
+fn parse(text: &str) -> Result<Layer, String> {
+    let mut layer = Layer::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        // The line may hold a secret: it is not repeated.
+        let (key, value) = line.split_once('=').ok_or_else(|| format!("line {}: KEY=VALUE is wanted", number + 1))?;
+        if VARIABLES.contains(&key.trim_end()) && !value.trim().is_empty() {
+            layer.insert(key.trim_end().to_owned(), unquote(value.trim()).to_owned());
+        }
+    }
+    Ok(layer)
+}
+
+fn unquote(value: &str) -> &str {
+    for quote in ['"', '\''] {
+        if let Some(inner) = value.strip_prefix(quote).and_then(|v| v.strip_suffix(quote)) {
+            return inner;
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_shells_read() {
+        let text = "# lifeboat\n\nOS_AUTH_URL=http://127.0.0.1:1/v3\nexport OS_PASSWORD='a=b #c'\nPATH=/bin\n OS_USERNAME=\"ad\"\r\nOS_CACERT=\n";
+        let layer = parse(text).unwrap();
+        let expected = [("OS_AUTH_URL", "http://127.0.0.1:1/v3"), ("OS_PASSWORD", "a=b #c"), ("OS_USERNAME", "ad")];
+        assert_eq!(layer, expected.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+    }
+
+    #[test]
+    fn a_bad_line_is_named_but_not_repeated() {
+        assert_eq!(parse("A=1\nhunter2").unwrap_err(), "line 2: KEY=VALUE is wanted");
+    }
+}

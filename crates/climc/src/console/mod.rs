@@ -1,0 +1,70 @@
+//! `server-console`: at a terminal, raw and both ways ([`terminal`]); else for scripts ([`script`]), through [`filter`].
+
+mod filter;
+mod script;
+mod terminal;
+
+use std::io::IsTerminal;
+
+use client::Client;
+
+use crate::exit::Exit;
+
+pub const HELP: &str = "\
+At a terminal, all keys go to the server but Ctrl-], which leaves. Nothing of the server ends by that.
+
+When stdin is no terminal, or with --until or --after, it is for scripts: stdin is sent, what the server prints comes on stdout without
+escape sequences, until the other end closes, --until is seen (exit code 0), or --timeout passes (exit code 3). Without --until it ends
+when stdin has ended and the server has been silent for --idle seconds. A console shows what was typed: choose a text for --until that
+is not in what you send.
+
+Examples:
+  climc server-console web1
+  climc server-console web1 --until 'login:' --timeout 60 < /dev/null
+  echo 'mount /dev/vda1 /mnt && echo MOUNT\"\"ED' | climc server-console web1 --after '# ' --until MOUNTED --timeout 30";
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Id or name
+    pub id: String,
+    /// End with exit code 0 once the server has printed this text
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub until: Option<String>,
+    /// Send nothing of stdin before the server has printed this text
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub after: Option<String>,
+    /// End with exit code 3 after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub timeout: Option<u32>,
+    /// After the end of stdin, wait for so many seconds of silence
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    pub idle: u32,
+}
+
+pub async fn run(client: &Client, args: &Args) -> Result<(), Exit> {
+    let scripted = args.until.is_some() || args.after.is_some();
+    if !scripted && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return terminal::run(client, &args.id, args.timeout).await;
+    }
+    script::run(client, args).await
+}
+
+/// Reads stdin in a thread, because a read of a terminal can't be called back; the thread ends with the program. A closed channel is the
+/// end of stdin.
+fn stdin() -> tokio::sync::mpsc::Receiver<Vec<u8>> {
+    let (send, receive) = tokio::sync::mpsc::channel(16);
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        loop {
+            match std::io::Read::read(&mut std::io::stdin().lock(), &mut buffer) {
+                Ok(0) | Err(_) => return,
+                Ok(n) => {
+                    if send.blocking_send(buffer[..n].to_vec()).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    });
+    receive
+}

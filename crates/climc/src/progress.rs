@@ -1,0 +1,238 @@
+//! The stages of a task while it is waited for: drawn on a terminal, else one line when a stage ends. All of it on stderr.
+//!
+//! What to say is decided by [`Story`], which is plain data; [`Progress`] says it.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use api::task::{Task, TaskStage};
+use chrono::TimeDelta;
+use client::{Error, Watch};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::text;
+
+/// What has been told of one task.
+#[derive(Debug, Default)]
+pub struct Story {
+    /// How many of its stages have been told to their end.
+    told: usize,
+    /// The last thing told of the stage at work.
+    noted: Option<(u32, Option<String>)>,
+}
+
+impl Story {
+    /// What is new in a task, one line each: `  12.3s  prepare_rescue  done in 1.2s`. Times are those of the service, from the task's
+    /// beginning.
+    pub fn next(&mut self, task: &Task) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (i, stage) in task.stages.iter().enumerate().skip(self.told) {
+            match stage.ended_at {
+                Some(end) => {
+                    lines.push(said(
+                        task,
+                        stage,
+                        end - task.created_at,
+                        &outcome(task, i, stage, end - stage.started_at),
+                    ));
+                    self.told = i + 1;
+                    self.noted = None;
+                }
+                None => {
+                    let note = (stage.attempts, stage.error.clone());
+                    let worth = stage.attempts > 1 || stage.error.is_some();
+                    if worth && self.noted.as_ref() != Some(&note) {
+                        let what = text::or_dash(stage.error.as_deref());
+                        let what = format!("at work, attempt {}: {what}", stage.attempts.max(1));
+                        lines.push(said(task, stage, task.updated_at - task.created_at, &what));
+                    }
+                    self.noted = Some(note);
+                    // A later stage can't have ended before this one: what follows is told in its turn.
+                    break;
+                }
+            }
+        }
+        lines
+    }
+}
+
+fn said(task: &Task, stage: &TaskStage, at: TimeDelta, what: &str) -> String {
+    let back = if stage.way_back { "way back: " } else { "" };
+    let width = task.stages.iter().map(|s| s.stage.len()).max().unwrap_or_default().max(16);
+    text::line(&format!("{:>6.1}s  {:<width$}  {back}{what}", seconds(at), stage.stage))
+}
+
+/// A stage's error is why it failed only if nothing but the way back came after it; else it is what happened while it went on.
+fn outcome(task: &Task, index: usize, stage: &TaskStage, took: TimeDelta) -> String {
+    let took = seconds(took);
+    let forward_after = task.stages[index + 1..].iter().any(|later| later.way_back == stage.way_back);
+    let task_failed = task.way_back || task.cause.is_some();
+    match &stage.error {
+        Some(error) if !forward_after && task_failed && !stage.way_back => format!("failed after {took:.1}s: {error}"),
+        Some(note) => format!("done in {took:.1}s ({note})"),
+        None => format!("done in {took:.1}s"),
+    }
+}
+
+fn seconds(span: TimeDelta) -> f64 {
+    span.to_std().unwrap_or(Duration::ZERO).as_secs_f64()
+}
+
+/// Tells the stories of all tasks that one command waits for.
+#[derive(Debug)]
+pub struct Progress {
+    bars: Option<MultiProgress>,
+    /// Several ids: each line begins with its name.
+    named: bool,
+}
+
+/// The line of one task.
+#[derive(Debug)]
+pub struct Line {
+    bars: Option<(MultiProgress, ProgressBar)>,
+    name: Option<String>,
+    story: Story,
+    away: bool,
+}
+
+impl Progress {
+    pub fn new(named: bool) -> Self {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        let drawn = std::io::stderr().is_terminal() && !dumb;
+        Self { bars: drawn.then(MultiProgress::new), named }
+    }
+
+    /// Begins a line for a task on `name`.
+    pub fn line(&self, name: &str) -> Line {
+        let name = text::line(name);
+        let bars = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new_spinner());
+            let template = "{spinner:.cyan} {prefix}  {msg}  {elapsed}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.set_prefix(name.clone());
+            bar.set_message("asked");
+            bar.enable_steady_tick(Duration::from_millis(120));
+            (bars.clone(), bar)
+        });
+        Line { bars, name: self.named.then_some(name), story: Story::default(), away: false }
+    }
+}
+
+impl Line {
+    /// Tells what is new.
+    pub fn watch(&mut self, watch: &Watch<'_>) {
+        match watch {
+            Watch::Changed(task) => {
+                self.away = false;
+                for line in self.story.next(task) {
+                    self.say(&line);
+                }
+                if let Some((_, bar)) = &self.bars {
+                    let back = if task.way_back { "way back: " } else { "" };
+                    bar.set_message(text::line(&format!("{back}{}", task.stage)));
+                }
+            }
+            Watch::Outage(error) => self.outage(error),
+        }
+    }
+
+    /// Once for each outage.
+    fn outage(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.away, true) {
+            self.say(&format!("the service does not answer, trying on: {}", text::line(&error.to_string())));
+        }
+    }
+
+    fn say(&self, line: &str) {
+        let line = match &self.name {
+            Some(name) => format!("{name}: {line}"),
+            None => line.to_owned(),
+        };
+        match &self.bars {
+            // Fails only where stderr is gone; then there is nobody to tell.
+            Some((bars, _)) => drop(bars.println(line)),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some((_, bar)) = &self.bars {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{DateTime, Utc};
+
+    /// Stages as (name, seconds of start, seconds of end, error, way back).
+    fn task(state: &str, stages: &[(&str, f64, Option<f64>, Option<&str>, bool)]) -> Task {
+        let zero: DateTime<Utc> = "2026-11-23T10:00:00Z".parse().unwrap();
+        let at = |s: f64| zero + Duration::from_secs_f64(s);
+        let failed = state == "failed";
+        serde_json::from_value(serde_json::json!({
+            "id": "0198c7a6-0000-7000-8000-0000000000a1", "task_name": "T", "state": state, "is_complete": false, "stage": "",
+            "way_back": stages.last().is_some_and(|s| s.4), "obj_type": null, "obj_id": null, "obj_name": null,
+            "parent_task_id": null, "request_id": null, "user": null, "cause": failed.then_some("c"), "evidence": [],
+            "stages": stages.iter().map(|(stage, from, to, error, back)| serde_json::json!({
+                "stage": stage, "started_at": at(*from), "ended_at": to.map(at), "attempts": 1, "error": error, "way_back": back,
+            })).collect::<Vec<_>>(),
+            "created_at": zero, "updated_at": at(9.0), "ended_at": null,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_end_is_told_once() {
+        let mut story = Story::default();
+        assert_eq!(story.next(&task("waiting", &[("preflight", 0.0, None, None, false)])), Vec::<String>::new());
+        let more = task(
+            "waiting",
+            &[("preflight", 0.0, Some(0.5), None, false), ("prepare_rescue", 0.5, Some(1.7), None, false)],
+        );
+        assert_eq!(
+            story.next(&more),
+            ["   0.5s  preflight         done in 0.5s", "   1.7s  prepare_rescue    done in 1.2s"]
+        );
+        assert_eq!(story.next(&more), Vec::<String>::new());
+    }
+
+    #[test]
+    fn trouble_on_the_way_is_not_called_a_failure() {
+        let mut story = Story::default();
+        let slow = task("waiting", &[("boot", 0.0, None, Some("host h1 is unreachable"), false)]);
+        assert_eq!(story.next(&slow), ["   9.0s  boot              at work, attempt 1: host h1 is unreachable"]);
+        assert_eq!(story.next(&slow), Vec::<String>::new());
+        let done = task("succeeded", &[("boot", 0.0, Some(3.0), Some("host h1 is unreachable"), false)]);
+        assert_eq!(story.next(&done), ["   3.0s  boot              done in 3.0s (host h1 is unreachable)"]);
+    }
+
+    #[test]
+    fn a_failure_and_its_way_back() {
+        let stages = [
+            ("preflight", 0.0, Some(1.0), None, false),
+            ("boot", 1.0, Some(4.0), Some("panic"), false),
+            ("restore", 4.0, Some(5.0), None, true),
+        ];
+        assert_eq!(
+            Story::default().next(&task("failed", &stages)),
+            [
+                "   1.0s  preflight         done in 1.0s",
+                "   4.0s  boot              failed after 3.0s: panic",
+                "   5.0s  restore           way back: done in 1.0s",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stage_can_not_steer_the_terminal() {
+        let lines = Story::default().next(&task("waiting", &[("a\x1b[2J\nb", 0.0, Some(1.0), None, false)]));
+        assert!(lines.len() == 1 && !lines[0].contains(['\x1b', '\n']), "{lines:?}");
+    }
+}
