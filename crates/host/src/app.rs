@@ -1,0 +1,214 @@
+//! The agent from its start to its end. QEMU processes outlive it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use artifact::{Images, Trust};
+use ledger::{Ledger, Retention};
+use proto::host::v1::host_service_server::HostServiceServer;
+use rustix::fs::{FlockOperation, flock};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::env::Env;
+use crate::grpc::Service;
+use crate::guest::manager::Manager;
+use crate::guest::paths::{check_runtime, private_folder, servers};
+use crate::qemu::{Binaries, accel};
+use crate::storage::Storage;
+
+/// Between two looks for old records.
+const PRUNING: Duration = Duration::from_secs(3600);
+/// Open connections may end by themselves before the agent does.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Runs until `stop` is cancelled. Where it listens is written to `ready_file`: `{"grpc": "https://127.0.0.1:NNN"}`.
+///
+/// # Errors
+/// What keeps the agent from starting, with what to do about it.
+pub async fn run(config: Config, ready_file: Option<&Path>, stop: CancellationToken) -> anyhow::Result<()> {
+    service::tls::check_listener(config.listen, config.tls.as_ref()).context("listen")?;
+    check_runtime(&config.runtime_dir).map_err(anyhow::Error::msg)?;
+    private_folder(&config.workspace).context("workspace")?;
+    private_folder(&servers(&config.workspace)).context("workspace")?;
+    private_folder(&config.runtime_dir).context("runtime_dir")?;
+    let _only_one = lock(&config.workspace)?;
+
+    let env = Arc::new(environment(config).await?);
+    let manager = Arc::new(Manager::open(Arc::clone(&env)));
+    tracing::info!(guests = manager.views().len(), running = running(&manager), "guests found");
+
+    let listener =
+        TcpListener::bind(env.config.listen).await.with_context(|| format!("listen on {}", env.config.listen))?;
+    let address = listener.local_addr()?;
+    let scheme = if env.config.tls.is_some() { "https" } else { "http" };
+    let endpoint = format!("{scheme}://{address}");
+    let mut ready = serde_json::json!({ "grpc": endpoint });
+    if let Some(address) = serve_metrics(&env.config, &manager, &stop).await? {
+        ready["metrics"] = format!("http://{address}").into();
+    }
+    let advertised = Some(env.config.advertise.clone()).filter(|it| !it.is_empty()).unwrap_or_else(|| endpoint.clone());
+    let upcalls = start_upcalls(&env, &manager, advertised, &stop)?;
+    tokio::spawn(prune(env.ledger.clone(), stop.clone()));
+    let serving = serve(&env, &manager, listener, stop.clone());
+    if let Some(file) = ready_file {
+        service::files::write_atomic(file, ready.to_string().as_bytes(), 0o644).context("ready file")?;
+    }
+    tracing::info!(%endpoint, "serving");
+    serving.await?;
+    if let Some(upcalls) = upcalls {
+        upcalls.abort();
+    }
+    Ok(())
+}
+
+/// Two agents on one workspace would start one guest twice.
+fn lock(workspace: &Path) -> anyhow::Result<std::fs::File> {
+    let path = workspace.join("agent.lock");
+    let file = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(_) => bail!("another host agent uses the workspace {}: end it first", workspace.display()),
+    }
+}
+
+async fn environment(config: Config) -> anyhow::Result<Env> {
+    let qemu = Binaries::find(&config.qemu.binaries, std::env::consts::ARCH).await?;
+    let probe_kernel = Some(config.qemu.probe_kernel.as_path()).filter(|path| !path.as_os_str().is_empty());
+    let cache = config.workspace.join("accelerator.json");
+    let accelerator = accel::choose(config.accel, qemu.newest(), probe_kernel, &cache).await;
+    let revoked: Result<Vec<_>, _> = config.revoked_digests.iter().map(|text| text.parse()).collect();
+    let trust = Trust::new(&config.trusted_keys, &config.revoked_keys, &revoked.context("revoked_digests")?)
+        .context("trusted_keys")?;
+    if trust.is_empty() {
+        tracing::warn!("no key is trusted, so no rescue image can be used: set trusted_keys");
+    }
+    let images = Images::open(&config.store_dir, trust, artifact::download::Config::default()).context("store_dir")?;
+    let ledger = Ledger::open(&config.workspace.join("ledger")).context("ledger")?;
+    let open = ledger.open_operations();
+    if !open.is_empty() {
+        tracing::warn!(count = open.len(), "operations were interrupted; they go on when region asks for them again");
+    }
+    Ok(Env {
+        storage: Storage { qemu_img: config.qemu.qemu_img.clone(), images: config.image_dir.clone() },
+        downloads: Arc::new(Semaphore::new(config.limits.downloads.max(1))),
+        news: watch::Sender::new(0),
+        config,
+        qemu,
+        accelerator,
+        images,
+        ledger,
+    })
+}
+
+/// The gRPC server: the host service, health, and reflection in both versions that tools speak.
+fn serve(
+    env: &Arc<Env>,
+    manager: &Arc<Manager>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    let service = Service { env: Arc::clone(env), manager: Arc::clone(manager), draining: stop.clone() };
+    let tls = env.config.tls.clone();
+    async move {
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_serving::<HostServiceServer<Service>>().await;
+        let reflection =
+            || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(proto::DESCRIPTORS);
+        let reflection = || reflection().register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        let mut server = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(20)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)));
+        if let Some(tls) = &tls {
+            server = server.tls_config(tls.server()?)?;
+        }
+        let serving = server
+            .add_service(health_service)
+            .add_service(reflection().build_v1()?)
+            .add_service(reflection().build_v1alpha()?)
+            .add_service(HostServiceServer::new(service))
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.clone().cancelled_owned());
+        let linger = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LINGER).await;
+        };
+        tokio::select! {
+            served = serving => served.context("the gRPC server"),
+            () = linger => Ok(()),
+        }
+    }
+}
+
+fn start_upcalls(
+    env: &Arc<Env>,
+    manager: &Arc<Manager>,
+    advertised: String,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+    let region = &env.config.region.endpoint;
+    if region.is_empty() {
+        tracing::warn!("no region is configured; this host reports to nobody");
+        return Ok(None);
+    }
+    let channel =
+        service::tls::channel(region, service::tls::REGION, env.config.tls.as_ref()).context("region.endpoint")?;
+    let (env, manager, stop) = (Arc::clone(env), Arc::clone(manager), stop.clone());
+    Ok(Some(tokio::spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = crate::upcall::run(env, manager, channel, advertised) => {}
+        }
+    })))
+}
+
+async fn serve_metrics(
+    config: &Config,
+    manager: &Arc<Manager>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let listen = &config.metrics.listen;
+    if listen.is_empty() {
+        return Ok(None);
+    }
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("metrics.listen {listen}"))?;
+    let address = listener.local_addr()?;
+    let server =
+        axum::serve(listener, service::metrics::routes()).with_graceful_shutdown(stop.clone().cancelled_owned());
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "metrics are not served any more");
+        }
+    });
+    let (manager, stop) = (Arc::clone(manager), stop.clone());
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_secs(5));
+        while tokio::time::timeout(Duration::ZERO, stop.cancelled()).await.is_err() {
+            tick.tick().await;
+            metrics::gauge!("host_guests").set(manager.views().len() as f64);
+            metrics::gauge!("host_guests_running").set(running(&manager) as f64);
+        }
+    });
+    Ok(Some(address))
+}
+
+fn running(manager: &Manager) -> usize {
+    manager.reports().iter().filter(|report| report.power != types::status::PowerState::Shutoff).count()
+}
+
+async fn prune(ledger: Ledger, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(PRUNING);
+    loop {
+        tokio::select! { () = stop.cancelled() => return, _ = tick.tick() => {} }
+        let ledger = ledger.clone();
+        let pruned = tokio::task::spawn_blocking(move || ledger.prune(Retention::default())).await;
+        if let Ok(Err(error)) = pruned {
+            tracing::warn!(%error, "old records can't be pruned");
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! One loop owns one guest. It runs one operation at a time; what comes meanwhile waits, and asks the running one to give up its
+//! place if it is later. An operation is never dropped in the middle: it notices at its next wait.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use types::id::GuestId;
+use types::operation::{Failure, FailureCode, GuestReport, OperationHeader, Outcome, StopHow};
+use types::rescue::BootSecrets;
+use types::status::PowerState;
+
+use super::console::Console;
+use super::desc::Stored;
+use super::link::{Expected, Link, Places, Proof};
+use super::paths::Paths;
+use super::start::Boot;
+use super::state::{Decision, Described, Runs, decide};
+use super::{Work, failure, serial};
+use crate::env::Env;
+use crate::qemu::machine::{Life, Machine};
+use crate::qemu::process::{self, Process};
+
+/// Between two looks at what nobody tells us: the length of the serial log.
+const HOUSEKEEPING: Duration = Duration::from_secs(30);
+
+/// One request, on its way to the guest.
+pub struct Job {
+    pub header: OperationHeader,
+    pub work: Work,
+    /// Answered when the operation ends; nobody need wait for it.
+    pub reply: oneshot::Sender<Outcome>,
+}
+
+/// What everybody may see of a guest at any time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// False: no desc; the guest does not exist, or not yet.
+    pub exists: bool,
+    pub report: GuestReport,
+    /// MiB, as the desc has it.
+    pub memory_mib: u32,
+}
+
+/// What the running operation says of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<Mutex<String>>);
+
+impl Progress {
+    pub fn say(&self, text: impl Into<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
+    }
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What an operation is given besides the guest.
+#[derive(Debug, Clone)]
+pub struct Cx {
+    /// Cancelled when a later operation waits.
+    pub overtaken: CancellationToken,
+    pub progress: Progress,
+}
+
+impl Cx {
+    /// Waits for something, unless a later operation comes.
+    ///
+    /// # Errors
+    /// [`FailureCode::WrongState`] if it came.
+    pub async fn unless_overtaken<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.overtaken.cancelled() => Err(overtaken()),
+            done = waiting => Ok(done),
+        }
+    }
+}
+
+fn overtaken() -> Failure {
+    failure(FailureCode::WrongState, "a later operation took this one's place")
+}
+
+/// The guest, as its loop owns it.
+#[derive(Debug)]
+pub struct Guest {
+    pub id: GuestId,
+    pub paths: Paths,
+    pub env: Arc<Env>,
+    pub stored: Option<Stored>,
+    pub running: Option<Running>,
+    pub console: Console,
+    pub view: Arc<watch::Sender<View>>,
+}
+
+/// A QEMU and what belongs to it.
+#[derive(Debug)]
+pub struct Running {
+    pub machine: Machine,
+    pub boot: Boot,
+    /// Of a rescue system.
+    pub link: Option<Link>,
+    _console: DropGuard,
+}
+
+impl Guest {
+    /// Reads what is on disk, and takes charge of a QEMU that runs already.
+    ///
+    /// # Errors
+    /// The desc can't be read: the guest is not served, as nothing is known of it.
+    pub fn open(id: GuestId, env: Arc<Env>) -> Result<Self, Failure> {
+        let paths = Paths::new(&env.config.workspace, &env.config.runtime_dir, id);
+        let stored = Stored::read(&paths.desc())?;
+        if let Some(stored) = &stored
+            && stored.desc.id != id
+        {
+            let message = format!("{} describes another guest, {}", paths.desc().display(), stored.desc.id);
+            return Err(failure(FailureCode::Internal, message));
+        }
+        let report = GuestReport {
+            guest: id,
+            power: PowerState::Shutoff,
+            rescue_session: None,
+            rescue_boot: 0,
+            rescue_ready: false,
+        };
+        let view = Arc::new(watch::Sender::new(View { exists: false, report, memory_mib: 0 }));
+        let console = Console::new(paths.serial_log());
+        let mut guest = Self { id, paths, env, stored, running: None, console, view };
+        guest.adopt()?;
+        guest.publish();
+        Ok(guest)
+    }
+
+    /// Takes charge of the guest's QEMU if one runs that is not known yet. True: one was found.
+    ///
+    /// # Errors
+    /// The list of processes can't be read.
+    pub fn adopt(&mut self) -> Result<bool, Failure> {
+        if self.running.is_some() {
+            return Ok(false);
+        }
+        let found = process::find(self.id, &self.paths.pid_file()).map_err(super::broken("/proc"))?;
+        let Some(process) = found else { return Ok(false) };
+        let session = process.session();
+        let boot = Boot::read(&self.paths.boot()).filter(|boot| boot.rescue.map(|it| it.session) == session);
+        let boot = boot.unwrap_or_else(|| Boot::unknown(session));
+        tracing::info!(guest = %self.id, pid = process.pid, session = ?session, "a running QEMU was taken charge of");
+        self.take_charge(process, boot);
+        Ok(true)
+    }
+
+    /// From now on this process is the guest.
+    pub(super) fn take_charge(&mut self, process: Process, boot: Boot) {
+        let (view, env) = (Arc::clone(&self.view), Arc::clone(&self.env));
+        let machine = Machine::watch(process, &self.paths.sockets().agent, move |life: &Life| {
+            tell(&view, &env, |report| {
+                report.power = life.power();
+                report.rescue_ready &= life.power() != PowerState::Shutoff;
+            });
+        });
+        let link = boot.rescue.and_then(|_| self.open_link(&boot));
+        let console = self.console.attach(&self.paths.sockets().serial);
+        self.running = Some(Running { machine, boot, link, _console: console });
+    }
+
+    fn open_link(&self, boot: &Boot) -> Option<Link> {
+        let wanted = boot.rescue?;
+        let secrets = self.secrets().filter(|it| it.session == wanted.session && it.boot == wanted.boot);
+        let Some(secrets) = secrets else {
+            tracing::error!(guest = %self.id, "the secrets of the running rescue system are lost; it can't prove itself");
+            return None;
+        };
+        let disks = self.stored.iter().flat_map(|stored| &stored.desc.disks).map(|disk| disk.serial.clone());
+        let expected = Expected { secrets, disks: disks.collect::<BTreeSet<_>>() };
+        let places = Places {
+            socket: self.paths.sockets().rescue,
+            serial_log: self.paths.serial_log(),
+            serial_from: boot.serial_from,
+        };
+        let (view, env) = (Arc::clone(&self.view), Arc::clone(&self.env));
+        Some(Link::open(expected, places, move || {
+            tell(&view, &env, |report| report.rescue_ready = report.power != PowerState::Shutoff);
+        }))
+    }
+
+    /// The secrets of the latest boot of the rescue system.
+    #[must_use]
+    pub fn secrets(&self) -> Option<BootSecrets> {
+        serde_json::from_slice(&std::fs::read(self.paths.secrets()).ok()?).ok()
+    }
+
+    #[must_use]
+    pub fn described(&self) -> Described {
+        match &self.stored {
+            None => Described::Not,
+            Some(stored) => stored.desc.rescue.as_ref().map_or(Described::Own, |it| Described::Rescue(it.session)),
+        }
+    }
+
+    #[must_use]
+    pub fn runs(&self) -> Runs {
+        match &self.running {
+            Some(running) if running.machine.process.is_alive() => {
+                running.boot.rescue.map_or(Runs::Own, |it| Runs::Rescue(it.session))
+            }
+            Some(_) | None => Runs::Nothing,
+        }
+    }
+
+    /// Shows everybody how things are now.
+    pub fn publish(&self) {
+        let power = self.running.as_ref().map_or(PowerState::Shutoff, |running| running.machine.life().power());
+        let proven =
+            |running: &Running| running.link.as_ref().is_some_and(|link| matches!(link.proof(), Proof::Ready { .. }));
+        let section = self.stored.as_ref().and_then(|stored| stored.desc.rescue.as_ref());
+        let boot = section.and_then(|_| self.secrets()).map_or(0, |secrets| secrets.boot);
+        let view = View {
+            exists: self.stored.is_some(),
+            report: GuestReport {
+                guest: self.id,
+                power,
+                rescue_session: section.map(|section| section.session),
+                rescue_boot: boot,
+                rescue_ready: power != PowerState::Shutoff && self.running.as_ref().is_some_and(proven),
+            },
+            memory_mib: self.stored.as_ref().map_or(0, |stored| stored.desc.memory_mib),
+        };
+        let changed = self.view.send_if_modified(|now| {
+            let changed = *now != view;
+            *now = view;
+            changed
+        });
+        if changed {
+            self.env.tell();
+        }
+    }
+
+    /// The owner's loop. It ends when nobody can send any more.
+    pub async fn serve(mut self, mut jobs: mpsc::Receiver<Job>, progress: Progress) {
+        let mut waiting = VecDeque::<Job>::new();
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        loop {
+            let job = match waiting.pop_front() {
+                Some(job) => job,
+                None => tokio::select! {
+                    job = jobs.recv() => match job {
+                        Some(job) => job,
+                        None => return,
+                    },
+                    () = ended(self.running.as_ref()) => {
+                        self.after_end().await;
+                        continue;
+                    }
+                    _ = housekeeping.tick() => {
+                        if let Err(error) = serial::trim(&self.paths.serial_log()) {
+                            tracing::warn!(guest = %self.id, %error, "the serial log can't be begun anew");
+                        }
+                        continue;
+                    }
+                },
+            };
+            self.attend(job, &mut jobs, &mut waiting, &progress).await;
+        }
+    }
+
+    /// Carries one operation to its end; what comes meanwhile goes to `waiting`.
+    async fn attend(
+        &mut self,
+        job: Job,
+        jobs: &mut mpsc::Receiver<Job>,
+        waiting: &mut VecDeque<Job>,
+        progress: &Progress,
+    ) {
+        let id = job.header.id;
+        // It may have ended between the ledger's answer to the repeat and now.
+        if let Some(outcome) = self.env.ledger.outcome(id) {
+            let _ = job.reply.send(outcome);
+            return;
+        }
+        let cx = Cx { overtaken: CancellationToken::new(), progress: progress.clone() };
+        let late = |later: &Job| later.header.sequence > job.header.sequence;
+        if waiting.iter().any(late) {
+            cx.overtaken.cancel();
+        }
+        let mut replies = vec![job.reply];
+        let outcome = {
+            let mut doing = Box::pin(self.carry_out(&job.header, &job.work, &cx));
+            loop {
+                tokio::select! {
+                    outcome = &mut doing => break outcome,
+                    Some(other) = jobs.recv() => {
+                        if other.header.id == id {
+                            replies.push(other.reply);
+                        } else {
+                            if other.header.sequence > job.header.sequence {
+                                cx.overtaken.cancel();
+                            }
+                            waiting.push_back(other);
+                        }
+                    }
+                }
+            }
+        };
+        progress.say("");
+        let recorded = match self.env.ledger.end_async(id, &outcome).await {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                // Not recorded, it did not happen for region: the request comes again, and is carried out again.
+                tracing::error!(guest = %self.id, operation = %id, %error, "an outcome can't be recorded");
+                return;
+            }
+        };
+        self.publish();
+        self.env.tell();
+        for reply in replies {
+            let _ = reply.send(recorded.clone());
+        }
+    }
+
+    async fn carry_out(&mut self, header: &OperationHeader, work: &Work, cx: &Cx) -> Outcome {
+        let (name, began) = (work.name(), std::time::Instant::now());
+        tracing::info!(
+            guest = %self.id, operation = %header.id, task = %header.task, request = header.request_id, work = name, "operation begins"
+        );
+        let result = if cx.overtaken.is_cancelled() { Err(overtaken()) } else { self.decide_and_act(work, cx).await };
+        let seconds = began.elapsed().as_secs_f64();
+        metrics::histogram!("host_operation_seconds", "work" => name).record(seconds);
+        let outcome = match result {
+            Ok(outcome) => {
+                tracing::info!(guest = %self.id, operation = %header.id, work = name, seconds, "operation ended");
+                outcome
+            }
+            Err(failure) => {
+                metrics::counter!("host_operation_failures_total", "work" => name, "code" => failure.code.as_str())
+                    .increment(1);
+                tracing::warn!(
+                    guest = %self.id, operation = %header.id, work = name, seconds, code = %failure.code, error = %failure, "operation failed"
+                );
+                Outcome::Failed { failure }
+            }
+        };
+        self.publish();
+        outcome
+    }
+
+    async fn decide_and_act(&mut self, work: &Work, cx: &Cx) -> Result<Outcome, Failure> {
+        // An agent that was killed while it started a QEMU left one it does not know of.
+        self.adopt()?;
+        match decide(self.described(), self.runs(), work) {
+            Decision::Deny(code, message) => Err(failure(code, message)),
+            Decision::Already => self.already(work),
+            Decision::Act => match work {
+                Work::Create(desc) => self.create(desc, cx).await,
+                Work::Start => self.start(cx).await,
+                Work::Stop { timeout_s, force } => {
+                    self.stop(Duration::from_secs((*timeout_s).into()), *force, cx).await
+                }
+                Work::Delete => self.delete(cx).await,
+                Work::Preflight { image, disk_mode } => self.preflight(image, *disk_mode).await,
+                Work::Prepare { image, endpoints } => self.prepare(image, endpoints, cx).await,
+                Work::WriteDesc(section) => self.write_rescue_desc(section),
+                Work::StartRescue { session, ssh_keys, password_hash } => {
+                    self.start_rescue(*session, ssh_keys, password_hash.as_ref(), cx).await
+                }
+                Work::AwaitReady { session, timeout_s } => {
+                    self.await_ready(*session, Duration::from_secs((*timeout_s).into()), cx).await
+                }
+                Work::Restore { session } => self.restore(*session, cx).await,
+            },
+        }
+    }
+
+    /// The outcome of what need not be done.
+    fn already(&mut self, work: &Work) -> Result<Outcome, Failure> {
+        Ok(match work {
+            Work::Stop { .. } => {
+                self.clear_end();
+                Outcome::Stopped { how: StopHow::AlreadyOff, seconds: 0.0 }
+            }
+            Work::StartRescue { .. } => {
+                let boot = self.running.as_ref().and_then(|running| running.boot.rescue);
+                Outcome::RescueStarted { boot: boot.map_or(0, |boot| boot.boot) }
+            }
+            Work::Restore { .. } => {
+                Outcome::Restored { desc_sha256: self.stored.as_ref().map(Stored::sha256).unwrap_or_default() }
+            }
+            Work::Start
+            | Work::Create(_)
+            | Work::Delete
+            | Work::Preflight { .. }
+            | Work::Prepare { .. }
+            | Work::WriteDesc(_)
+            | Work::AwaitReady { .. } => Outcome::Started,
+        })
+    }
+
+    /// Takes a QEMU that has ended off the books: what it leaves behind means nothing any more.
+    pub fn clear_end(&mut self) {
+        if self.runs() != Runs::Nothing {
+            return;
+        }
+        self.running = None;
+        for path in [self.paths.boot(), self.paths.pid_file()] {
+            if let Err(error) = super::paths::gone(std::fs::remove_file(&path)) {
+                tracing::warn!(path = %path.display(), %error, "a left-over can't be removed");
+            }
+        }
+        if let Err(error) = self.paths.remove_runtime() {
+            tracing::warn!(guest = %self.id, %error, "left-over sockets can't be removed");
+        }
+        self.publish();
+    }
+}
+
+/// A change of the view from outside the loop.
+fn tell(view: &watch::Sender<View>, env: &Env, change: impl FnOnce(&mut GuestReport)) {
+    let changed = view.send_if_modified(|view| {
+        let before = view.report.clone();
+        change(&mut view.report);
+        before != view.report
+    });
+    if changed {
+        env.tell();
+    }
+}
+
+/// Until the guest's QEMU has ended; for ever if none runs.
+async fn ended(running: Option<&Running>) {
+    match running {
+        Some(running) => {
+            running.machine.ended().await;
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,221 @@
+//! The serial console for people: many readers and writers on QEMU's one connection. What was shown last is kept, so that a
+//! reader begins with it. A reader that is slow misses something and is told so; the guest never waits for it.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::serial;
+
+/// Bytes a new reader is shown of what came before.
+pub const REPLAY: usize = 64 * 1024;
+/// Pieces that a reader may be behind.
+const BEHIND: usize = 256;
+/// Pieces of input that may wait for the guest.
+const WAITING: usize = 64;
+/// A guest that takes no input for so long loses it.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
+/// A guest's console, for as long as the agent runs; boots come and go below it.
+#[derive(Debug, Clone)]
+pub struct Console {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    log: PathBuf,
+    recent: Mutex<VecDeque<u8>>,
+    output: broadcast::Sender<Bytes>,
+    input: mpsc::Sender<Bytes>,
+    /// Taken by the boot that is connected.
+    pending: tokio::sync::Mutex<mpsc::Receiver<Bytes>>,
+}
+
+/// The guest does not take any input at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the guest takes no input: it is off, or does not read its console")]
+pub struct NotTaken;
+
+impl Console {
+    #[must_use]
+    pub fn new(log: PathBuf) -> Self {
+        let (input, pending) = mpsc::channel(WAITING);
+        let recent = Mutex::new(serial::read(&log, 0, REPLAY as u64).unwrap_or_default().into());
+        let (output, pending) = (broadcast::Sender::new(BEHIND), tokio::sync::Mutex::new(pending));
+        Self { shared: Arc::new(Shared { log, recent, output, input, pending }) }
+    }
+
+    /// What was shown last, and what comes from then on, without a gap between them.
+    #[must_use]
+    pub fn read(&self) -> (Bytes, broadcast::Receiver<Bytes>) {
+        let recent = self.shared.recent();
+        let next = self.shared.output.subscribe();
+        (recent.iter().copied().collect::<Vec<_>>().into(), next)
+    }
+
+    /// Types.
+    ///
+    /// # Errors
+    /// [`NotTaken`]; nothing of it was typed.
+    pub fn write(&self, data: Bytes) -> Result<(), NotTaken> {
+        self.shared.input.try_send(data).map_err(|_| NotTaken)
+    }
+
+    /// Connects to the socket of a boot, until the guard is dropped.
+    #[must_use]
+    pub fn attach(&self, socket: &Path) -> DropGuard {
+        let stop = CancellationToken::new();
+        let (shared, socket, stopped) = (Arc::clone(&self.shared), socket.to_owned(), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! { () = stopped.cancelled() => {}, () = shared.serve(&socket) => {} }
+        });
+        stop.drop_guard()
+    }
+}
+
+impl Shared {
+    fn recent(&self) -> MutexGuard<'_, VecDeque<u8>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn serve(&self, socket: &Path) {
+        let mut pending = self.pending.lock().await;
+        // Typed at a boot that is over.
+        while pending.try_recv().is_ok() {}
+        loop {
+            if let Ok(stream) = UnixStream::connect(socket).await {
+                // While nobody was connected, QEMU wrote to the log only.
+                *self.recent() = serial::read(&self.log, 0, REPLAY as u64).unwrap_or_default().into();
+                self.carry(stream, &mut pending).await;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn carry(&self, stream: UnixStream, pending: &mut mpsc::Receiver<Bytes>) {
+        let (mut reader, mut writer) = stream.into_split();
+        let reading = async {
+            let mut piece = vec![0; 4096];
+            loop {
+                match reader.read(&mut piece).await {
+                    Ok(0) | Err(_) => return,
+                    Ok(count) => self.show(&piece[..count]),
+                }
+            }
+        };
+        let writing = async {
+            while let Some(data) = pending.recv().await {
+                let written = tokio::time::timeout(WRITE_LIMIT, writer.write_all(&data)).await;
+                if matches!(written, Ok(Err(_))) {
+                    return;
+                }
+            }
+        };
+        tokio::select! { () = reading => {}, () = writing => {} }
+    }
+
+    fn show(&self, piece: &[u8]) {
+        let mut recent = self.recent();
+        recent.extend(piece);
+        let surplus = recent.len().saturating_sub(REPLAY);
+        recent.drain(..surplus);
+        // With the lock: a reader sees each byte once, before or after.
+        let _ = self.output.send(Bytes::copy_from_slice(piece));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UnixListener;
+
+    struct Guest {
+        folder: tempfile::TempDir,
+        listener: UnixListener,
+    }
+    impl Guest {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let listener = UnixListener::bind(folder.path().join("s")).unwrap();
+            Self { folder, listener }
+        }
+        fn console(&self) -> (Console, PathBuf) {
+            (Console::new(self.folder.path().join("serial.log")), self.folder.path().join("s"))
+        }
+        async fn accept(&self) -> UnixStream {
+            self.listener.accept().await.unwrap().0
+        }
+    }
+
+    async fn until(reader: &mut broadcast::Receiver<Bytes>, already: Bytes, wanted: &str) {
+        let mut seen = already.to_vec();
+        while !String::from_utf8_lossy(&seen).contains(wanted) {
+            let piece = tokio::time::timeout(Duration::from_secs(30), reader.recv()).await.unwrap().unwrap();
+            seen.extend(piece);
+        }
+    }
+
+    #[tokio::test]
+    async fn everybody_reads_and_everybody_types() {
+        let guest = Guest::new();
+        std::fs::write(guest.folder.path().join("serial.log"), "from before\n").unwrap();
+        let (console, socket) = guest.console();
+        let (before, mut first) = console.read();
+        assert_eq!(&*before, b"from before\n");
+        let _attached = console.attach(&socket);
+        let mut stream = guest.accept().await;
+        stream.write_all(b"login: ").await.unwrap();
+        until(&mut first, Bytes::new(), "login: ").await;
+        let (replay, mut second) = console.read();
+        until(&mut second, replay, "from before\nlogin: ").await;
+        console.write("ro".into()).unwrap();
+        console.write("ot\n".into()).unwrap();
+        let mut typed = [0; 5];
+        stream.read_exact(&mut typed).await.unwrap();
+        assert_eq!(&typed, b"root\n");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_sleeps_holds_nobody_up() {
+        let guest = Guest::new();
+        let (console, socket) = guest.console();
+        let (_, mut slow) = console.read();
+        let _attached = console.attach(&socket);
+        let mut stream = guest.accept().await;
+        let piece = vec![b'x'; 64 * 1024];
+        for _ in 0..64 {
+            tokio::time::timeout(Duration::from_secs(30), stream.write_all(&piece)).await.unwrap().unwrap();
+        }
+        stream.write_all(b"END").await.unwrap();
+        let (replay, mut fresh) = console.read();
+        until(&mut fresh, replay, "END").await;
+        assert!(matches!(slow.recv().await, Err(broadcast::error::RecvError::Lagged(_))));
+        assert!(console.read().0.len() <= REPLAY);
+    }
+
+    #[tokio::test]
+    async fn input_for_a_guest_that_is_off_is_refused_in_the_end_and_never_reaches_the_next_boot() {
+        let guest = Guest::new();
+        let (console, socket) = guest.console();
+        assert_eq!((0..=WAITING).map(|_| console.write("old".into())).find(Result::is_err), Some(Err(NotTaken)));
+        let attached = console.attach(&socket);
+        let mut stream = guest.accept().await;
+        stream.write_all(b"up").await.unwrap();
+        let (replay, mut reader) = console.read();
+        until(&mut reader, replay, "up").await;
+        console.write("new".into()).unwrap();
+        let mut typed = [0; 3];
+        stream.read_exact(&mut typed).await.unwrap();
+        assert_eq!(&typed, b"new");
+        drop(attached);
+        assert_eq!(stream.read(&mut typed).await.unwrap(), 0, "the connection ends with the boot");
+    }
+}

@@ -1,0 +1,307 @@
+//! The desc on disk, and what a desc must be like before it is taken. The file is replaced whole or not at all; the desc of
+//! before a rescue session is kept byte for byte, once per session.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use types::desc::{DESC_VERSION, Desc, DiskDriver, Machine};
+use types::id::SessionId;
+use types::operation::{Failure, FailureCode};
+use types::rescue::hex;
+
+use super::paths::{Paths, gone};
+use super::{broken, failure};
+use crate::qemu::cmdline::{MAX_NICS, MAX_VIRTIO_DISKS};
+
+/// A desc as it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub desc: Desc,
+    pub bytes: Vec<u8>,
+}
+
+impl Stored {
+    /// How it would be written.
+    #[must_use]
+    pub fn new(desc: Desc) -> Self {
+        let mut bytes = serde_json::to_vec_pretty(&desc).expect("a desc is plain data");
+        bytes.push(b'\n');
+        Self { desc, bytes }
+    }
+
+    /// 64 hex digits, of the file's bytes.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(&Sha256::digest(&self.bytes))
+    }
+
+    /// # Errors
+    /// The file is there and can't be read, or is no desc of a version known here.
+    pub fn read(path: &Path) -> Result<Option<Self>, Failure> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(broken(path.display())(error)),
+        };
+        let bad = |problem: String| failure(FailureCode::Internal, format!("{} is no desc: {problem}", path.display()));
+        let desc: Desc = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+        if desc.version > DESC_VERSION {
+            return Err(bad(format!("its version {} is newer than this program", desc.version)));
+        }
+        Ok(Some(Self { desc, bytes }))
+    }
+
+    /// # Errors
+    /// As the file system says; the old file is then untouched.
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        service::files::write_atomic(path, &self.bytes, 0o600).map_err(broken(path.display()))
+    }
+}
+
+/// The desc of before the session, from its file; saved now if this is the first time. `current` is the desc on disk.
+///
+/// # Errors
+/// The file can't be read or written, or the desc of before is lost.
+pub fn save_source(paths: &Paths, session: SessionId, current: &Stored) -> Result<Stored, Failure> {
+    let path = paths.source_desc(session);
+    if let Some(source) = Stored::read(&path)? {
+        return Ok(source);
+    }
+    if current.desc.rescue.is_some() {
+        // Saved now, the rescue desc would pass for the original one.
+        let message = format!("{} is missing, though the desc is in rescue already", path.display());
+        return Err(failure(FailureCode::Internal, message));
+    }
+    current.write(&path)?;
+    Ok(current.clone())
+}
+
+/// Puts the desc of before back, byte for byte.
+///
+/// # Errors
+/// As the file system says; nothing is lost, it can be repeated.
+pub fn restore_source(paths: &Paths, session: SessionId, current: Stored) -> Result<Stored, Failure> {
+    let path = paths.source_desc(session);
+    let in_session = current.desc.rescue.as_ref().is_some_and(|section| section.session == session);
+    let restored = match (in_session, Stored::read(&path)?) {
+        (false, _) => current,
+        (true, Some(source)) => {
+            source.write(&paths.desc())?;
+            source
+        }
+        (true, None) => {
+            tracing::warn!(path = %path.display(), "the desc of before is missing; taking the rescue section out instead");
+            let without = Stored::new(Desc { rescue: None, ..current.desc });
+            without.write(&paths.desc())?;
+            without
+        }
+    };
+    // Last: a crash before this repeats the whole and comes to the same end.
+    gone(std::fs::remove_file(&path)).map_err(broken(path.display()))?;
+    Ok(restored)
+}
+
+/// What is wrong with a desc that is to become a guest, in words for whoever sent it.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check(desc: &Desc) -> Result<(), String> {
+    let wrong = |problem: String| Err(problem);
+    if desc.rescue.is_some() {
+        return wrong("a new guest has no rescue section".into());
+    }
+    if desc.arch.as_str() != std::env::consts::ARCH {
+        return wrong(format!("this host is {}, not {}", std::env::consts::ARCH, desc.arch));
+    }
+    if !(1..=255).contains(&desc.vcpu) || !(16..=16 << 20).contains(&desc.memory_mib) {
+        return wrong("vcpu must be 1 to 255, and memory_mib at least 16".into());
+    }
+    if desc.disks.is_empty() || desc.disks.first().is_none_or(|disk| disk.index != 0) {
+        return wrong("the first disk must have index 0".into());
+    }
+    let mut seen = HashSet::new();
+    for disk in &desc.disks {
+        let (index, driver) = (disk.index, disk.driver);
+        let most = match (driver, desc.machine) {
+            (DiskDriver::Virtio, _) => MAX_VIRTIO_DISKS,
+            (DiskDriver::Scsi, _) => 64,
+            (DiskDriver::Ide, Machine::Pc) => 4,
+            (DiskDriver::Ide | DiskDriver::Sata, _) => 6,
+        };
+        if index >= most {
+            return wrong(format!("disk {index}: a {driver} disk on {} has an index below {most}", desc.machine));
+        }
+        // 20 bytes is what virtio-blk and ATA can carry.
+        if !(1..=20).contains(&disk.serial.len())
+            || !disk.serial.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        {
+            return wrong(format!("disk {index}: the serial is 1 to 20 of letters, digits, '.', '_', '-'"));
+        }
+        if disk.size_mib == 0 && disk.image.is_none() {
+            return wrong(format!("disk {index}: an empty disk needs a size"));
+        }
+        if disk.size_mib > 1 << 30 {
+            return wrong(format!("disk {index}: {} MiB are too many", disk.size_mib));
+        }
+        if !seen.insert(format!("i{index}"))
+            || !seen.insert(format!("s{}", disk.serial))
+            || !seen.insert(disk.id.to_string())
+        {
+            return wrong(format!("disk {index}: id, index and serial must differ from the other disks'"));
+        }
+    }
+    for nic in &desc.nics {
+        let index = nic.index;
+        let octets: Vec<_> = nic.mac.split(':').collect();
+        let hex =
+            |text: &&str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if octets.len() != 6 || !octets.iter().all(|octet| hex(octet)) {
+            return wrong(format!("nic {index}: the mac is six octets of lower case hex, separated by colons"));
+        }
+        if index >= MAX_NICS || !seen.insert(format!("n{index}")) || !seen.insert(format!("m{}", nic.mac)) {
+            return wrong(format!(
+                "nic {index}: the index is below {MAX_NICS}, and index and mac differ from the other nics'"
+            ));
+        }
+        for forward in &nic.forwards {
+            if forward.host_port == 0 || forward.guest_port == 0 || !seen.insert(format!("p{}", forward.host_port)) {
+                return wrong(format!("nic {index}: forwarded ports are above 0, each host port once"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use types::desc::{
+        BootFile, DiskDesc, DiskFormat, Firmware, NicBackend, NicDesc, NicModel, PortForward, RescueSection,
+    };
+    use types::id::{DiskId, GuestId};
+    use types::status::{Arch, DiskMode};
+
+    pub(crate) fn sample() -> Desc {
+        Desc {
+            version: DESC_VERSION,
+            id: GuestId::generate(),
+            name: "web1".into(),
+            arch: Arch::X86_64,
+            machine: Machine::Q35,
+            firmware: Firmware::Bios,
+            vcpu: 1,
+            memory_mib: 256,
+            disks: vec![DiskDesc {
+                id: DiskId::generate(),
+                index: 0,
+                driver: DiskDriver::Virtio,
+                format: DiskFormat::Qcow2,
+                size_mib: 64,
+                image: None,
+                serial: "root-1".into(),
+            }],
+            nics: vec![NicDesc {
+                index: 0,
+                backend: NicBackend::User,
+                mac: "52:54:00:00:00:01".into(),
+                model: NicModel::Virtio,
+                forwards: vec![PortForward { host_port: 2222, guest_port: 22 }],
+            }],
+            vnc: false,
+            rescue: None,
+        }
+    }
+
+    pub(crate) fn section(session: SessionId) -> RescueSection {
+        let file = || BootFile { sha256: "a".repeat(64), size: 1 };
+        RescueSection {
+            session,
+            image: "small 1".into(),
+            kernel: file(),
+            initramfs: file(),
+            cmdline: "console=ttyS0".into(),
+            disk_mode: DiskMode::Rw,
+        }
+    }
+
+    #[test]
+    fn the_source_is_saved_once_and_comes_back_byte_for_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::new(folder.path(), folder.path(), GuestId::generate());
+        paths.make().unwrap();
+        let session = SessionId::generate();
+        // Written by another version of this program: other white space, and it must come back so.
+        let bytes = serde_json::to_vec(&sample()).unwrap();
+        std::fs::write(paths.desc(), &bytes).unwrap();
+        let source = Stored::read(&paths.desc()).unwrap().unwrap();
+
+        for _ in 0..2 {
+            let current = Stored::read(&paths.desc()).unwrap().unwrap();
+            let saved = save_source(&paths, session, &current).unwrap();
+            assert_eq!(saved, source);
+            Stored::new(Desc { rescue: Some(section(session)), ..saved.desc }).write(&paths.desc()).unwrap();
+        }
+        let in_rescue = Stored::read(&paths.desc()).unwrap().unwrap();
+        assert!(
+            save_source(&paths, SessionId::generate(), &in_rescue).is_err(),
+            "another session would save the rescue desc"
+        );
+
+        let elsewhere = restore_source(&paths, SessionId::generate(), in_rescue.clone()).unwrap();
+        assert_eq!(elsewhere, in_rescue, "another session's end changes nothing");
+        let restored = restore_source(&paths, session, in_rescue).unwrap();
+        assert_eq!(restored, source);
+        assert_eq!(std::fs::read(paths.desc()).unwrap(), bytes);
+        assert_eq!(restore_source(&paths, session, restored).unwrap(), source);
+        assert!(!paths.source_desc(session).exists());
+    }
+
+    #[test]
+    fn a_lost_source_costs_the_rescue_section_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::new(folder.path(), folder.path(), GuestId::generate());
+        paths.make().unwrap();
+        let (session, desc) = (SessionId::generate(), sample());
+        let current = Stored::new(Desc { rescue: Some(section(session)), ..desc.clone() });
+        assert_eq!(restore_source(&paths, session, current).unwrap().desc, desc);
+    }
+
+    #[test]
+    fn a_desc_of_the_future_or_garbage_is_no_desc() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("desc");
+        assert_eq!(Stored::read(&path).unwrap(), None);
+        for text in ["", "{", &serde_json::to_string(&Desc { version: 99, ..sample() }).unwrap()] {
+            std::fs::write(&path, text).unwrap();
+            assert!(Stored::read(&path).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert_eq!(check(&sample()), Ok(()));
+        type Change = fn(&mut Desc);
+        let cases: [(Change, &str); 13] = [
+            (|d| d.rescue = Some(section(SessionId::generate())), "rescue section"),
+            (|d| d.arch = if d.arch == Arch::X86_64 { Arch::Aarch64 } else { Arch::X86_64 }, "this host is"),
+            (|d| d.vcpu = 0, "vcpu"),
+            (|d| d.memory_mib = 1, "memory_mib"),
+            (|d| d.disks.clear(), "index 0"),
+            (|d| d.disks[0].index = 1, "index 0"),
+            (|d| d.disks[0].serial = "a,b".into(), "serial"),
+            (|d| d.disks[0].serial = "x".repeat(21), "serial"),
+            (|d| d.disks[0].size_mib = 0, "size"),
+            (|d| d.disks.push(d.disks[0].clone()), "differ"),
+            (|d| d.nics[0].mac = "52:54:00:00:00:0G".into(), "mac"),
+            (|d| d.nics.push(NicDesc { index: 1, ..d.nics[0].clone() }), "differ"),
+            (|d| d.nics[0].forwards.push(PortForward { host_port: 2222, guest_port: 80 }), "once"),
+        ];
+        for (change, word) in cases {
+            let mut desc = sample();
+            change(&mut desc);
+            let error = check(&desc).unwrap_err();
+            assert!(error.contains(word), "{error} should speak of {word}");
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! What the rescue system of one boot says, and whether its proof holds: over its virtio-serial port, or, where that does not
+//! work, on the serial console.
+//!
+//! The rescue system says hello and proves itself again whenever somebody connects to its port. So nothing is lost when this
+//! agent was not there at the moment, or was restarted since.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use qmp::lines::Lines;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use types::rescue::{BootSecrets, Frame, MAX_FRAME, ReadyReport, verify};
+
+use super::serial;
+
+/// What the proof is worth so far.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Proof {
+    /// None has come, or on the serial console only such as may have been garbled there; the text says what was wrong.
+    Waiting(Option<String>),
+    Ready {
+        report: Box<ReadyReport>,
+        at: DateTime<Utc>,
+    },
+    /// It came, and does not hold.
+    Bad(String),
+}
+
+/// What a proof of this boot must say.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    pub secrets: BootSecrets,
+    /// Serial numbers of the desc's disks.
+    pub disks: BTreeSet<String>,
+}
+
+impl Expected {
+    /// The report, if key, session, boot and nonce are right, and every disk was seen.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self, payload: &str, mac: &str) -> Result<ReadyReport, String> {
+        let report = verify(&self.secrets, payload, mac).map_err(|error| error.to_string())?;
+        let seen: BTreeSet<_> = report.disks.iter().map(|disk| disk.serial.as_str()).collect();
+        let missing: Vec<_> = self.disks.iter().map(String::as_str).filter(|serial| !seen.contains(serial)).collect();
+        if missing.is_empty() {
+            return Ok(report);
+        }
+        let seen = if seen.is_empty() { "none".into() } else { seen.into_iter().collect::<Vec<_>>().join(", ") };
+        Err(format!("the rescue system does not see every disk: missing {}, seen {seen}", missing.join(", ")))
+    }
+}
+
+/// The line to the rescue system of one boot; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Link {
+    proof: watch::Receiver<Proof>,
+    requests: mpsc::Sender<Frame>,
+    _stop: DropGuard,
+}
+
+/// Where it can be heard.
+#[derive(Debug, Clone)]
+pub struct Places {
+    pub socket: PathBuf,
+    pub serial_log: PathBuf,
+    /// Where this boot begins in the log.
+    pub serial_from: u64,
+}
+
+impl Link {
+    /// `ready` is called when the proof holds.
+    pub fn open(expected: Expected, places: Places, ready: impl Fn() + Send + Sync + 'static) -> Self {
+        let (proof, seen) = watch::channel(Proof::Waiting(None));
+        let (requests, outgoing) = mpsc::channel(4);
+        let stop = CancellationToken::new();
+        let listener = Arc::new(Listener { expected, proof, ready: Box::new(ready) });
+        let stopped = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = listener.port(&places.socket, outgoing) => {}
+                () = listener.console(&places.serial_log, places.serial_from) => {}
+            }
+        });
+        Self { proof: seen, requests, _stop: stop.drop_guard() }
+    }
+
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        self.proof.borrow().clone()
+    }
+
+    /// Until the proof holds, or does not.
+    pub async fn decided(&self) -> Proof {
+        let mut proof = self.proof.clone();
+        let decided = proof.wait_for(|proof| !matches!(proof, Proof::Waiting(_))).await.map(|proof| proof.clone());
+        match decided {
+            Ok(proof) => proof,
+            // The listener goes only with this handle.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Asks the rescue system to sync, unmount and power off. Nothing is answered; the machine ends.
+    pub fn ask_shutdown(&self) {
+        let _ = self.requests.try_send(Frame::Shutdown);
+    }
+}
+
+struct Listener {
+    expected: Expected,
+    proof: watch::Sender<Proof>,
+    ready: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Listener {
+    /// Connects to the port, again and again.
+    async fn port(&self, socket: &Path, mut outgoing: mpsc::Receiver<Frame>) {
+        loop {
+            if let Ok(stream) = UnixStream::connect(socket).await {
+                self.converse(stream, &mut outgoing).await;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Until the connection ends, also because the other side sent more than a frame may have: it is not to be trusted.
+    async fn converse(&self, mut stream: UnixStream, outgoing: &mut mpsc::Receiver<Frame>) {
+        let mut lines = Lines::new(MAX_FRAME);
+        let mut piece = vec![0; 4096];
+        loop {
+            tokio::select! {
+                read = stream.read(&mut piece) => match read {
+                    Ok(0) | Err(_) => return,
+                    Ok(count) => lines.push(&piece[..count]),
+                },
+                Some(frame) = outgoing.recv() => {
+                    let mut line = serde_json::to_vec(&frame).expect("a frame is plain data");
+                    line.push(b'\n');
+                    let written = tokio::time::timeout(Duration::from_secs(5), stream.write_all(&line)).await;
+                    if !matches!(written, Ok(Ok(()))) {
+                        return;
+                    }
+                }
+            }
+            loop {
+                match lines.next_line() {
+                    Ok(Some(line)) => self.hear(&line),
+                    Ok(None) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "the rescue system's port is read anew");
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn hear(&self, line: &[u8]) {
+        match serde_json::from_slice(line) {
+            Ok(Frame::Ready { payload, mac }) => match self.expected.check(&payload, &mac) {
+                Ok(report) => self.accept(report),
+                Err(problem) => self.refuse(problem),
+            },
+            Ok(Frame::Error { message }) => {
+                tracing::warn!(message = message.chars().take(300).collect::<String>(), "the rescue system reports")
+            }
+            Ok(Frame::Hello { .. } | Frame::Heartbeat { .. } | Frame::Shutdown) => {}
+            // A newer rescue system may say more than is known here.
+            Err(error) => tracing::debug!(%error, "a frame that is not known here"),
+        }
+    }
+
+    /// Looks for frames in the log until there is a proof.
+    async fn console(&self, log: &Path, from: u64) {
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if matches!(*self.proof.borrow(), Proof::Ready { .. }) {
+                std::future::pending::<()>().await;
+            }
+            let log = log.to_owned();
+            let frames = tokio::task::spawn_blocking(move || serial::frames(&log, from)).await.unwrap_or_default();
+            for frame in frames {
+                let Frame::Ready { payload, mac } = frame else { continue };
+                match self.expected.check(&payload, &mac) {
+                    Ok(report) => self.accept(report),
+                    // Perhaps garbled by what else was printed; it comes again.
+                    Err(problem) => {
+                        self.proof.send_if_modified(|proof| match proof {
+                            Proof::Waiting(last) if last.as_ref() != Some(&problem) => {
+                                *last = Some(problem);
+                                true
+                            }
+                            Proof::Waiting(_) | Proof::Ready { .. } | Proof::Bad(_) => false,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    fn accept(&self, report: ReadyReport) {
+        let first = self.proof.send_if_modified(|proof| {
+            let first = !matches!(proof, Proof::Ready { .. });
+            if first {
+                *proof = Proof::Ready { report: Box::new(report), at: Utc::now() };
+            }
+            first
+        });
+        if first {
+            (self.ready)();
+        }
+    }
+
+    /// Once proven, a bad frame changes nothing: whoever sends it does not hold the key.
+    fn refuse(&self, problem: String) {
+        self.proof.send_if_modified(|proof| {
+            let waiting = matches!(proof, Proof::Waiting(_));
+            if waiting {
+                *proof = Proof::Bad(problem);
+            }
+            waiting
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio::net::UnixListener;
+    use types::id::SessionId;
+    use types::rescue::{PROTOCOL_VERSION, SERIAL_PREFIX, SeenDisk, prove};
+    use types::secret::Secret;
+
+    fn expected() -> Expected {
+        let secrets = BootSecrets {
+            version: PROTOCOL_VERSION,
+            session: SessionId::generate(),
+            key: Secret::new("ab".repeat(32)),
+            nonce: "01".repeat(16),
+            boot: 2,
+            ssh_keys: vec![],
+            password_hash: None,
+        };
+        Expected { secrets, disks: ["root-1".to_owned(), "data-1".to_owned()].into() }
+    }
+
+    fn line(secrets: &BootSecrets, disks: &[&str]) -> String {
+        let disk = |serial: &&str| SeenDisk {
+            name: "vda".into(),
+            size: 1,
+            serial: (*serial).to_owned(),
+            read_only: false,
+            parts: vec![],
+        };
+        let report = ReadyReport {
+            session: secrets.session,
+            nonce: secrets.nonce.clone(),
+            boot: secrets.boot,
+            kernel: "6.1".into(),
+            image: "small 1".into(),
+            disks: disks.iter().map(disk).collect(),
+            addresses: vec![],
+            ssh_fingerprint: None,
+            ssh_host_key: None,
+        };
+        serde_json::to_string(&prove(&secrets.key, &report).unwrap()).unwrap() + "\n"
+    }
+
+    struct Port {
+        _folder: tempfile::TempDir,
+        listener: UnixListener,
+        log: PathBuf,
+        link: Link,
+        told: Arc<AtomicU32>,
+    }
+
+    impl Port {
+        fn open(expected: &Expected) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let (socket, log) = (folder.path().join("r"), folder.path().join("serial.log"));
+            let listener = UnixListener::bind(&socket).unwrap();
+            let told = Arc::new(AtomicU32::new(0));
+            let count = Arc::clone(&told);
+            let places = Places { socket, serial_log: log.clone(), serial_from: 0 };
+            let link = Link::open(expected.clone(), places, move || {
+                count.fetch_add(1, Ordering::SeqCst);
+            });
+            Self { _folder: folder, listener, log, link, told }
+        }
+        async fn accept(&self) -> UnixStream {
+            tokio::time::timeout(Duration::from_secs(30), self.listener.accept()).await.unwrap().unwrap().0
+        }
+        async fn decided(&self) -> Proof {
+            tokio::time::timeout(Duration::from_secs(30), self.link.decided()).await.unwrap()
+        }
+    }
+
+    const BOTH: &[&str] = &["data-1", "root-1"];
+
+    #[tokio::test]
+    async fn a_proof_holds_and_a_shutdown_goes_the_other_way() {
+        let expected = expected();
+        let port = Port::open(&expected);
+        // Cut off in the middle of a frame: the next connection brings all of it.
+        let mut first = port.accept().await;
+        first.write_all(b"{\"type\":\"hello\",\"version\":1}\n{\"type\":\"ready\",\"pay").await.unwrap();
+        drop(first);
+        let mut second = port.accept().await;
+        second.write_all(b"{\"type\":\"of the future\"}\nnot even json\n").await.unwrap();
+        second.write_all(line(&expected.secrets, BOTH).as_bytes()).await.unwrap();
+        assert!(matches!(port.decided().await, Proof::Ready { .. }));
+        second.write_all(line(&expected.secrets, &[]).as_bytes()).await.unwrap();
+        port.link.ask_shutdown();
+        let mut asked = vec![0; 64];
+        let count = second.read(&mut asked).await.unwrap();
+        assert_eq!(std::str::from_utf8(&asked[..count]).unwrap(), "{\"type\":\"shutdown\"}\n");
+        assert!(matches!(port.link.proof(), Proof::Ready { .. }), "what was proven stays proven");
+        assert_eq!(port.told.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn another_key_another_boot_and_fewer_disks_are_refused() {
+        let expected = expected();
+        let other_key = BootSecrets { key: Secret::new("cd".repeat(32)), ..expected.secrets.clone() };
+        let boot_before = BootSecrets { boot: 1, ..expected.secrets.clone() };
+        let cases = [
+            (line(&other_key, BOTH), "key"),
+            (line(&boot_before, BOTH), "boot"),
+            (line(&expected.secrets, &["root-1"]), "missing data-1, seen root-1"),
+            (line(&expected.secrets, &[]), "missing data-1, root-1, seen none"),
+        ];
+        for (line, word) in cases {
+            let port = Port::open(&expected);
+            port.accept().await.write_all(line.as_bytes()).await.unwrap();
+            let Proof::Bad(problem) = port.decided().await else { panic!("{word} was not refused") };
+            assert!(problem.contains(word), "{problem} should speak of {word}");
+            assert_eq!(port.told.load(Ordering::SeqCst), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_serial_console_will_do_and_what_is_garbled_there_is_not_the_end() {
+        let expected = expected();
+        let port = Port::open(&expected);
+        let garbled = line(&expected.secrets, BOTH).replace("small 1", "sm[ 1.2] x");
+        let echo = "Command line: yn_rescue_mode=true\n";
+        std::fs::write(&port.log, format!("{echo}{SERIAL_PREFIX}{garbled}")).unwrap();
+        let mut proof = port.link.proof.clone();
+        let waited = proof.wait_for(|proof| matches!(proof, Proof::Waiting(Some(_))));
+        tokio::time::timeout(Duration::from_secs(30), waited).await.unwrap().unwrap();
+        let whole = line(&expected.secrets, BOTH);
+        std::fs::write(&port.log, format!("{SERIAL_PREFIX}{garbled}\n{SERIAL_PREFIX}{whole}")).unwrap();
+        assert!(matches!(port.decided().await, Proof::Ready { .. }));
+    }
+
+    #[tokio::test]
+    async fn an_endless_line_ends_the_connection() {
+        let port = Port::open(&expected());
+        let mut stream = port.accept().await;
+        let _ = stream.write_all(&vec![b'x'; 2 * MAX_FRAME]).await;
+        port.accept().await;
+        assert_eq!(port.link.proof(), Proof::Waiting(None));
+    }
+}

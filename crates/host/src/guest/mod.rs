@@ -1,0 +1,80 @@
+//! Guests. Read in this order:
+//!
+//! * [`manager`]: id to handle; nothing else.
+//! * [`actor`]: one loop owns one guest, and runs one operation at a time; a later operation takes the place of an earlier one.
+//! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
+//! * [`desc`], [`paths`]: the guest's files.
+//! * [`create`], [`start`], [`stop`], [`preflight`], [`prepare`], [`rescue`], [`ready`]: one ability each; every one may be
+//!   repeated at any point.
+//! * [`link`]: what the rescue system says, and whether its proof holds. [`console`], [`serial`]: the serial console.
+
+pub mod actor;
+pub mod console;
+pub mod create;
+pub mod desc;
+pub mod link;
+pub mod manager;
+pub mod paths;
+pub mod preflight;
+pub mod prepare;
+pub mod ready;
+pub mod rescue;
+pub mod serial;
+pub mod start;
+pub mod state;
+pub mod stop;
+
+use artifact::Wanted;
+use types::desc::{Desc, RescueSection};
+use types::id::SessionId;
+use types::operation::{Failure, FailureCode};
+use types::secret::Secret;
+use types::status::DiskMode;
+
+/// A request, read.
+#[derive(Debug, Clone)]
+pub enum Work {
+    Create(Box<Desc>),
+    Start,
+    Stop { timeout_s: u32, force: bool },
+    Delete,
+    Preflight { image: Box<Wanted>, disk_mode: DiskMode },
+    Prepare { image: Box<Wanted>, endpoints: Vec<String> },
+    WriteDesc(Box<RescueSection>),
+    StartRescue { session: SessionId, ssh_keys: Vec<String>, password_hash: Option<Secret> },
+    AwaitReady { session: SessionId, timeout_s: u32 },
+    Restore { session: SessionId },
+}
+
+impl Work {
+    /// For logs and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Start => "start",
+            Self::Stop { .. } => "stop",
+            Self::Delete => "delete",
+            Self::Preflight { .. } => "preflight_rescue",
+            Self::Prepare { .. } => "prepare_rescue",
+            Self::WriteDesc(_) => "write_rescue_desc",
+            Self::StartRescue { .. } => "start_rescue",
+            Self::AwaitReady { .. } => "await_ready",
+            Self::Restore { .. } => "restore_desc",
+        }
+    }
+}
+
+/// A failure without evidence.
+pub(crate) fn failure(code: FailureCode, message: impl Into<String>) -> Failure {
+    Failure { code, message: message.into(), evidence: Vec::new() }
+}
+
+/// A failure of this host's own files.
+pub(crate) fn broken(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> Failure {
+    move |error| {
+        let full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+        let code = if full { FailureCode::Resource } else { FailureCode::Internal };
+        failure(code, format!("{what}: {error}"))
+    }
+}

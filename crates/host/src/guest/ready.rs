@@ -1,0 +1,97 @@
+//! Waiting for the rescue system's proof. Success is the proof, nothing else.
+
+use std::time::Duration;
+
+use types::id::SessionId;
+use types::operation::{Failure, FailureCode, Outcome};
+
+use super::actor::{Cx, Guest, Running};
+use super::link::Proof;
+use super::{failure, serial};
+
+/// A kernel that panics may leave QEMU running.
+const PANIC_LOOK: Duration = Duration::from_millis(500);
+
+/// What came of the waiting.
+enum Waited {
+    Decided(Proof),
+    Ended(Option<String>),
+    Panicked,
+    TimedOut,
+}
+
+impl Guest {
+    pub(super) async fn await_ready(
+        &mut self,
+        session: SessionId,
+        timeout: Duration,
+        cx: &Cx,
+    ) -> Result<Outcome, Failure> {
+        cx.progress.say("waiting for the rescue system");
+        let log = self.paths.serial_log();
+        let running = self.running.as_ref().filter(|it| it.boot.rescue.is_some_and(|boot| boot.session == session));
+        let Some(running) = running else {
+            return Err(failure(FailureCode::Qemu, "the rescue system of this session does not run"));
+        };
+        let (from, began) = (running.boot.serial_from, running.boot.began);
+        let fail = |code, message: String| {
+            let evidence = serial::evidence(&log, from);
+            Err(Failure { code, message, evidence })
+        };
+        match cx.unless_overtaken(wait(running, &log, timeout)).await? {
+            Waited::Decided(Proof::Ready { report, at }) => {
+                let seconds = (at - began).as_seconds_f64().max(0.0);
+                metrics::histogram!("host_rescue_ready_seconds").record(seconds);
+                Ok(Outcome::Ready { ready: report, seconds })
+            }
+            Waited::Decided(Proof::Bad(problem)) => fail(FailureCode::BadProof, problem),
+            Waited::Panicked => fail(FailureCode::Panic, "the rescue system's kernel gave up".into()),
+            Waited::Ended(reason) => {
+                let reason = reason.as_deref().unwrap_or("no reason given");
+                if reason == "guest-reset" || serial::panicked(&log, from) {
+                    fail(FailureCode::Panic, "the rescue system gave up before it was ready".into())
+                } else {
+                    fail(FailureCode::Qemu, format!("QEMU ended before the rescue system was ready ({reason})"))
+                }
+            }
+            Waited::TimedOut | Waited::Decided(Proof::Waiting(None)) => fail(
+                FailureCode::NotReady,
+                format!("the rescue system did not prove itself within {} s", timeout.as_secs()),
+            ),
+            Waited::Decided(Proof::Waiting(Some(problem))) => fail(FailureCode::BadProof, problem),
+        }
+    }
+}
+
+async fn wait(running: &Running, log: &std::path::Path, timeout: Duration) -> Waited {
+    let from = running.boot.serial_from;
+    let decided = async {
+        match &running.link {
+            Some(link) => link.decided().await,
+            None => std::future::pending().await,
+        }
+    };
+    let panicked = async {
+        loop {
+            tokio::time::sleep(PANIC_LOOK).await;
+            let log = log.to_owned();
+            if tokio::task::spawn_blocking(move || serial::panicked(&log, from)).await.unwrap_or(false) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        proof = decided => Waited::Decided(proof),
+        reason = running.machine.ended() => Waited::Ended(reason),
+        () = panicked => Waited::Panicked,
+        () = tokio::time::sleep(timeout) => match &running.link {
+            // On the serial console something came, again and again, that did not hold.
+            Some(link) => match link.proof() {
+                Proof::Waiting(None) => Waited::TimedOut,
+                proof => Waited::Decided(proof),
+            },
+            None => Waited::TimedOut,
+        },
+    }
+}

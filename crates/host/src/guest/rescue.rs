@@ -1,0 +1,187 @@
+//! Into a rescue session and out of it: the desc, the session's secrets, the boots of the rescue system.
+
+use chrono::Utc;
+use types::desc::{Desc, RescueSection};
+use types::id::SessionId;
+use types::operation::{Failure, FailureCode, Outcome};
+use types::rescue::{BootSecrets, PROTOCOL_VERSION, hex};
+use types::secret::Secret;
+
+use super::actor::{Cx, Guest};
+use super::desc::{Stored, restore_source, save_source};
+use super::link::Proof;
+use super::paths::private_folder;
+use super::start::{Boot, RescueBoot};
+use super::state::Runs;
+use super::{broken, failure};
+use crate::qemu::cmdline::RescueFiles;
+
+/// Boots of one session within [`BOOTS_WINDOW`] before the rescue system is left off: it reboots for ever.
+const BOOTS: u32 = 20;
+/// A boot that lasted as long is no part of a loop.
+const BOOTS_WINDOW: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+
+/// What follows when a QEMU ends that nobody asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterEnd {
+    /// The guest is off now.
+    Off,
+    /// The rescue system rebooted: it boots again, and has to prove itself again.
+    Again,
+}
+
+/// Decides. `reason` is QEMU's; `proven`: this boot had proven itself; `brief`: it lasted less than a minute.
+#[must_use]
+pub fn after_end(reason: Option<&str>, boot: Option<RescueBoot>, proven: bool, brief: bool) -> AfterEnd {
+    match (reason, boot) {
+        // A panic resets the machine as well: only a system that was up can have been told to reboot.
+        (Some("guest-reset"), Some(boot)) if proven && !(brief && boot.boot >= BOOTS) => AfterEnd::Again,
+        _ => AfterEnd::Off,
+    }
+}
+
+impl Guest {
+    /// Saves the desc of before, once, and writes the one with the rescue section.
+    pub(super) fn write_rescue_desc(&mut self, section: &RescueSection) -> Result<Outcome, Failure> {
+        let Some(current) = &self.stored else {
+            return Err(failure(FailureCode::UnknownGuest, "there is no such guest on this host"));
+        };
+        let source = save_source(&self.paths, section.session, current)?;
+        let next = Stored::new(Desc { rescue: Some(section.clone()), ..source.desc.clone() });
+        next.write(&self.paths.desc())?;
+        self.stored = Some(next);
+        Ok(Outcome::DescWritten { source_sha256: source.sha256() })
+    }
+
+    pub(super) async fn start_rescue(
+        &mut self,
+        session: SessionId,
+        ssh_keys: &[String],
+        password_hash: Option<&Secret>,
+        cx: &Cx,
+    ) -> Result<Outcome, Failure> {
+        cx.progress.say("checking the boot files");
+        let before = self.secrets().filter(|secrets| secrets.session == session);
+        let secrets = BootSecrets {
+            version: PROTOCOL_VERSION,
+            session,
+            // One key for a session. A repeat after a crash goes on with it; the nonce is what tells boots apart.
+            key: match &before {
+                Some(secrets) => secrets.key.clone(),
+                None => Secret::new(random::<32>()?),
+            },
+            nonce: random::<16>()?,
+            boot: before.map_or(0, |secrets| secrets.boot) + 1,
+            ssh_keys: ssh_keys.to_vec(),
+            password_hash: password_hash.cloned(),
+        };
+        let boot = self.boot_rescue(secrets).await?;
+        Ok(Outcome::RescueStarted { boot })
+    }
+
+    /// Boots the rescue system with these secrets; gives the number of the boot.
+    async fn boot_rescue(&mut self, secrets: BootSecrets) -> Result<u32, Failure> {
+        let section =
+            self.stored.as_ref().and_then(|stored| stored.desc.rescue.clone().map(|it| (stored.desc.clone(), it)));
+        let Some((desc, section)) = section else {
+            return Err(failure(FailureCode::WrongState, "the guest's desc has no rescue section"));
+        };
+        let images = self.env.images.clone();
+        let checked = tokio::task::spawn_blocking(move || images.recheck(&section.kernel, &section.initramfs)).await;
+        let (kernel, initramfs) = match checked {
+            Ok(checked) => checked.map_err(|error| failure(error.code(), error.to_string()))?,
+            Err(error) => return Err(failure(FailureCode::Internal, format!("the check of the boot files: {error}"))),
+        };
+        private_folder(&self.paths.rescue()).map_err(broken("the session's folder"))?;
+        let json = serde_json::to_vec(&secrets).expect("secrets are plain data");
+        service::files::write_atomic(&self.paths.secrets(), &json, 0o600).map_err(broken("the session's secrets"))?;
+        let boot = RescueBoot { session: secrets.session, boot: secrets.boot };
+        let files = RescueFiles { kernel, initramfs, secrets: self.paths.secrets() };
+        self.boot(&desc, Some((files, boot))).await?;
+        Ok(boot.boot)
+    }
+
+    /// Looks at an end that came by itself.
+    pub(super) async fn after_end(&mut self) {
+        let Some(running) = &self.running else { return };
+        let reason = running.machine.ended().await;
+        let proven = running.link.as_ref().is_some_and(|link| matches!(link.proof(), Proof::Ready { .. }));
+        let Boot { began, rescue, .. } = running.boot;
+        let next = after_end(reason.as_deref(), rescue, proven, Utc::now() - began < BOOTS_WINDOW);
+        tracing::info!(guest = %self.id, reason = reason.as_deref().unwrap_or("unknown"), next = ?next, "QEMU ended by itself");
+        self.clear_end();
+        if next == AfterEnd::Off {
+            return;
+        }
+        let restarted = match self.next_boot() {
+            Ok(secrets) => self.boot_rescue(secrets).await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = restarted {
+            tracing::error!(guest = %self.id, code = %failure.code, error = %failure, "the rescue system can't be booted again; it stays off");
+        }
+        self.publish();
+    }
+
+    fn next_boot(&self) -> Result<BootSecrets, Failure> {
+        match self.secrets() {
+            Some(secrets) => Ok(BootSecrets { nonce: random::<16>()?, boot: secrets.boot + 1, ..secrets }),
+            None => Err(failure(FailureCode::Internal, "the session's secrets are lost")),
+        }
+    }
+
+    /// Ends what is left of the session. Where the session never came so far, only its traces are removed.
+    pub(super) async fn restore(&mut self, session: SessionId, cx: &Cx) -> Result<Outcome, Failure> {
+        if let Runs::Rescue(_) = self.runs() {
+            cx.progress.say("ending the rescue system");
+            self.end_now().await?;
+        }
+        self.clear_end();
+        let Some(current) = self.stored.take() else {
+            return Err(failure(FailureCode::UnknownGuest, "there is no such guest on this host"));
+        };
+        let result = restore_source(&self.paths, session, current.clone());
+        let restored = match result {
+            Ok(restored) => restored,
+            Err(failure) => {
+                self.stored = Some(current);
+                return Err(failure);
+            }
+        };
+        let outcome = Outcome::Restored { desc_sha256: restored.sha256() };
+        self.stored = Some(restored);
+        self.paths.remove_rescue().map_err(broken("the session's folder"))?;
+        Ok(outcome)
+    }
+}
+
+/// `N` random bytes as hex.
+fn random<const N: usize>() -> Result<String, Failure> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| failure(FailureCode::Internal, format!("no random bytes: {error}")))?;
+    Ok(hex(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_proven_rescue_system_that_rebooted_boots_again() {
+        let boot = |boot| Some(RescueBoot { session: SessionId::generate(), boot });
+        let reset = Some("guest-reset");
+        let table = [
+            (reset, boot(1), true, true, AfterEnd::Again),
+            (reset, boot(BOOTS), true, false, AfterEnd::Again),
+            (reset, boot(BOOTS), true, true, AfterEnd::Off),
+            (reset, boot(1), false, true, AfterEnd::Off),
+            (Some("guest-shutdown"), boot(1), true, true, AfterEnd::Off),
+            (Some("host-qmp-quit"), boot(1), true, true, AfterEnd::Off),
+            (None, boot(1), true, true, AfterEnd::Off),
+            (reset, None, true, true, AfterEnd::Off),
+        ];
+        for (reason, boot, proven, brief, expected) in table {
+            assert_eq!(after_end(reason, boot, proven, brief), expected, "{reason:?} {boot:?} {proven} {brief}");
+        }
+    }
+}

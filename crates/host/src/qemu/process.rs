@@ -1,0 +1,169 @@
+//! Which of the machine's processes is a guest's QEMU, beyond doubt.
+//!
+//! A pid file alone proves nothing: after a crash another process may have the number. So a process is known by its own arguments
+//! (the guest's id and the guest's pid file), is held by a pidfd from then on, and is compared with its start time once more after
+//! the pidfd was opened: a number that changed hands in between is noticed. Source: proc(5), pidfd_open(2).
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::io::unix::AsyncFd;
+use types::id::{GuestId, SessionId};
+use types::rescue::CMDLINE_SESSION;
+
+/// A process that is held: it may end, but its number can't be mistaken any more.
+#[derive(Debug)]
+pub struct Process {
+    pub pid: i32,
+    /// Clock ticks between the start of the machine and that of the process.
+    pub started: u64,
+    pub arguments: Vec<String>,
+    fd: AsyncFd<OwnedFd>,
+}
+
+impl Process {
+    /// The session whose rescue system it was started with.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        let words = self.arguments.iter().flat_map(|argument| argument.split_ascii_whitespace());
+        words.filter_map(|word| word.strip_prefix(CMDLINE_SESSION)).find_map(|id| id.parse().ok())
+    }
+
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        // A pidfd is readable once the process has ended, also before its parent has waited for it.
+        let fd = self.fd.get_ref().as_fd();
+        let zero = rustix::fs::Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&zero)).is_ok_and(|ready| ready == 0)
+    }
+
+    /// Until it has ended.
+    pub async fn ended(&self) {
+        while self.is_alive() {
+            match self.fd.readable().await {
+                Ok(mut guard) => {
+                    if self.is_alive() {
+                        guard.clear_ready();
+                    }
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    /// SIGKILL. No error if it has ended already.
+    ///
+    /// # Errors
+    /// The kernel refused, for example because the process belongs to another user.
+    pub fn kill(&self) -> io::Result<()> {
+        match pidfd_send_signal(self.fd.get_ref(), Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The guest's QEMU, if one runs. While one is starting there are two for a moment (`-daemonize`): the one that stays is
+/// the one whose parent is not the other.
+///
+/// # Errors
+/// `/proc` can't be read.
+pub fn find(guest: GuestId, pid_file: &Path) -> io::Result<Option<Process>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        if let Some(process) = open(pid, guest, pid_file) {
+            found.push(process);
+        }
+    }
+    let parents: Vec<_> = found.iter().map(|process| parent(process.pid)).collect();
+    let numbers: Vec<_> = found.iter().map(|process| process.pid).collect();
+    let is_child = |at: usize| parents[at].is_some_and(|parent| numbers.contains(&parent));
+    let at = (0..found.len()).find(|at| is_child(*at)).or(if found.is_empty() { None } else { Some(0) });
+    Ok(at.map(|at| found.swap_remove(at)))
+}
+
+/// The process of this number, if it is this guest's QEMU.
+fn open(pid: i32, guest: GuestId, pid_file: &Path) -> Option<Process> {
+    if !is_ours(&arguments(pid)?, guest, pid_file) {
+        return None;
+    }
+    let started = start_time(pid)?;
+    let fd = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::NONBLOCK).ok()?;
+    // Read again, now that the number can't change hands unnoticed.
+    let arguments = arguments(pid).filter(|arguments| is_ours(arguments, guest, pid_file))?;
+    if start_time(pid)? != started {
+        return None;
+    }
+    // The safe form. What it is deprecated for is a descriptor that somebody else closes; an `OwnedFd` is closed by its owner.
+    #[allow(deprecated, reason = "its successor is unsafe")]
+    let fd = AsyncFd::new(fd).ok()?;
+    Some(Process { pid, started, arguments, fd })
+}
+
+fn is_ours(arguments: &[String], guest: GuestId, pid_file: &Path) -> bool {
+    let has = |name: &str, value: &str| arguments.windows(2).any(|pair| pair[0] == name && pair[1] == value);
+    has("-uuid", &guest.to_string()) && has("-pidfile", &pid_file.to_string_lossy())
+}
+
+fn arguments(pid: i32) -> Option<Vec<String>> {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    // Empty for kernel threads and for processes that have ended.
+    let text = String::from_utf8_lossy(bytes.strip_suffix(&[0])?).into_owned();
+    Some(text.split('\0').map(str::to_owned).collect())
+}
+
+/// Field of `/proc/PID/stat`, numbered as in proc(5); the second may hold anything, so what follows its last bracket is counted.
+fn stat(pid: i32, field: usize) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    text.rsplit_once(')')?.1.split_ascii_whitespace().nth(field - 3)?.parse().ok()
+}
+
+fn start_time(pid: i32) -> Option<u64> {
+    stat(pid, 22)
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    stat(pid, 4).and_then(|pid| i32::try_from(pid).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Child, Command};
+
+    /// A process with the arguments of a QEMU.
+    fn pretend(guest: GuestId, pid_file: &str, more: &str) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", "read x", "qemu", "-uuid", &guest.to_string(), "-pidfile", pid_file, "-append", more]);
+        command.stdin(std::process::Stdio::piped()).spawn().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_process_is_known_by_its_guest_and_its_pid_file() {
+        let (guest, session) = (GuestId::generate(), SessionId::generate());
+        let file = Path::new("/w/qemu.pid");
+        assert!(find(guest, file).unwrap().is_none());
+        let mut child = pretend(guest, "/w/qemu.pid", &format!("quiet {CMDLINE_SESSION}{session} x"));
+        assert!(
+            find(guest, Path::new("/elsewhere/qemu.pid")).unwrap().is_none(),
+            "another agent's guest of the same id"
+        );
+        assert!(find(GuestId::generate(), file).unwrap().is_none());
+        let process = find(guest, file).unwrap().unwrap();
+        assert_eq!(process.pid, i32::try_from(child.id()).unwrap());
+        assert_eq!(process.session(), Some(session));
+        assert!(process.is_alive() && process.started > 0);
+
+        process.kill().unwrap();
+        tokio::time::timeout(Duration::from_secs(30), process.ended()).await.unwrap();
+        assert!(!process.is_alive());
+        child.wait().unwrap();
+        process.kill().expect("one that is gone need not be killed");
+    }
+}

@@ -1,0 +1,170 @@
+//! Disks as files, by `qemu-img`. A disk appears under its name only when it is whole.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::process::Command;
+use types::desc::{DiskDesc, DiskFormat};
+use types::operation::{Failure, FailureCode};
+
+/// Copying an image of many GiB takes its time.
+const COPY_LIMIT: Duration = Duration::from_secs(1800);
+const INFO_LIMIT: Duration = Duration::from_secs(30);
+
+/// `qemu-img`, and where images are.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    pub qemu_img: PathBuf,
+    pub images: PathBuf,
+}
+
+/// The part of `qemu-img info --output=json` that is used.
+#[derive(Debug, Deserialize)]
+pub struct Info {
+    /// Bytes that the guest sees.
+    #[serde(rename = "virtual-size")]
+    pub virtual_size: u64,
+    pub format: String,
+    #[serde(rename = "backing-filename")]
+    pub backing: Option<String>,
+}
+
+fn failed(code: FailureCode, message: impl Into<String>) -> Failure {
+    Failure { code, message: message.into(), evidence: Vec::new() }
+}
+
+impl Storage {
+    /// The file of an image by its name. A name is one component, and names a file, not a link: it comes from outside.
+    ///
+    /// # Errors
+    /// [`FailureCode::Disk`].
+    pub fn image(&self, name: &str) -> Result<PathBuf, Failure> {
+        let plain = !name.is_empty() && name.len() <= 255 && !name.starts_with('.') && !name.contains(['/', '\0']);
+        let path = self.images.join(name);
+        let is_file = plain && std::fs::symlink_metadata(&path).is_ok_and(|data| data.is_file());
+        if is_file {
+            Ok(path)
+        } else {
+            Err(failed(FailureCode::Disk, format!("there is no image '{name}' on this host")))
+        }
+    }
+
+    /// Makes a disk at `path`, if it is not there: empty, or a copy of its image, as large as the desc says.
+    ///
+    /// # Errors
+    /// [`Failure`] with what `qemu-img` printed.
+    pub async fn create(&self, disk: &DiskDesc, path: &Path) -> Result<(), Failure> {
+        if path.exists() {
+            return Ok(());
+        }
+        let temporary = path.with_extension("new");
+        let _ = std::fs::remove_file(&temporary);
+        let format = disk.format.as_str();
+        match &disk.image {
+            None => {
+                let size = format!("{}M", disk.size_mib);
+                self.run(&["create", "-q", "-f", format], &[&temporary], &[&size], COPY_LIMIT).await?;
+            }
+            Some(name) => {
+                let image = self.image(name)?;
+                let info = self.info(&image, false).await?;
+                if info.backing.is_some() {
+                    let message = format!("the image '{name}' is an overlay of another file and can't be copied alone");
+                    return Err(failed(FailureCode::Disk, message));
+                }
+                let wanted = disk.size_mib << 20;
+                if wanted != 0 && wanted < info.virtual_size {
+                    let least = info.virtual_size.div_ceil(1 << 20);
+                    let message = format!(
+                        "disk {} is to have {} MiB, but its image '{name}' has {least}",
+                        disk.index, disk.size_mib
+                    );
+                    return Err(failed(FailureCode::Disk, message));
+                }
+                let arguments = ["convert", "-q", "-f", &info.format, "-O", format];
+                self.run(&arguments, &[&image, &temporary], &[], COPY_LIMIT).await?;
+                if wanted > info.virtual_size {
+                    let size = format!("{}M", disk.size_mib);
+                    self.run(&["resize", "-q", "-f", format], &[&temporary], &[&size], INFO_LIMIT).await?;
+                }
+            }
+        }
+        finish(&temporary, path).map_err(|error| failed(FailureCode::Resource, format!("{}: {error}", path.display())))
+    }
+
+    /// A throw-away overlay that takes what a rescue system writes to a disk it must not change.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub async fn overlay(&self, disk: &Path, format: DiskFormat, overlay: &Path) -> Result<(), Failure> {
+        let _ = std::fs::remove_file(overlay);
+        let backing = disk.to_string_lossy();
+        let arguments = ["create", "-q", "-f", "qcow2", "-F", format.as_str(), "-b", &*backing];
+        self.run(&arguments, &[overlay], &[], INFO_LIMIT).await.map(|_| ())
+    }
+
+    /// What is in a disk file. Unless `shared`, it fails if another process has it open for writing.
+    ///
+    /// # Errors
+    /// [`FailureCode::Disk`]: missing, unreadable, in use.
+    pub async fn info(&self, path: &Path, shared: bool) -> Result<Info, Failure> {
+        let mut arguments = vec!["info", "--output=json"];
+        if shared {
+            arguments.push("-U");
+        }
+        let output = self.run(&arguments, &[path], &[], INFO_LIMIT).await?;
+        serde_json::from_slice(&output.stdout)
+            .map_err(|error| failed(FailureCode::Disk, format!("qemu-img's answer about {}: {error}", path.display())))
+    }
+
+    /// `qemu-img ARGUMENTS PATHS MORE`. Killed when nobody waits for it any more.
+    async fn run(
+        &self,
+        arguments: &[&str],
+        paths: &[&Path],
+        more: &[&str],
+        limit: Duration,
+    ) -> Result<Output, Failure> {
+        let mut command = Command::new(&self.qemu_img);
+        command.args(arguments).args(paths).args(more).stdin(Stdio::null()).kill_on_drop(true);
+        let what = format!(
+            "qemu-img {} {}",
+            arguments[0],
+            paths.last().map(|path| path.display().to_string()).unwrap_or_default()
+        );
+        let output = match tokio::time::timeout(limit, command.output()).await {
+            Ok(Ok(output)) => output,
+            Ok(Err(error)) => {
+                return Err(failed(
+                    FailureCode::Internal,
+                    format!("{}: {error}: install qemu-utils", self.qemu_img.display()),
+                ));
+            }
+            Err(_) => return Err(failed(FailureCode::Disk, format!("{what} took longer than {limit:?}"))),
+        };
+        if output.status.success() {
+            return Ok(output);
+        }
+        let printed = String::from_utf8_lossy(&output.stderr);
+        let evidence: Vec<_> = printed.lines().map(str::to_owned).take(40).collect();
+        let (code, hint) = if printed.contains("lock") {
+            (FailureCode::Disk, ": another process uses it")
+        } else if printed.contains("No space left") {
+            (FailureCode::Resource, ": no space left")
+        } else {
+            (FailureCode::Disk, "")
+        };
+        Err(Failure { code, message: format!("{what} failed{hint}"), evidence })
+    }
+}
+
+fn finish(temporary: &Path, path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let file = std::fs::File::open(temporary)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    file.sync_all()?;
+    std::fs::rename(temporary, path)?;
+    std::fs::File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
