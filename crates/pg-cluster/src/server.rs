@@ -234,10 +234,24 @@ impl Cluster {
     }
 
     /// As [`Cluster::stop`] and a start, with the same options: for tests of what survives that.
-    pub fn restart(mut self) -> Result<Self, Error> {
+    pub fn restart(self) -> Result<Self, Error> {
+        self.end_and_start(|_| {})
+    }
+
+    /// The same, but the server ends as if it had crashed: no connection is closed, nothing is written out.
+    pub fn crash_and_restart(self) -> Result<Self, Error> {
+        self.end_and_start(|pid| {
+            let _ = rustix::process::kill_process(pid, Signal::QUIT);
+        })
+    }
+
+    fn end_and_start(mut self, end: impl FnOnce(Pid)) -> Result<Self, Error> {
         let keep = self.dir.join(KEEP);
         if self.options.temporary {
             File::create(&keep).map_err(Error::io("can't create", &keep))?;
+        }
+        if let Some(found) = self.postmaster() {
+            end(found.pid);
         }
         self.halt()?;
         let again = Builder { dir: self.dir.clone(), options: self.options.clone() }.start();

@@ -43,11 +43,16 @@ impl TestServer {
         Ok(Self { url: cluster.url("postgres"), _cluster: Some(cluster) })
     }
 
-    /// A temporary cluster of its own, for a test that restarts or kills it.
+    /// A temporary cluster of its own, for a test that restarts it.
     pub fn start() -> Result<Cluster, Error> {
+        Self::start_with(Options::for_tests())
+    }
+
+    /// The same with other options: one that is to be crashed must be durable, or it forgets the last commits.
+    pub fn start_with(options: Options) -> Result<Cluster, Error> {
         // Only a name: the cluster makes and owns the folder.
         let dir = std::env::temp_dir().join(format!("pg-test-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]));
-        Cluster::builder(dir).options(Options::for_tests()).start()
+        Cluster::builder(dir).options(options).start()
     }
 
     /// The URL of the database `postgres`.

@@ -1,6 +1,7 @@
 //! What a step gets to know, and how it hands over database changes.
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -40,7 +41,8 @@ pub struct TaskCx<'a, E> {
     pub(crate) job: &'a Job,
     pub(crate) pool: &'a Pool,
     pub(crate) cause: Option<Failure>,
-    pub(crate) effects: Vec<Effect>,
+    /// Never locked by two; the lock lets a shared borrow of the whole live in a future that is sent.
+    pub(crate) effects: Mutex<Vec<Effect>>,
     pub(crate) run_by: std::time::Instant,
 }
 
@@ -142,7 +144,8 @@ impl<'a, E> TaskCx<'a, E> {
     where
         F: for<'c> SaveFn<'c, Future: Send> + Send + 'static,
     {
-        self.effects.push(Box::new(move |conn| Box::pin(change(conn))));
+        let effects = self.effects.get_mut().unwrap_or_else(PoisonError::into_inner);
+        effects.push(Box::new(move |conn| Box::pin(change(conn))));
     }
 
     /// The task's children, oldest first.

@@ -140,11 +140,11 @@ pub async fn wait_for(pool: &Pool, id: Uuid, limit: Duration, condition: impl Fn
     loop {
         // An error may be the very thing that the test causes: a server that restarts.
         let row = match pool.get().await {
-            Ok(mut conn) => crate::get(&mut conn, id).await.ok().flatten(),
-            Err(_) => None,
+            Ok(mut conn) => crate::get(&mut conn, id).await.map_err(StepError::from),
+            Err(error) => Err(error.into()),
         };
         match row {
-            Some(row) if condition(&row) => return row,
+            Ok(Some(row)) if condition(&row) => return row,
             row => assert!(begun.elapsed() < limit, "task {id} did not get there in {limit:?}: {row:#?}"),
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use futures::FutureExt;
@@ -89,12 +90,12 @@ async fn run<T: Task>(job: &Job, env: &T::Env, pool: &Pool, run_by: Instant) -> 
             None => return Ran::unreadable("its failure"),
         },
     };
-    let mut cx = TaskCx { env, job, pool, cause: job.cause(), effects: Vec::new(), run_by };
+    let mut cx = TaskCx { env, job, pool, cause: job.cause(), effects: Mutex::default(), run_by };
     let next = match &failing {
         None => task.step(stage, &mut cx).await,
         Some(failure) => task.failed(stage, &failure.error, &mut cx).await,
     };
-    let mut effects = cx.effects;
+    let mut effects = cx.effects.into_inner().unwrap_or_else(PoisonError::into_inner);
     match next.and_then(|next| encode::<T>(next, job, &mut effects)) {
         Ok(answer) => Ran { answer, effects },
         Err(error) => Ran::failed(error),

@@ -186,10 +186,15 @@ impl Handle {
         &self.name
     }
 
+    /// From now on nothing new begins. To be followed by [`Handle::shutdown`]; several processes can be told first.
+    pub fn drain(&self) {
+        self.draining.cancel();
+    }
+
     /// Claims nothing more, lets the steps that run end within `grace` and saves them; what has not ended then is
     /// dropped and given back, to be begun again by another engine.
     pub async fn shutdown(mut self, grace: Duration) {
-        self.draining.cancel();
+        self.drain();
         if let Some(mut dispatch) = self.dispatch.take()
             && tokio::time::timeout(grace, &mut dispatch).await.is_err()
         {

@@ -11,7 +11,8 @@
     INSERT INTO tasks (id, name, data, state, stage, stage_name, stage_started, stage_deadline,
                        obj_type, obj_id, holds, parent_id, request_id, created_by,
                        operation, sequence, run_at, cause, created_at, ended_at)
-    SELECT id, name, data, CASE WHEN cause IS NULL THEN 'queued' ELSE 'failed' END, stage, stage_name,
+    -- a unit struct is JSON's null, which the record turned into SQL's
+    SELECT id, name, coalesce(data, 'null'), CASE WHEN cause IS NULL THEN 'queued' ELSE 'failed' END, stage, stage_name,
            t.at + delay_ms * interval '1 ms', t.at + (delay_ms + limit_ms) * interval '1 ms',
            obj_type, obj_id, own_hold AND cause IS NULL, parent_id, request_id, created_by,
            gen_random_uuid(), nextval('task_sequence'), t.at + delay_ms * interval '1 ms', cause, t.at,
