@@ -196,7 +196,7 @@ async fn finish<R: Shown>(
                 receipt.view = view;
             }
             let end = if task.state == TaskState::Succeeded { End::Done } else { End::Failed };
-            outcome(receipt, Some(task), end)
+            outcome(receipt, Some(*task), end)
         }
         Followed::TimedOut => outcome(receipt, None, End::TimedOut),
         Followed::Interrupted => outcome(receipt, None, End::Interrupted),
@@ -206,7 +206,7 @@ async fn finish<R: Shown>(
 
 /// How the wait for a task ended.
 pub enum Followed {
-    Ended(Task),
+    Ended(Box<Task>),
     TimedOut,
     Interrupted,
     Lost(Error),
@@ -251,7 +251,7 @@ impl Follow {
         };
         tokio::select! {
             ended = client.wait_task(id, |watch| line.watch(&watch)) => match ended {
-                Ok(task) => Followed::Ended(task),
+                Ok(task) => Followed::Ended(Box::new(task)),
                 Err(error) => Followed::Lost(error),
             },
             () = deadline => Followed::TimedOut,

@@ -171,8 +171,10 @@ mod tests {
     use super::*;
     use chrono::{DateTime, Utc};
 
-    /// Stages as (name, seconds of start, seconds of end, error, way back).
-    fn task(state: &str, stages: &[(&str, f64, Option<f64>, Option<&str>, bool)]) -> Task {
+    /// Name, seconds of start and of end, error, way back.
+    type Stage = (&'static str, f64, Option<f64>, Option<&'static str>, bool);
+
+    fn task(state: &str, stages: &[Stage]) -> Task {
         let zero: DateTime<Utc> = "2026-11-23T10:00:00Z".parse().unwrap();
         let at = |s: f64| zero + Duration::from_secs_f64(s);
         let failed = state == "failed";

@@ -220,7 +220,10 @@ async fn shell(mut socket: WebSocket) {
             }
             let reply = match std::mem::take(&mut line).as_str() {
                 "hello" => "hello\r\n\x1b[31mw\x1b[0morld\r\n# ".to_owned(),
-                "exit" => return,
+                "exit" => {
+                    let _ = socket.send(Message::Close(None)).await;
+                    return;
+                }
                 "crash" => {
                     let reason = "the server was switched off".into();
                     let _ = socket.send(Message::Close(Some(CloseFrame { code: 1011, reason }))).await;

@@ -12,6 +12,7 @@ use crate::output::Shown;
 use crate::text;
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::enum_variant_names, reason = "each is the name of a command")]
 pub enum Command {
     /// List baremetal agents, which serve boot files
     #[command(after_help = "Example:\n  climc agent-list")]

@@ -12,6 +12,7 @@ use crate::output::Shown;
 use crate::text;
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::enum_variant_names, reason = "each is the name of a command")]
 pub enum Command {
     /// List hosts, the hypervisor nodes
     #[command(after_help = "Example:\n  climc host-list")]

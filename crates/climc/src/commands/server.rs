@@ -16,6 +16,7 @@ use crate::output::{Format, Shown};
 use crate::text;
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::enum_variant_names, reason = "each is the name of a command")]
 pub enum Command {
     /// List servers
     #[command(after_help = "Examples:\n  climc server-list --status rescue --status start_rescue_failed\n  \

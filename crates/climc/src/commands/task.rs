@@ -13,6 +13,7 @@ use crate::progress::{Progress, Story};
 use crate::text;
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::enum_variant_names, reason = "each is the name of a command")]
 pub enum Command {
     /// List tasks, newest first
     #[command(after_help = "Examples:\n  climc region-task-list --is-complete false\n  \

@@ -37,11 +37,12 @@ impl Drop for Raw {
     }
 }
 
+/// What ended it.
 enum Left {
-    ByKey,
-    ByServer,
-    ByTime,
-    BySignal,
+    Key,
+    Server,
+    Time,
+    Signal,
 }
 
 pub async fn run(client: &Client, id: &str, timeout: Option<u32>) -> Result<(), Exit> {
@@ -52,13 +53,13 @@ pub async fn run(client: &Client, id: &str, timeout: Option<u32>) -> Result<(), 
         relay(&mut console, timeout).await
     };
     let why = match left? {
-        Left::ByKey => "Left",
-        Left::ByServer => "Closed by the service",
-        Left::ByTime => {
+        Left::Key => "Left",
+        Left::Server => "Closed by the service",
+        Left::Time => {
             eprintln!("Time is over; the server goes on.");
             return Err(Exit::silent(exit::TIMED_OUT));
         }
-        Left::BySignal => "Ended by a signal",
+        Left::Signal => "Ended by a signal",
     };
     console.close().await;
     eprintln!("{why}; the server goes on.");
@@ -83,22 +84,22 @@ async fn relay(console: &mut Console, timeout: Option<u32>) -> Result<Left, Exit
                     out.write_all(&bytes)?;
                     out.flush()?;
                 }
-                None => return Ok(Left::ByServer),
+                None => return Ok(Left::Server),
             },
             typed = keys.recv() => {
-                let Some(typed) = typed else { return Ok(Left::ByKey) };
+                let Some(typed) = typed else { return Ok(Left::Key) };
                 let escape = typed.iter().position(|byte| *byte == ESCAPE);
                 let before = &typed[..escape.unwrap_or(typed.len())];
                 if !before.is_empty() {
                     console.send(before.to_vec()).await?;
                 }
                 if escape.is_some() {
-                    return Ok(Left::ByKey);
+                    return Ok(Left::Key);
                 }
             }
-            () = &mut over => return Ok(Left::ByTime),
-            _ = terminate.recv() => return Ok(Left::BySignal),
-            _ = hang_up.recv() => return Ok(Left::BySignal),
+            () = &mut over => return Ok(Left::Time),
+            _ = terminate.recv() => return Ok(Left::Signal),
+            _ = hang_up.recv() => return Ok(Left::Signal),
         }
     }
 }

@@ -112,13 +112,20 @@ fn harmless(text: String) -> String {
 fn grid(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(ASCII_FULL_CONDENSED).set_header(head.to_vec());
-    if std::io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(width) = width() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
     for row in rows {
         table.add_row(row.iter().map(|cell| text::plain(cell).replace('\t', " ")));
     }
     table.to_string()
+}
+
+/// Columns of the terminal; a serial line says 0, and then nothing is folded.
+fn width() -> Option<u16> {
+    let stdout = std::io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok())??;
+    (size.ws_col >= 40).then_some(size.ws_col)
 }
 
 fn write(text: &str) -> std::io::Result<()> {
