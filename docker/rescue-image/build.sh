@@ -15,6 +15,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 PATH="$PATH:/usr/sbin:/sbin"
 . "$root/scripts/lib/packages.sh"
+. "$root/scripts/lib/tree.sh"
 
 check=no
 out="$root/target/rescue-images/images/small"
@@ -51,13 +52,7 @@ kernel_version=${kernel_version#*=}
 epoch=$(find "$stage" -type f ! -name packages.txt -printf '%T@\n' | cut -d. -f1 | sort -n | tail -n 1)
 export SOURCE_DATE_EPOCH="$epoch"
 
-# A file of the packages, wherever /usr is merged or not.
-staged() {
-  for prefix in "" /usr; do
-    if [ -e "$stage$prefix/$1" ]; then echo "$stage$prefix/$1"; return; fi
-  done
-  die "/$1 is in none of the packages"
-}
+staged() { lb_staged "$stage" "$1" || die "/$1 is in none of the packages"; }
 
 # ── the agent: static, and without this machine's paths in it
 say "building the agent"
@@ -72,58 +67,22 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
 # ── the tree
-copy_libraries() {
-  "$(staged lib64/ld-linux-x86-64.so.2)" --library-path \
-    "$stage/lib/x86_64-linux-gnu:$stage/usr/lib/x86_64-linux-gnu" --list "$1" |
-    sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | while read -r library; do
-      case "$library" in
-        "$stage"/*) cp -Lu "$library" "$tree/lib/x86_64-linux-gnu/" ;;
-        *) die "$1 needs $library, which is in none of the packages" ;;
-      esac
-    done
-}
-
 add_program() { # FROM TO
   cp -L "$(staged "$1")" "$tree/$2"
-  copy_libraries "$(staged "$1")"
+  lb_libraries "$stage" "$1" "$tree" || die "/$1 can't be taken out of the packages"
 }
 
 add_modules() {
-  release=$(ls "$(staged lib/modules)")
-  case "$release" in *[!A-Za-z0-9.+_~-]*) die "more than one kernel was unpacked: $release" ;; esac
-  # kmod wants lib/modules below its root.
-  lib=$(dirname "$(staged lib/modules)")
-  all="$work/modules-root"
-  if [ ! -e "$all" ]; then
-    mkdir -p "$all/lib/modules"
-    cp -a "$lib/modules/$release" "$all/lib/modules/"
-    depmod -b "$all" "$release"
-  fi
-  to="$tree/lib/modules/$release"
-  mkdir -p "$to"
   drivers=
   while read -r module need driver; do
     case "$module" in '' | '#'*) continue ;; esac
-    if ! chain=$(modprobe -S "$release" -d "$all" --show-depends "$module" 2>/dev/null); then
-      [ "$need" = may ] || die "the kernel $release has no module $module"
-      continue
+    if ! lb_module "$stage" "$work/modules" "$tree" "$module"; then
+      [ "$need" = may ] || die "this kernel has no module $module"
+    elif [ "$driver" != - ]; then
+      drivers="$drivers $driver"
     fi
-    echo "$chain" | sed -n 's/^insmod \([^ ]*\).*/\1/p' | while read -r file; do
-      name=$(basename "$file")
-      case "$name" in
-        *.ko) cp "$file" "$to/$name" ;;
-        *.ko.xz) xz -dc "$file" >"$to/${name%.xz}" ;;
-        *.ko.zst) zstd -qdc "$file" >"$to/${name%.zst}" ;;
-        *) die "no way to unpack the module $name" ;;
-      esac
-    done
-    if [ "$driver" != - ]; then drivers="$drivers $driver"; fi
   done <"$here/modules.txt"
-  cp "$all/lib/modules/$release/modules.builtin" "$all/lib/modules/$release/modules.order" "$to/"
-  [ ! -e "$all/lib/modules/$release/modules.builtin.modinfo" ] || cp "$all/lib/modules/$release/modules.builtin.modinfo" "$to/"
-  depmod -b "$tree" "$release"
-  # Indexes that busybox does not read.
-  rm -f "$to"/*.bin "$to"/modules.builtin.modinfo "$to"/modules.order "$to"/modules.devname "$to"/modules.softdep "$to"/modules.symbols
+  lb_modules_done "$work/modules" "$tree"
 }
 
 make_tree() {
@@ -131,12 +90,7 @@ make_tree() {
     mkdir -p "$tree/$folder"
   done
   cp -L "$(staged lib64/ld-linux-x86-64.so.2)" "$tree/lib64/"
-  cp -L "$(staged bin/busybox)" "$tree/bin/busybox"
-  "$tree/bin/busybox" --list-full | while read -r applet; do
-    case "$applet" in linuxrc | bin/busybox) continue ;; esac
-    [ -d "$tree/$(dirname "$applet")" ] || mkdir -p "$tree/$(dirname "$applet")"
-    ln -sf /bin/busybox "$tree/$applet"
-  done
+  lb_busybox "$stage" "$tree"
   # These replace busybox's own of the same name.
   for program in sbin/e2fsck sbin/mke2fs sbin/tune2fs sbin/resize2fs sbin/dumpe2fs sbin/debugfs sbin/blkid; do
     rm -f "$tree/$program"
@@ -198,8 +152,7 @@ JSON
 }
 
 # ── the files
-kernel_file=$(find "$stage/boot" -name 'vmlinuz-*' | head -n 1)
-[ -n "$kernel_file" ] || die "the kernel package holds no kernel"
+kernel_file=$(lb_kernel "$stage") || die "the kernel package holds no kernel"
 say "packing"
 build "$work/out"
 if [ "$check" = yes ]; then
