@@ -70,7 +70,7 @@ bench: bench-story ## all measurements
 bench-story: deps ## a rescue by Lifeboat against a bare shell script with QEMU; writes target/reports/story.json
 	@$(MAKE) --no-print-directory build PROFILE=release
 	@scripts/built.sh rescue-image tiny
-	@scripts/bench/story.sh
+	@python3 scripts/bench/story.py $(TARGET)/release $(TARGET)/guests $(TARGET)/rescue-images $(TARGET)/reports/story.json $(RUNS)
 
 images: ## container images of all services (needs docker or podman)
 	@scripts/images.sh

@@ -14,6 +14,8 @@ use tokio::time::{sleep, timeout};
 
 /// Between two tries to open the console of a server that is off.
 const AGAIN: Duration = Duration::from_millis(300);
+/// What region says in the server's place when its host does not answer: nothing that the server showed.
+const NOT_OPEN: &str = "[the host does not open the console";
 /// Text that repeats over so many bytes is the same text.
 const OVERLAP: usize = 400;
 
@@ -120,6 +122,9 @@ async fn watch_console(
             };
             let Ok(Some(bytes)) = bytes else { break };
             let shown = String::from_utf8_lossy(&bytes);
+            if shown.contains(NOT_OPEN) {
+                break;
+            }
             let mut text = lock(&text);
             let new = if first { unseen(&text, &shown) } else { &shown };
             first = false;

@@ -144,7 +144,7 @@ impl Demo {
             cast.tell(*fault, &mut screen).await?;
         }
         teller.chapter("clearing up");
-        cast.climc(&["server-event", SERVER]).await?;
+        cast.climc_answer(&["server-event", SERVER]).await?;
         cast.climc(&["server-delete", SERVER, "--wait"]).await?;
         Ok(())
     }

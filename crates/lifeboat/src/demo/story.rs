@@ -11,7 +11,7 @@ use types::rescue::SeenDisk;
 use types::{GuestStatus, PowerState};
 
 use super::fault::{Fault, Way};
-use super::teller::Teller;
+use super::teller::{Print, Teller};
 
 use crate::screen::Screen;
 use crate::ssh::Key;
@@ -93,7 +93,9 @@ impl Cast<'_> {
         let disk = self.disk().await?;
         let shown = format!("tests/guests/break.sh {} {}", fault.word(), self.short(&disk));
         let script = self.break_sh.display().to_string();
-        self.teller.run(&shown, "/bin/sh", &[&script, fault.word(), &disk.display().to_string()], &[]).await?;
+        self.teller
+            .run(&shown, "/bin/sh", &[&script, fault.word(), &disk.display().to_string()], &[], Print::All)
+            .await?;
         screen.turn_page();
         self.climc(&["server-start", SERVER, "--wait"]).await?;
         let sign = screen.until(fault.signs(), BOOT_LIMIT).await?;
@@ -109,7 +111,7 @@ impl Cast<'_> {
     async fn repair_by_ssh(&self, fault: Fault) -> Result<()> {
         let key = self.short(&self.key.public_file());
         self.climc(&["server-start-rescue", SERVER, "--ssh-key", &key, "--wait"]).await?;
-        self.climc(&["server-rescue-show", SERVER]).await?;
+        self.climc_answer(&["server-rescue-show", SERVER]).await?;
         let session = self.session().await?;
         let host_key = session.ssh_host_key.context("the rescue system published no ssh host key")?;
         let repair = fault.repair(&root_of(&session.disks)?);
@@ -129,7 +131,7 @@ impl Cast<'_> {
         let start = ["server-start-rescue", SERVER, "--password", "generate", "--wait"];
         let answer = self.climc(&start).await?;
         let password = password_in(&answer).context("climc showed no generated password")?;
-        self.climc(&["server-rescue-show", SERVER]).await?;
+        self.climc_answer(&["server-rescue-show", SERVER]).await?;
         let repair = fault.repair(&root_of(&self.session().await?.disks)?);
         self.teller.say(&format!("$ climc server-console {SERVER}"));
         screen.until(&["login:"], PROMPT_LIMIT).await?;
@@ -153,14 +155,23 @@ impl Cast<'_> {
         Ok(())
     }
 
-    /// Runs climc as a user would, and shows it.
+    /// Runs climc as a user would, and shows what it says of its progress.
     pub async fn climc(&self, args: &[&str]) -> Result<String> {
+        self.climc_printing(args, Print::Progress).await
+    }
+
+    /// Runs climc and shows its answer too.
+    pub async fn climc_answer(&self, args: &[&str]) -> Result<String> {
+        self.climc_printing(args, Print::All).await
+    }
+
+    async fn climc_printing(&self, args: &[&str], print: Print) -> Result<String> {
         let shown = format!("climc {}", args.join(" "));
         let rc = self.state.path("rc").display().to_string();
         let home = self.state.path("home").display().to_string();
         // The user's own credentials and caches are left alone.
         let env = [("LIFEBOAT_RC", rc.as_str()), ("XDG_CONFIG_HOME", &home), ("XDG_CACHE_HOME", &home)];
-        self.teller.run(&shown, &self.climc, args, &env).await
+        self.teller.run(&shown, &self.climc, args, &env, print).await
     }
 
     async fn session(&self) -> Result<RescueSession> {

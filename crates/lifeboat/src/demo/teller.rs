@@ -10,6 +10,14 @@ use tokio::process::Command;
 
 use crate::clock::Clock;
 
+/// What of a command is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Print {
+    All,
+    /// What it says of its progress, on stderr; not its answer.
+    Progress,
+}
+
 pub struct Teller {
     clock: Clock,
 }
@@ -54,6 +62,7 @@ impl Teller {
         program: impl AsRef<OsStr>,
         args: &[&str],
         env: &[(&str, &str)],
+        print: Print,
     ) -> Result<String> {
         self.say(&format!("$ {shown}"));
         let mut child = Command::new(program.as_ref())
@@ -66,24 +75,24 @@ impl Teller {
             .spawn()
             .with_context(|| format!("{} does not run; build it with: make build", program.as_ref().display()))?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
-        let (out, err) = tokio::join!(self.relay(out), self.relay(err));
+        let (out, err) = tokio::join!(self.relay(out, print == Print::All), self.relay(err, true));
         let status = child.wait().await?;
         if !status.success() {
-            let said = |text: &str| text.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned);
-            let last = said(&err).or_else(|| said(&out)).unwrap_or_default();
-            bail!("`{shown}` failed ({status}): {last}");
+            let said = if err.trim().is_empty() { &out } else { &err };
+            let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+            bail!("`{shown}` failed ({status}): {}", lines[lines.len().saturating_sub(2)..].join("; "));
         }
         Ok(out)
     }
 
-    async fn relay(&self, from: Option<impl AsyncRead + Unpin>) -> String {
+    async fn relay(&self, from: Option<impl AsyncRead + Unpin>, print: bool) -> String {
         let mut all = String::new();
         let Some(from) = from else { return all };
         let mut lines = BufReader::new(from).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             let line = crate::screen::plain(&line);
-            if !line.trim().is_empty() {
-                self.line(&format!("            {line}"));
+            if print && !line.trim().is_empty() {
+                self.line(&format!("            {}", line.trim_end()));
             }
             all.push_str(&line);
             all.push('\n');
