@@ -1,5 +1,5 @@
-//! A file as a row of blocks. Reads far more than a block at a time and cuts blocks out of it without copying, on a thread that may
-//! block, so that small blocks do not cost a thread switch each.
+//! A file as a row of blocks. Reads far more than a block at a time and cuts blocks out of it without copying, so that
+//! small blocks do not cost a call to the kernel each.
 
 use std::io::{self, Read};
 
@@ -9,7 +9,7 @@ use crate::netascii::Netascii;
 use crate::packet::Mode;
 use crate::source::OpenFile;
 
-const READ_AHEAD: usize = 256 * 1024;
+const READ_AHEAD: usize = 128 * 1024;
 
 pub struct Blocks {
     reader: Box<dyn Read + Send>,

@@ -9,7 +9,7 @@
 //!   repeats and reorders.
 //! * [`netascii`], [`blocks`]: what is read from a file becomes blocks.
 //! * [`source`]: how the server opens files. Whoever implements it confines it.
-//! * [`server`], `session`, `table`: sockets, one task and one port for each transfer, and their limits.
+//! * [`server`], `session`, `wire`, `table`: sockets, one thread and one port for each transfer, and their limits.
 //! * [`client`]: fetches a file.
 
 pub mod blocks;
@@ -24,6 +24,7 @@ pub mod server;
 mod session;
 pub mod source;
 mod table;
+mod wire;
 
 pub use packet::{ErrorCode, Mode};
 pub use server::{Config, Server};

@@ -29,6 +29,16 @@ impl Default for Caps {
     }
 }
 
+impl Caps {
+    /// With blocks that fit one packet on a path of this MTU in bytes: IP header without options, UDP header, TFTP header.
+    #[must_use]
+    pub fn within_mtu(self, mtu: u32, ipv6: bool) -> Self {
+        let headers = if ipv6 { 40 } else { 20 } + 8 + 4;
+        let fits = clamp(u64::from(mtu).saturating_sub(headers), MAX_BLKSIZE).max(MIN_BLKSIZE);
+        Self { blksize: self.blksize.min(fits), ..self }
+    }
+}
+
 /// What a transfer runs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Granted {
@@ -147,6 +157,14 @@ mod tests {
             assert_eq!(granted.confirmed, want, "{options:?}");
             assert_eq!(granted.option_ack().is_some(), !want.is_empty());
         }
+    }
+
+    #[test]
+    fn blocks_fit_the_path() {
+        let blksize = |mtu, ipv6| Caps::default().within_mtu(mtu, ipv6).blksize;
+        assert_eq!((blksize(1500, false), blksize(1500, true)), (1468, 1448));
+        assert_eq!((blksize(65536, false), blksize(0, false)), (MAX_BLKSIZE, MIN_BLKSIZE));
+        assert_eq!(Caps { blksize: 512, ..Caps::default() }.within_mtu(9000, false).blksize, 512);
     }
 
     #[test]

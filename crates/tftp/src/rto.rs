@@ -17,14 +17,15 @@ pub struct Rto {
 pub struct Bounds {
     /// Before anything was measured.
     pub initial: Duration,
-    /// Lower than RFC 6298's second: links to boot clients are short, and a datagram sent twice does little harm.
+    /// Far lower than RFC 6298's second: links to boot clients are short, a datagram sent twice does little harm, and with one block
+    /// under way at a time each loss costs the whole wait.
     pub min: Duration,
     pub max: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { initial: Duration::from_secs(1), min: Duration::from_millis(100), max: Duration::from_secs(5) }
+        Self { initial: Duration::from_millis(250), min: Duration::from_millis(10), max: Duration::from_secs(5) }
     }
 }
 
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn follows_the_round_trip() {
         let mut rto = Rto::new(Bounds::default());
-        assert_eq!(rto.current(), ms(1000));
+        assert_eq!(rto.current(), ms(250));
         rto.sample(ms(200));
         assert_eq!(rto.current(), ms(600), "smoothed + 4 * half of it");
         for _ in 0..100 {
@@ -106,14 +107,14 @@ mod tests {
     fn stays_within_its_bounds() {
         let mut rto = Rto::new(Bounds::default());
         rto.sample(ms(0));
-        assert_eq!(rto.current(), ms(100));
-        for want in [200, 400, 800, 1600, 3200, 5000, 5000] {
+        assert_eq!(rto.current(), ms(10));
+        for want in [20, 40, 80, 160, 320, 640, 1280, 2560, 5000, 5000] {
             rto.back_off();
             assert_eq!(rto.current(), ms(want));
         }
         rto.sample(ms(1));
-        assert_eq!(rto.current(), ms(100), "an answer ends the back-off");
-        assert_eq!(Rto::new(Bounds::default().within(Some(ms(500)))).current(), ms(500));
-        assert_eq!(Rto::new(Bounds::default().within(Some(ms(60_000)))).current(), ms(1000));
+        assert_eq!(rto.current(), ms(10), "an answer ends the back-off");
+        assert_eq!(Rto::new(Bounds::default().within(Some(ms(100)))).current(), ms(100));
+        assert_eq!(Rto::new(Bounds::default().within(Some(ms(60_000)))).current(), ms(250));
     }
 }

@@ -39,7 +39,7 @@ impl Default for Params {
             option_ack: None,
             rto: Bounds::default(),
             patience: Duration::from_secs(30),
-            first_retries: 4,
+            first_retries: 5,
         }
     }
 }

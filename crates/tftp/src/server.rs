@@ -1,4 +1,4 @@
-//! The listening socket: reads requests, refuses what is not served, and starts a task with a port of its own for each transfer.
+//! The listening socket: reads requests, refuses what is not served, and starts a thread with a port of its own for each transfer.
 //!
 //! On a host with several addresses in one network, bind one server to each address that clients use: an answer's source address
 //! is the listener's, or, where that is unspecified, the one that the routing table chooses.
@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::options::Caps;
 use crate::packet::{ErrorCode, Malformed, Packet, printable};
 use crate::rto::Bounds;
-use crate::session;
+use crate::session::Session;
 use crate::source::FileSource;
 use crate::table::{Admission, Table};
 
@@ -32,6 +32,8 @@ pub struct Config {
     /// Transfers at once from one IP address. Beyond it requests are refused.
     pub max_transfers_per_client: usize,
     pub caps: Caps,
+    /// Grants no block that would be cut up on its way: see [`Caps::within_mtu`].
+    pub blksize_within_mtu: bool,
     pub rto: Bounds,
     /// How long a client may be silent within a transfer.
     pub patience: Duration,
@@ -47,9 +49,10 @@ impl Default for Config {
             max_transfers: 1024,
             max_transfers_per_client: 32,
             caps: Caps::default(),
+            blksize_within_mtu: false,
             rto: Bounds::default(),
             patience: Duration::from_secs(30),
-            first_retries: 4,
+            first_retries: 5,
             drain: Duration::from_secs(10),
         }
     }
@@ -128,8 +131,9 @@ impl Server {
                 Admission::Begin(ticket) => {
                     count("read");
                     let (source, config) = (self.source.clone(), self.config.clone());
-                    let request = datagram.to_vec();
-                    transfers.spawn(session::serve(request, client, self.local, source, config, ticket, stop.clone()));
+                    let (request, stop) = (datagram.to_vec(), stop.clone());
+                    let session = Session { request, client, source, config, ticket, stop };
+                    transfers.spawn(session.serve(self.local));
                 }
                 Admission::Repeated => count("repeated"),
                 Admission::Full => {

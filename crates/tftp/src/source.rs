@@ -8,7 +8,7 @@ use crate::packet::Mode;
 /// Opens what clients ask for. **Confinement is this trait's duty**: the server hands on the bytes of the name as they came (they
 /// are not empty and hold no zero byte, nothing else is promised).
 ///
-/// Called on a thread that may block. Any `Fn(&Wanted) -> Result<OpenFile, OpenError>` is one.
+/// Called on the transfer's thread, which may block. Any `Fn(&Wanted) -> Result<OpenFile, OpenError>` is one.
 pub trait FileSource: Send + Sync + 'static {
     /// # Errors
     /// [`OpenError`] becomes the error packet that the client sees.

@@ -40,7 +40,11 @@ struct Running {
 }
 
 async fn start_with(config: Config, source: Arc<dyn FileSource>) -> Running {
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), config, source).await.unwrap();
+    start_at("127.0.0.1:0", config, source).await
+}
+
+async fn start_at(address: &str, config: Config, source: Arc<dyn FileSource>) -> Running {
+    let server = Server::bind(address.parse().unwrap(), config, source).await.unwrap();
     let (address, shutdown) = (server.local_addr(), CancellationToken::new());
     let task = tokio::spawn(server.run(shutdown.clone()));
     Running { address, shutdown, task }
@@ -291,4 +295,32 @@ async fn busybox_fetches_what_is_served() {
         .unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("does not accept files"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_versions_of_ip_are_served() {
+    let ask = Ask { blksize: Some(1428), windowsize: Some(16), tsize: true, ..Ask::default() };
+    let six = start_at("[::1]:0", Config::default(), Arc::new(files)).await;
+    let got = fetch(&six, "zeros-300000", ask).await.unwrap();
+    assert!(got.content == content(b"zeros-300000").unwrap());
+    assert_eq!(refusal(fetch(&six, "nowhere", ask).await).0, ErrorCode::NotFound);
+    // One socket for both, as a listener on `[::]` is.
+    let any = start_at("[::]:0", Config::default(), Arc::new(files)).await;
+    for ip in ["127.0.0.1", "::1"] {
+        let at = SocketAddr::new(ip.parse().unwrap(), any.address.port());
+        let got = get(at, b"zeros-300000", Get { ask, ..Get::default() }).await.unwrap();
+        assert!(got.content == content(b"zeros-300000").unwrap(), "{ip}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_is_no_larger_than_the_path_when_told_so() {
+    let config = Config { blksize_within_mtu: true, ..Config::default() };
+    let mtu = std::fs::read_to_string("/sys/class/net/lo/mtu").unwrap().trim().parse::<u64>().unwrap();
+    for (address, headers) in [("127.0.0.1:0", 32), ("[::1]:0", 52)] {
+        let server = start_at(address, config.clone(), Arc::new(files)).await;
+        let got = fetch(&server, "zeros-300000", Ask { blksize: Some(65464), ..Ask::default() }).await.unwrap();
+        assert_eq!(got.granted["blksize"], 65464.min(mtu - headers), "{address}");
+        assert!(got.content == content(b"zeros-300000").unwrap());
+    }
 }
