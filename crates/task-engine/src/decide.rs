@@ -185,3 +185,153 @@ fn same(job: &Job) -> Change {
         parent: job.parent_id,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn job() -> Job {
+        Job {
+            id: Uuid::from_u128(1),
+            name: "T".into(),
+            data: json!({}),
+            stage: json!("here"),
+            stage_name: "here".into(),
+            stage_started: DateTime::UNIX_EPOCH,
+            stage_deadline: DateTime::UNIX_EPOCH,
+            left_ms: 1000,
+            attempts: 1,
+            last_error: None,
+            obj_type: None,
+            obj_id: None,
+            parent_id: None,
+            request_id: None,
+            created_by: None,
+            operation: Uuid::from_u128(2),
+            sequence: 1,
+            outcome: None,
+            generation: 1,
+            cause: None,
+            failing: None,
+            cancel_requested: false,
+            failures: 0,
+            created_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn failure(error: StepError) -> Value {
+        json!(Failure { at: json!("here"), at_name: "here".into(), error })
+    }
+
+    fn stage(name: &str) -> Stage {
+        Stage { saved: json!(name), name: name.into(), limit: Duration::from_secs(9) }
+    }
+
+    fn wait(name: &str) -> Answer {
+        Answer::Wait { stage: stage(name), until: Until::Limit(Duration::from_secs(5)), again: None }
+    }
+
+    fn now(overdue: bool) -> Circumstances {
+        Circumstances { overdue, keep: true, spread: 0.0, new_operation: Uuid::from_u128(3) }
+    }
+
+    fn answers() -> Vec<Answer> {
+        vec![
+            Answer::Go(stage("next")),
+            Answer::Go(stage("here")),
+            wait("here"),
+            wait("next"),
+            Answer::Join(stage("next")),
+            Answer::Done(json!(1)),
+            Answer::Failed(StepError::transient("t")),
+            Answer::Failed(StepError::permanent("p")),
+            Answer::Failed(StepError::cancelled()),
+            Answer::Unreadable("u".into()),
+        ]
+    }
+
+    #[test]
+    fn what_follows_from_each_answer() {
+        use State::{Blocked, Cancelled, Failed, Joining, Queued, Succeeded, Waiting};
+        let plain = job();
+        let failing = Job {
+            failing: Some(failure(StepError::permanent("f"))),
+            cause: Some(failure(StepError::permanent("f"))),
+            failures: 1,
+            ..job()
+        };
+        let back = Job { cause: Some(failure(StepError::permanent("f"))), failures: 1, ..job() };
+        let cancelled = Job { cause: Some(failure(StepError::cancelled())), failures: 1, ..job() };
+        type Wanted = (State, bool, bool, bool); // state, another operation, into the history, on to `failed`
+        let table: [(&Job, bool, Answer, Wanted); 19] = [
+            (&plain, false, Answer::Go(stage("next")), (Queued, true, true, false)),
+            (&plain, true, Answer::Go(stage("next")), (Queued, true, true, false)),
+            (&plain, false, Answer::Join(stage("next")), (Joining, true, true, false)),
+            (&plain, false, wait("here"), (Waiting, false, false, false)),
+            (&plain, false, wait("next"), (Waiting, false, true, false)),
+            (&plain, true, wait("here"), (Queued, true, true, true)),
+            (&plain, false, Answer::Failed(StepError::transient("t")), (Queued, false, false, false)),
+            (&plain, true, Answer::Failed(StepError::transient("t")), (Queued, true, true, true)),
+            (&plain, false, Answer::Failed(StepError::permanent("p")), (Queued, true, true, true)),
+            (&plain, false, Answer::Unreadable("u".into()), (Blocked, false, false, false)),
+            (&plain, false, Answer::Done(json!(1)), (Succeeded, false, true, false)),
+            (&back, false, Answer::Done(json!(1)), (Failed, false, true, false)),
+            (&cancelled, false, Answer::Done(json!(1)), (Cancelled, false, true, false)),
+            (&back, false, Answer::Failed(StepError::permanent("p")), (Queued, true, true, true)),
+            // In `failed` itself: its stage is in the history already.
+            (&failing, false, Answer::Go(stage("back")), (Queued, true, false, false)),
+            (&failing, false, Answer::Done(json!(1)), (Failed, false, false, false)),
+            (&failing, false, Answer::Failed(StepError::transient("t")), (Queued, false, false, true)),
+            (&failing, true, Answer::Failed(StepError::transient("t")), (Blocked, false, false, true)),
+            (&failing, false, Answer::Failed(StepError::permanent("p")), (Blocked, false, false, true)),
+        ];
+        for (n, (job, overdue, answer, wanted)) in table.into_iter().enumerate() {
+            let change = decide(job, answer, &Tuning::default(), &now(overdue));
+            let found = (change.state, change.new_operation.is_some(), change.closes, change.failing.is_some());
+            assert_eq!(found, wanted, "line {n}");
+        }
+        let circles = Job { failures: 20, ..back };
+        let change = decide(&circles, Answer::Failed(StepError::permanent("p")), &Tuning::default(), &now(false));
+        assert_eq!(change.state, Blocked);
+    }
+
+    #[test]
+    fn errors_in_a_row_are_counted_and_slow_down() {
+        let mut job = job();
+        for (count, delay) in [(1, 250), (2, 500), (3, 1000)] {
+            let change = decide(&job, Answer::Failed(StepError::transient("t")), &Tuning::default(), &now(false));
+            assert_eq!((change.last_error.as_ref().unwrap().count, change.delay_ms), (count, delay));
+            job.last_error = Some(json!(change.last_error));
+        }
+        let hint = StepError::transient("t").retry_after(Duration::from_secs(7));
+        assert_eq!(decide(&job, Answer::Failed(hint), &Tuning::default(), &now(false)).delay_ms, 7000);
+    }
+
+    proptest! {
+        /// The fence lets a save through once because every save begins a new operation or gives back the claim; and
+        /// what has ended or is blocked is not kept.
+        #[test]
+        fn every_save_moves_the_fence(
+            answer in prop::sample::select(answers()), overdue: bool, keep: bool, outcome: bool,
+            failing: bool, back: bool, failures in 0i64..25,
+        ) {
+            let failed = || Some(failure(StepError::permanent("f")));
+            let job = Job {
+                outcome: outcome.then(|| json!(1)),
+                failing: if failing { failed() } else { None },
+                cause: if failing || back { failed() } else { None },
+                failures,
+                ..job()
+            };
+            let change = decide(&job, answer, &Tuning::default(), &Circumstances { keep, ..now(overdue) });
+            prop_assert!(change.new_operation.is_some() || !change.keeps);
+            prop_assert!(keep || !change.keeps);
+            prop_assert!(change.state == State::Queued || !change.keeps);
+            prop_assert_eq!(change.saw_outcome, outcome);
+            prop_assert!(change.limit_ms.is_some() || change.deadline.is_some() || !change.starts);
+            prop_assert_eq!((change.id, change.generation, change.operation), (job.id, job.generation, job.operation));
+        }
+    }
+}

@@ -584,10 +584,7 @@ async fn what_no_longer_decodes_is_blocked_and_keeps_its_hold() {
         }
     });
     for (change, undo) in [
-        (
-            "data = '{\"label\": \"x\", \"limit\": null, \"new\": 1}'",
-            Some("data = '{\"label\": \"x\", \"limit\": null}'"),
-        ),
+        ("data = '{\"label\": \"x\", \"new\": 1}'", Some("data = '{\"label\": \"x\"}'")),
         ("stage = '\"gone\"', stage_name = 'gone'", Some("stage = '\"second\"', stage_name = 'second'")),
         ("stage = '[]'", None),
     ] {

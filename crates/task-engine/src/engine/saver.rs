@@ -24,8 +24,8 @@ pub(crate) fn channel() -> (Saver, Saves) {
     (Saver(tx), Saves(rx))
 }
 
-/// More in one statement brings nothing and delays the first.
-const AT_ONCE: usize = 64;
+/// Enough for all workers of an engine to share one commit; more would delay the first for the last.
+const AT_ONCE: usize = 256;
 
 impl Saver {
     pub(crate) async fn save(&self, change: Change) -> Verdict {

@@ -124,13 +124,6 @@ pub fn along(call: &Call) -> Reply {
 #[serde(deny_unknown_fields)]
 pub struct Trip {
     pub label: String,
-    /// Milliseconds that each stage may take.
-    pub limit: Option<u64>,
-}
-
-thread_local! {
-    /// `limit` is asked of the type, not of the task; so the tests that care set it for their runtime's only thread.
-    pub static STAGE_LIMIT: std::cell::Cell<Option<Duration>> = const { std::cell::Cell::new(None) };
 }
 
 impl Task for Trip {
@@ -147,7 +140,7 @@ impl Task for Trip {
     }
 
     fn limit(_: &Stage) -> Duration {
-        STAGE_LIMIT.get().unwrap_or(Duration::from_secs(60))
+        Duration::from_secs(60)
     }
 
     fn cancellable(stage: &Stage) -> bool {
@@ -342,7 +335,7 @@ impl Db {
 }
 
 pub fn trip(label: &str) -> Trip {
-    Trip { label: label.into(), limit: None }
+    Trip { label: label.into() }
 }
 
 pub fn child(label: &str, start: Start) -> Child {
