@@ -113,10 +113,12 @@ impl TestServer {
         psql(&self.url, &statement).map(drop)
     }
 
+    /// Beside the socket, so that it goes with the server; a server that is elsewhere has it among the temporary files.
     fn lock_file(&self, name: &str) -> PathBuf {
-        let server = self.url.bytes().filter(u8::is_ascii_alphanumeric).map(char::from).collect::<String>();
-        let tail = &server[server.len().saturating_sub(60)..];
-        std::env::temp_dir().join(format!("pg-test-{tail}-{name}.lock"))
+        match url::socket_folder(&self.url).filter(|folder| folder.is_dir()) {
+            Some(folder) => folder.join(format!("{name}.lock")),
+            None => std::env::temp_dir().join(format!("pg-test-{name}.lock")),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Names of databases, in the form that tokio-postgres, libpq and psql all read:
 //! `postgres:///DATABASE?host=FOLDER&user=USER`, percent-encoded.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use crate::Error;
 
@@ -29,6 +31,25 @@ pub(crate) fn with_database(server: &str, database: &str) -> Result<String, Erro
     Ok(format!("{scheme}://{authority}/{}{query}", encode(database.as_bytes())))
 }
 
+/// The folder that a URL names as its host, if it names one.
+pub(crate) fn socket_folder(url: &str) -> Option<PathBuf> {
+    let (_, query) = url.split_once('?')?;
+    let host = query.split('&').find_map(|part| part.strip_prefix("host="))?;
+    let mut folder = Vec::new();
+    let mut bytes = host.bytes();
+    while let Some(byte) = bytes.next() {
+        folder.push(match byte {
+            b'%' => {
+                let digits = [bytes.next()?, bytes.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            other => other,
+        });
+    }
+    let folder = PathBuf::from(OsString::from_vec(folder));
+    folder.is_absolute().then_some(folder)
+}
+
 fn encode(bytes: &[u8]) -> String {
     bytes
         .iter()
@@ -42,6 +63,16 @@ fn encode(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_folder_of_a_socket_is_found_again() {
+        for folder in ["/run/x y", "/tmp/ä%&?="] {
+            assert_eq!(socket_folder(&of_socket(Path::new(folder), "db")), Some(PathBuf::from(folder)));
+        }
+        for other in ["postgres://h/db", "postgres:///db?host=localhost", "postgres:///db?host=%2"] {
+            assert_eq!(socket_folder(other), None);
+        }
+    }
 
     #[test]
     fn the_database_is_replaced_and_nothing_else() {
