@@ -3,8 +3,9 @@
 //! * [`action`]: what a verb is; the body's type *is* the verb.
 //! * [`error`]: the error body, and its classes with their statuses.
 //! * [`list`]: parameters of lists, and their envelope.
-//! * one module per resource: [`server`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`].
+//! * one module per resource: [`server`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`], [`account`].
 
+pub mod account;
 pub mod action;
 pub mod baremetal;
 pub mod error;

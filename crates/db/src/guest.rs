@@ -253,3 +253,8 @@ pub async fn operation_is_on(conn: &mut Conn, operation: OperationId, host: Host
 pub async fn names(conn: &mut Conn, ids: Vec<GuestId>) -> QueryResult<Vec<(GuestId, String)>> {
     guests::table.filter(guests::id.eq_any(ids)).select((guests::id, guests::name)).load(conn).await
 }
+
+/// The project of a guest, deleted or not.
+pub async fn project(conn: &mut Conn, id: GuestId) -> QueryResult<Option<String>> {
+    guests::table.find(id).select(guests::project).first(conn).await.optional()
+}

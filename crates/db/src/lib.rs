@@ -4,7 +4,7 @@
 //! * [`migrate`]: brings a database up to date, one process at a time
 //! * [`mod@pool`]: connections
 //! * [`filter`]: conditions that a caller has chosen, as SQL with bound parameters
-//! * one module per table, with its row and its queries: [`guest`], [`host`], [`agent`], [`session`], [`event`], [`identity`],
+//! * one module per table, with its row and its queries: [`guest`], [`host`], [`agent`], [`session`], [`event`], [`identity`], [`policy`],
 //!   [`idempotency`]
 //!
 //! Queries take a connection, never a pool: whoever calls decides what commits together.
@@ -17,6 +17,7 @@ pub mod host;
 pub mod idempotency;
 pub mod identity;
 pub mod migrate;
+pub mod policy;
 pub mod pool;
 pub mod schema;
 pub mod session;

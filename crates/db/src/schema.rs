@@ -109,14 +109,57 @@ diesel::table! {
 }
 
 diesel::table! {
+    projects (id) {
+        id -> Uuid,
+        name -> Text,
+        domain -> Text,
+        description -> Text,
+        created_at -> Timestamptz,
+        update_version -> Int8,
+    }
+}
+
+diesel::table! {
+    roles (id) {
+        id -> Uuid,
+        name -> Text,
+        description -> Text,
+        created_at -> Timestamptz,
+        update_version -> Int8,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         name -> Text,
+        domain -> Text,
         password_hash -> Text,
-        project -> Text,
-        role -> Text,
         enabled -> Bool,
         created_at -> Timestamptz,
+        update_version -> Int8,
+    }
+}
+
+diesel::table! {
+    assignments (user_id, project_id, role) {
+        user_id -> Uuid,
+        project_id -> Uuid,
+        role -> Text,
+    }
+}
+
+diesel::table! {
+    policies (id) {
+        id -> Uuid,
+        name -> Text,
+        scope -> Text,
+        roles -> Jsonb,
+        rules -> Jsonb,
+        enabled -> Bool,
+        description -> Text,
+        created_at -> Timestamptz,
+        update_version -> Int8,
     }
 }
 
@@ -124,6 +167,7 @@ diesel::table! {
     tokens (hash) {
         hash -> Bytea,
         user_id -> Uuid,
+        project_id -> Nullable<Uuid>,
         issued_at -> Timestamptz,
         expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
@@ -144,4 +188,8 @@ diesel::table! {
 diesel::joinable!(guests -> hosts (host_id));
 diesel::joinable!(rescue_sessions -> guests (guest_id));
 diesel::joinable!(tokens -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(hosts, guests, rescue_sessions, users, tokens);
+diesel::joinable!(tokens -> projects (project_id));
+diesel::joinable!(assignments -> users (user_id));
+diesel::joinable!(assignments -> projects (project_id));
+diesel::allow_tables_to_appear_in_same_query!(hosts, guests, rescue_sessions);
+diesel::allow_tables_to_appear_in_same_query!(users, tokens, projects, assignments);

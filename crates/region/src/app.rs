@@ -7,8 +7,10 @@ use chrono::{DateTime, Utc};
 use db::Pool;
 
 use crate::auth::Authority;
+use crate::auth::attempts::Attempts;
 use crate::config::Config;
 use crate::host_client::Hosts;
+use crate::policy::Book;
 use crate::secrets::SecretKey;
 
 /// Cheap to clone.
@@ -21,6 +23,8 @@ pub struct Inner {
     pub hosts: Hosts,
     pub secrets: SecretKey,
     pub authority: Authority,
+    pub attempts: Attempts,
+    pub policies: Book,
     /// Region as clients reach it: `http://IP:PORT`.
     pub public_url: String,
     /// Whose signature makes a rescue image bootable.

@@ -19,6 +19,7 @@ use crate::auth::Caller;
 use crate::dispatch::Model;
 use crate::dispatch::perform::Note;
 use crate::error::{Error, Result};
+use crate::policy::Rule;
 
 pub fn routes() -> Router<App> {
     Router::new().route("/servers/{id}/console", get(open))
@@ -32,7 +33,13 @@ async fn open(
 ) -> Result<Response> {
     let mut conn = app.pool.get().await?;
     let guest = Guest::find(&mut conn, &ident).await?;
-    caller.require("server_get_console")?;
+    let rule = |action, extra| Rule { service: "compute", resource: "servers", word: "server", action, extra };
+    let seen = app.policies.access(&mut conn, &caller, &rule("get", None)).await?;
+    if !seen.is_some_and(|access| access.reaches(Some(&guest.project))) {
+        return Err(Error::not_found("server", &ident));
+    }
+    // A console writes: whoever may only look may not open one.
+    app.policies.require(&mut conn, &caller, &rule("perform", Some("console"))).await?;
     let upgrade =
         upgrade.map_err(|e| Error::input(format!("the console is a WebSocket: {e}; use climc server-console")))?;
     let host = db::host::get(&mut conn, guest.host_id).await?;
@@ -48,7 +55,7 @@ async fn open(
         status: None,
         task: None,
     };
-    let event = note.of(&caller.user, &caller.project, caller.source.clone(), Some(caller.request_id.clone()));
+    let event = note.of(&caller.user, caller.project_name(), caller.source.clone(), Some(caller.request_id.clone()));
     db::event::insert(&mut conn, &event).await?;
     drop(conn);
     Ok(upgrade.on_upgrade(move |socket| pass(socket, client, guest.id.to_string())))

@@ -1,5 +1,7 @@
 //! What a request can fail with: one class of the contract, and words for the person who asked. `http::error` makes the answer.
 
+use std::time::Duration;
+
 use api::{ErrorClass, Invalid};
 
 #[derive(Debug)]
@@ -9,13 +11,20 @@ pub struct Error {
     pub details: String,
     /// What lies under it. Logged, never shown.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// When it may be worth trying again.
+    pub retry_after: Option<Duration>,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub fn new(class: ErrorClass, details: impl Into<String>) -> Self {
-        Self { class, details: details.into(), source: None }
+        Self { class, details: details.into(), source: None, retry_after: None }
+    }
+    /// Says when it may be worth trying again.
+    #[must_use]
+    pub fn retry_after(self, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..self }
     }
     pub fn input(details: impl Into<String>) -> Self {
         Self::new(ErrorClass::InputParameter, details)
@@ -35,6 +44,7 @@ impl Error {
             class: ErrorClass::InternalServer,
             details: "an internal error; quote the request id to whoever runs this service".into(),
             source: Some(Box::new(source)),
+            retry_after: None,
         }
     }
     fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -42,6 +52,7 @@ impl Error {
             class: ErrorClass::ServiceUnavailable,
             details: "the database does not answer; try again in a moment".into(),
             source: Some(Box::new(source)),
+            retry_after: None,
         }
     }
 }

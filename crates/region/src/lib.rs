@@ -1,9 +1,10 @@
 //! Region: the compute service. REST Perform API, Model Dispatcher, durable tasks, and the upcalls of hosts and agents.
 //!
-//! Follow a request: [`http`] → [`dispatch`] → one file per verb in [`guest`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`]. A
+//! Follow a request: [`http`] → [`dispatch`] → one file per verb in [`guest`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`account`]. A
 //! verb changes rows and starts a task in one transaction; the task engine runs its stages, which ask hosts through [`host_client`]; their
 //! reports come in through [`upcall`]. [`reconcile`] looks again at what may have been missed.
 
+pub mod account;
 pub mod app;
 pub mod auth;
 pub mod baremetal;
@@ -16,6 +17,7 @@ pub mod guest;
 pub mod host;
 pub mod host_client;
 pub mod http;
+pub mod policy;
 pub mod reconcile;
 pub mod rescue;
 mod run;

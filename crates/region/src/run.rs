@@ -79,6 +79,8 @@ impl Region {
             pool,
             secrets,
             authority: Authority::default(),
+            attempts: Default::default(),
+            policies: Default::default(),
             public_url,
             trust,
             config,

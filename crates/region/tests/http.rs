@@ -146,12 +146,13 @@ async fn nobody_gets_in_without_a_token() {
     let base = stack.base_url();
     let http = reqwest::Client::new();
     for row in region::http::router::verbs() {
-        let plural = format!("{}s", row.resource);
+        let plural = row.rule.resource;
         let (method, path) = match row.verb {
             "list" => ("GET", format!("/{plural}")),
             "get" => ("GET", format!("/{plural}/x")),
             "create" => ("POST", format!("/{plural}")),
             "delete" => ("DELETE", format!("/{plural}/x")),
+            "update" => ("PATCH", format!("/{plural}/x")),
             verb => ("POST", format!("/{plural}/x/{verb}")),
         };
         for token in [None, Some("nonsense"), Some("")] {

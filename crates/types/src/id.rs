@@ -42,8 +42,9 @@ kinds! {
     Session, SessionId = "rescuesession";
     Disk, DiskId = "disk";
     User, UserId = "user";
-    Token, TokenId = "token";
-    Image, ImageId = "rescueimage";
+    Project, ProjectId = "project";
+    Role, RoleId = "role";
+    Policy, PolicyId = "policy";
 }
 
 impl<K: Kind> Id<K> {

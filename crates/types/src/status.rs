@@ -84,6 +84,20 @@ impl SessionState {
 }
 
 words! {
+    /// How far a permission reaches, widest first.
+    pub enum Scope as "scope" {
+        /// Everything.
+        System = "system",
+        /// What belongs to the caller's domain.
+        Domain = "domain",
+        /// What belongs to the caller's project.
+        Project = "project",
+        /// What belongs to the caller.
+        User = "user",
+    }
+}
+
+words! {
     /// The processor architecture of a guest or of a rescue image, in Debian's kernel words.
     pub enum Arch as "architecture" {
         X86_64 = "x86_64",

@@ -1,1 +1,1 @@
-drop table idempotency_keys, tokens, users, events, rescue_sessions, guests, baremetal_agents, hosts;
+drop table idempotency_keys, tokens, policies, assignments, users, roles, projects, events, rescue_sessions, guests, baremetal_agents, hosts;

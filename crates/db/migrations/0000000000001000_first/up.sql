@@ -112,26 +112,69 @@ create table events (
 );
 create index events_object on events (obj_type, obj_id, id desc);
 
+create table projects (
+    id             uuid primary key,
+    name           text not null unique,
+    domain         text not null,
+    description    text not null default '',
+    created_at     timestamptz not null default now(),
+    update_version bigint not null default 0
+);
+
+create table roles (
+    id             uuid primary key,
+    name           text not null unique,
+    description    text not null default '',
+    created_at     timestamptz not null default now(),
+    update_version bigint not null default 0
+);
+
 create table users (
     id             uuid primary key,
     name           text not null unique,
+    domain         text not null,
     -- argon2id, PHC form.
     password_hash  text not null,
-    project        text not null,
-    role           text not null,
     enabled        boolean not null default true,
-    created_at     timestamptz not null default now()
+    created_at     timestamptz not null default now(),
+    update_version bigint not null default 0
+);
+
+-- Which roles a user has in which project.
+create table assignments (
+    user_id        uuid not null references users on delete cascade,
+    project_id     uuid not null references projects on delete cascade,
+    role           text not null,
+    primary key (user_id, project_id, role)
+);
+
+-- What the roles may do. The built-in ones are not here.
+create table policies (
+    id             uuid primary key,
+    name           text not null unique,
+    scope          text not null,
+    -- Names of roles.
+    roles          jsonb not null,
+    -- A tree of allow and deny: service, resource, action, extra.
+    rules          jsonb not null,
+    enabled        boolean not null default true,
+    description    text not null default '',
+    created_at     timestamptz not null default now(),
+    update_version bigint not null default 0
 );
 
 create table tokens (
     -- SHA-256 of the token: a row can't be used to log in.
     hash           bytea primary key,
-    user_id        uuid not null references users,
+    user_id        uuid not null references users on delete cascade,
+    -- What it is scoped to; null: nothing.
+    project_id     uuid references projects on delete cascade,
     issued_at      timestamptz not null default now(),
     expires_at     timestamptz not null,
     revoked_at     timestamptz
 );
 create index tokens_expiry on tokens (expires_at);
+create index tokens_user on tokens (user_id);
 
 create table idempotency_keys (
     user_name      text not null,

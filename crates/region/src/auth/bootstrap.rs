@@ -1,8 +1,11 @@
 //! The first administrator: made when the database knows no user of that name.
 
+use api::account::DEFAULT_DOMAIN;
 use chrono::Utc;
 use db::Conn;
-use db::identity::User;
+use db::identity::{Project, User};
+use diesel_async::AsyncConnection;
+use types::id::ProjectId;
 use types::{Secret, UserId};
 
 use crate::auth::password;
@@ -35,7 +38,7 @@ pub async fn run(conn: &mut Conn, config: &Bootstrap) -> Result<()> {
         let fits = password::Authority::default().check(user.password_hash, password.clone()).await?;
         if !fits {
             let hash = password::hash(password).await?;
-            db::identity::set_password(conn, &config.user, &hash).await?;
+            db::identity::set_password(conn, user.id, &hash).await?;
             tracing::info!(user = config.user, "took the password from its file");
         }
         return Ok(());
@@ -43,12 +46,36 @@ pub async fn run(conn: &mut Conn, config: &Bootstrap) -> Result<()> {
     let user = User {
         id: UserId::generate(),
         name: config.user.clone(),
+        domain: DEFAULT_DOMAIN.into(),
         password_hash: password::hash(password).await?,
-        project: PROJECT.into(),
-        role: "admin".into(),
         enabled: true,
         created_at: Utc::now(),
+        update_version: 0,
     };
-    db::identity::insert_user(conn, &user).await?;
+    conn.transaction(async |conn| {
+        let project = match db::identity::project_named(conn, PROJECT).await? {
+            Some(project) => project,
+            None => {
+                let project = Project {
+                    id: ProjectId::generate(),
+                    name: PROJECT.into(),
+                    domain: DEFAULT_DOMAIN.into(),
+                    description: "Administrators' own".into(),
+                    created_at: Utc::now(),
+                    update_version: 0,
+                };
+                db::identity::insert_project(conn, &project).await?;
+                project
+            }
+        };
+        db::identity::insert_user(conn, &user).await?;
+        db::identity::assign(conn, user.id, project.id, "admin").await
+    })
+    .await
+    .or_else(|e: diesel::result::Error| match e {
+        // Another replica was quicker.
+        diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _) => Ok(()),
+        other => Err(other),
+    })?;
     Ok(())
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use db::Conn;
-use db::identity::User;
+use db::identity::Holder;
 use sha2::{Digest, Sha256};
+use types::id::ProjectId;
 use types::rescue::hex;
 use types::{Secret, UserId};
 
@@ -14,23 +15,31 @@ use crate::secrets::random;
 
 pub const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-/// A new token for a user, and when it ends.
+/// A new token for a user in a project, and when it ends.
 ///
 /// # Errors
 /// As the database reports them.
-pub async fn issue(conn: &mut Conn, user: UserId) -> Result<(Secret, DateTime<Utc>)> {
+pub async fn issue(conn: &mut Conn, user: UserId, project: Option<ProjectId>) -> Result<(Secret, DateTime<Utc>)> {
     let token = Secret::new(hex(&random::<32>().map_err(Error::internal)?));
     let expires_at = Utc::now() + LIFETIME;
-    db::identity::insert_token(conn, &digest(&token), user, expires_at).await?;
+    db::identity::insert_token(conn, &digest(&token), user, project, expires_at).await?;
     Ok((token, expires_at))
 }
 
-/// Who a token speaks for, if it is valid now, and until when.
+/// Who a token speaks for, if it is valid now.
 ///
 /// # Errors
 /// As the database reports them.
-pub async fn user(conn: &mut Conn, token: &Secret) -> Result<Option<(User, DateTime<Utc>)>> {
-    Ok(db::identity::user_of_token(conn, &digest(token)).await?)
+pub async fn holder(conn: &mut Conn, token: &Secret) -> Result<Option<Holder>> {
+    Ok(db::identity::holder(conn, &digest(token)).await?)
+}
+
+/// Ends a token. False: there was none.
+///
+/// # Errors
+/// As the database reports them.
+pub async fn revoke(conn: &mut Conn, token: &Secret) -> Result<bool> {
+    Ok(db::identity::revoke_token(conn, &digest(token)).await?)
 }
 
 fn digest(token: &Secret) -> Vec<u8> {

@@ -9,14 +9,16 @@ use crate::auth::Caller;
 use crate::dispatch::filter;
 use crate::dispatch::model::{List, Model};
 use crate::dispatch::query::Query;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::policy::Rule;
 
-pub async fn list<M: List>(app: App, caller: Caller, raw: Option<String>, rule: &str) -> Result<Json<Value>> {
-    caller.require(rule)?;
-    let query = Query::parse(raw.as_deref().unwrap_or_default())?;
+pub async fn list<M: List>(app: App, caller: Caller, raw: Option<String>, rule: &Rule) -> Result<Json<Value>> {
     let mut conn = app.pool.get().await?;
+    let access = app.policies.require(&mut conn, &caller, rule).await?;
+    let query = Query::parse(raw.as_deref().unwrap_or_default())?;
     let query = M::resolve(query, &mut conn).await?;
-    let page = filter::page(&query, M::COLUMNS, M::SEARCH, M::ORDER)?;
+    let mut page = filter::page(&query, M::COLUMNS, M::SEARCH, M::ORDER)?;
+    page.base.clauses.extend(access.condition(M::PROJECT, rule)?);
     let (rows, total) = M::page(&page, &app, &mut conn).await?;
     let fields = query.many("field");
     let rows: Vec<Value> = rows
@@ -39,10 +41,14 @@ fn project(mut row: Value, fields: &[&str]) -> Value {
     row
 }
 
-pub async fn get<M: Model>(app: App, caller: Caller, ident: &str, rule: &str) -> Result<Json<Value>> {
+pub async fn get<M: Model>(app: App, caller: Caller, ident: &str, rule: &Rule) -> Result<Json<Value>> {
     let mut conn = app.pool.get().await?;
     let model = M::find(&mut conn, ident).await?;
-    caller.require(rule)?;
+    let project = model.project(&mut conn).await?;
+    let access = app.policies.access(&mut conn, &caller, rule).await?;
+    if !access.is_some_and(|access| access.reaches(project.as_deref())) {
+        return Err(Error::not_found(<M::Api as Resource>::WORD, ident));
+    }
     let view = model.view(&app, &mut conn).await?;
     Ok(Json(json!({ <M::Api as Resource>::WORD: view })))
 }

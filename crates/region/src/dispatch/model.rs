@@ -16,8 +16,11 @@ use crate::dispatch::{Cx, Query};
 use crate::error::Result;
 
 /// A resource: found by id or name, shown as its view.
-pub trait Model: Sized + Send + 'static {
+pub trait Model: Sized + Clone + Send + 'static {
     type Api: Resource<View: ToSchema>;
+
+    /// The first level of its policy rules.
+    const SERVICE: &'static str = "compute";
 
     /// By id or name: id first, then name.
     ///
@@ -33,9 +36,23 @@ pub trait Model: Sized + Send + 'static {
 
     fn view(self, app: &App, conn: &mut Conn) -> impl Future<Output = Result<View<Self>>> + Send;
 
+    /// The project it belongs to; `None`: to no project, so only scope `system` reaches it.
+    ///
+    /// # Errors
+    /// As the database reports them.
+    fn project(&self, conn: &mut Conn) -> impl Future<Output = Result<Option<String>>> + Send {
+        let _ = conn;
+        async { Ok(None) }
+    }
+
     fn id(&self) -> Uuid;
 
     fn name(&self) -> &str;
+
+    /// Rises with every change, where it is counted: what `If-Match` is compared with.
+    fn version(&self) -> Option<i64> {
+        None
+    }
 
     /// Where it has a lifecycle.
     fn status(&self) -> Option<GuestStatus> {
@@ -90,12 +107,25 @@ pub struct Created<M> {
     pub task: Option<Spawned>,
 }
 
+/// A resource that `PUT` and `PATCH /<resources>/{id}` change.
+pub trait Update: Model {
+    type Body: DeserializeOwned + ToSchema + Send + 'static;
+
+    /// Changes what the body names and leaves the rest.
+    ///
+    /// # Errors
+    /// As the contract says.
+    fn update(self, body: Self::Body, cx: &mut Cx<'_>) -> impl Future<Output = Result<()>> + Send;
+}
+
 /// A resource that `GET /<resources>` lists.
 pub trait List: Model {
     /// What lists are filtered and ordered by. A column's name is also a parameter: `status.0=ready`.
     const COLUMNS: &'static [Column];
     /// The columns that `search` looks into, by name.
     const SEARCH: &'static [&'static str];
+    /// The column that holds the project, where there is one.
+    const PROJECT: Option<Column> = None;
     /// The order when none is asked for: a column, and whether it descends.
     const ORDER: (&'static str, bool);
 

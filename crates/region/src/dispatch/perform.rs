@@ -16,9 +16,10 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::dispatch::decode;
-use crate::dispatch::model::{Create, Perform};
+use crate::dispatch::model::{Create, Model, Perform, Update, View};
 use crate::dispatch::registry::Verbs;
 use crate::error::{Error, Result};
+use crate::policy::Rule;
 
 /// What a verb works with: inside one transaction, for one caller.
 pub struct Cx<'a> {
@@ -45,7 +46,8 @@ impl Cx<'_> {
     /// As the database reports them.
     pub async fn event(&mut self, event: Note<'_>) -> Result<()> {
         let caller = self.caller;
-        let event = event.of(&caller.user, &caller.project, caller.source.clone(), Some(caller.request_id.clone()));
+        let event =
+            event.of(&caller.user, caller.project_name(), caller.source.clone(), Some(caller.request_id.clone()));
         Ok(db::event::insert(self.conn, &event).await?)
     }
 }
@@ -94,24 +96,30 @@ pub struct Incoming {
     pub body: Bytes,
 }
 
+/// The rules that a verb's pipeline asks: the verb's own, and the one that says whether the caller may know of the thing at all.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub verb: Rule,
+    pub get: Rule,
+}
+
 /// A verb on one resource.
-pub async fn on_one<M, A>(incoming: Incoming, ident: String, rule: &str, verbs: &Verbs) -> Result<Response>
+pub async fn on_one<M, A>(incoming: Incoming, ident: String, rules: &Rules, verbs: &Verbs) -> Result<Response>
 where
     M: Perform<A>,
     A: Action<On = M::Api>,
 {
     incoming
         .in_transaction(async |incoming, conn| {
-            let model = M::find(conn, &ident).await?;
-            incoming.caller.require(rule)?;
-            let model = model.lock(conn).await?;
+            let model = incoming.find::<M>(&ident, rules, conn).await?;
             check_status::<M, A>(&model, verbs)?;
             let (action, warnings) = incoming.decode::<A>(<M::Api as Resource>::WORD)?;
             action.check()?;
+            let before = model.clone();
+            let id = model.id().to_string();
             let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller };
             let done = model.perform(action, &mut cx).await?;
-            let model = M::find(conn, &ident).await?;
-            let resource = model.view(&incoming.app, conn).await?;
+            let resource = incoming.after(before, &id, conn).await?;
             let task = done.task.map(brief);
             let accepted = Accepted::<A> { resource, task, extra: done.extra, warnings };
             let first = accepted.to_json()?;
@@ -122,30 +130,57 @@ where
         .await
 }
 
-/// `POST /<resources>`.
-pub async fn create<M: Create>(incoming: Incoming, rule: &str) -> Result<Response> {
+/// `PUT` or `PATCH /<resources>/{id}`.
+pub async fn update<M: Update>(incoming: Incoming, ident: String, rules: &Rules) -> Result<Response> {
     incoming
         .in_transaction(async |incoming, conn| {
-            incoming.caller.require(rule)?;
+            let model = incoming.find::<M>(&ident, rules, conn).await?;
             if incoming.body.is_empty() {
                 return Err(Error::input("the body is missing"));
             }
-            let (body, warnings) = incoming.decode::<M::Body>(<M::Api as Resource>::WORD)?;
+            let word = <M::Api as Resource>::WORD;
+            let (body, warnings) = incoming.decode::<M::Body>(word)?;
+            let before = model.clone();
+            let id = model.id().to_string();
+            let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller };
+            model.update(body, &mut cx).await?;
+            let view = incoming.after(before, &id, conn).await?;
+            let answer = wrapped(word, view, None, warnings)?;
+            Ok(Answer { status: StatusCode::OK, first: answer.clone(), repeat: answer })
+        })
+        .await
+}
+
+/// `POST /<resources>`.
+pub async fn create<M: Create>(incoming: Incoming, rule: &Rule) -> Result<Response> {
+    incoming
+        .in_transaction(async |incoming, conn| {
+            incoming.app.policies.require(conn, &incoming.caller, rule).await?;
+            if incoming.body.is_empty() {
+                return Err(Error::input("the body is missing"));
+            }
+            let word = <M::Api as Resource>::WORD;
+            let (body, warnings) = incoming.decode::<M::Body>(word)?;
             let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller };
             let created = M::create(body, &mut cx).await?;
             let view = created.model.view(&incoming.app, conn).await?;
-            let mut answer = serde_json::Map::new();
-            answer.insert(<M::Api as Resource>::WORD.into(), serde_json::to_value(view)?);
-            if let Some(task) = created.task.map(brief) {
-                answer.insert("task".into(), serde_json::to_value(task)?);
-            }
-            if !warnings.is_empty() {
-                answer.insert("warnings".into(), serde_json::to_value(warnings)?);
-            }
-            let answer = Value::Object(answer);
-            Ok(Answer { status: StatusCode::ACCEPTED, first: answer.clone(), repeat: answer })
+            let status = if created.task.is_some() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
+            let answer = wrapped(word, view, created.task, warnings)?;
+            Ok(Answer { status, first: answer.clone(), repeat: answer })
         })
         .await
+}
+
+fn wrapped(word: &str, view: impl serde::Serialize, task: Option<Spawned>, warnings: Vec<String>) -> Result<Value> {
+    let mut answer = serde_json::Map::new();
+    answer.insert(word.into(), serde_json::to_value(view)?);
+    if let Some(task) = task {
+        answer.insert("task".into(), serde_json::to_value(brief(task))?);
+    }
+    if !warnings.is_empty() {
+        answer.insert("warnings".into(), serde_json::to_value(warnings)?);
+    }
+    Ok(Value::Object(answer))
 }
 
 #[must_use]
@@ -188,6 +223,48 @@ struct Answer {
 }
 
 impl Incoming {
+    /// Finds, authorises, locks, and compares with `If-Match`.
+    async fn find<M: Model>(&self, ident: &str, rules: &Rules, conn: &mut Conn) -> Result<M> {
+        let model = M::find(conn, ident).await?;
+        let project = model.project(conn).await?;
+        let policies = &self.app.policies;
+        let seen = policies.access(conn, &self.caller, &rules.get).await?;
+        if !seen.is_some_and(|access| access.reaches(project.as_deref())) {
+            return Err(Error::not_found(<M::Api as Resource>::WORD, ident));
+        }
+        let access = policies.require(conn, &self.caller, &rules.verb).await?;
+        if !access.reaches(project.as_deref()) {
+            let details =
+                format!("not allowed. require: {} in a scope that reaches this {}", rules.verb, rules.verb.word);
+            return Err(Error::new(ErrorClass::Forbidden, details));
+        }
+        let model = model.lock(conn).await?;
+        self.check_version(&model)?;
+        Ok(model)
+    }
+
+    /// `If-Match` holds the `update_version` that the caller has seen.
+    fn check_version<M: Model>(&self, model: &M) -> Result<()> {
+        let Some(wanted) = self.headers.get(header::IF_MATCH) else { return Ok(()) };
+        let wanted = wanted.to_str().unwrap_or_default().trim().trim_matches('"').to_owned();
+        match model.version() {
+            Some(version) if wanted != "*" && wanted != version.to_string() => Err(Error::new(
+                ErrorClass::PreconditionFailed,
+                format!("If-Match: '{}' was changed meanwhile: its update_version is {version}", model.name()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The view once the verb has acted; of a thing that it deleted, the last one.
+    async fn after<M: Model>(&self, before: M, id: &str, conn: &mut Conn) -> Result<View<M>> {
+        let now = match M::find(conn, id).await {
+            Err(error) if error.class == ErrorClass::ResourceNotFound => before,
+            found => found?,
+        };
+        now.view(&self.app, conn).await
+    }
+
     fn decode<T: serde::de::DeserializeOwned>(&self, word: &str) -> Result<(T, Vec<String>)> {
         decode::typed(decode::unwrap(decode::json(&self.headers, &self.body)?, word)?)
     }

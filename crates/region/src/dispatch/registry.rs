@@ -7,17 +7,18 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, Uri};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use types::GuestStatus;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Caller;
 use crate::dispatch::crud;
-use crate::dispatch::model::{Create, List, Perform};
-use crate::dispatch::perform::{self, Incoming};
+use crate::dispatch::model::{Create, List, Perform, Update};
+use crate::dispatch::perform::{self, Incoming, Rules};
 use crate::error::{Error, Result};
 use crate::http::openapi::{Document, Operation};
+use crate::policy::Rule;
 
 /// A row of the verb table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +26,7 @@ pub struct VerbRow {
     pub resource: &'static str,
     /// `list`, `get`, `create`, `delete`, or a verb's name.
     pub verb: &'static str,
-    /// The policy rule: `server_perform_start_rescue`.
-    pub rule: String,
+    pub rule: Rule,
     /// The statuses it may begin in; empty: any.
     pub from: &'static [GuestStatus],
 }
@@ -58,13 +58,13 @@ impl Registry {
         let plural = <M::Api as Resource>::PLURAL;
         let (one, all) = (format!("/{plural}/{{id}}"), format!("/{plural}"));
 
-        let rule = self.row::<M>("list", &[]);
-        self.document.operation(&all, &Method::GET, Operation::list::<M>(&rule));
+        let rule = self.row::<M>("list", &[]).verb;
+        self.document.operation(&all, &Method::GET, Operation::list::<M>(&rule.to_string()));
         let list = get(move |State(app): State<App>, caller: Caller, RawQuery(raw): RawQuery| async move {
             crud::list::<M>(app, caller, raw, &rule).await
         });
-        let rule = self.row::<M>("get", &[]);
-        self.document.operation(&one, &Method::GET, Operation::get::<M>(&rule));
+        let rule = self.row::<M>("get", &[]).verb;
+        self.document.operation(&one, &Method::GET, Operation::get::<M>(&rule.to_string()));
         let show = get(move |State(app): State<App>, caller: Caller, Path(id): Path<String>| async move {
             crud::get::<M>(app, caller, &id, &rule).await
         });
@@ -79,16 +79,19 @@ impl Registry {
         Verbed { registry: self, model: std::marker::PhantomData }
     }
 
-    fn row<M: List>(&mut self, verb: &'static str, from: &'static [GuestStatus]) -> String {
+    fn row<M: List>(&mut self, verb: &'static str, from: &'static [GuestStatus]) -> Rules {
         let resource = <M::Api as Resource>::WORD;
-        let name = verb.replace('-', "_");
-        let rule = match verb {
-            "list" | "get" | "create" | "delete" => format!("{resource}_{name}"),
-            _ => format!("{resource}_perform_{name}"),
+        let rule = |verb: &'static str| {
+            let (action, extra) = match verb {
+                "list" | "get" | "create" | "update" | "delete" => (verb, None),
+                _ => ("perform", Some(verb)),
+            };
+            Rule { service: M::SERVICE, resource: <M::Api as Resource>::PLURAL, word: resource, action, extra }
         };
-        assert!(!self.rows.iter().any(|r| r.rule == rule), "{rule} is registered twice");
-        self.rows.push(VerbRow { resource, verb, rule: rule.clone(), from });
-        rule
+        let rules = Rules { verb: rule(verb), get: rule("get") };
+        assert!(!self.rows.iter().any(|r| r.rule == rules.verb), "{} is registered twice", rules.verb);
+        self.rows.push(VerbRow { resource, verb, rule: rules.verb.clone(), from });
+        rules
     }
 
     /// Adds routes that are no verbs.
@@ -143,8 +146,8 @@ impl<M: List> Verbed<'_, M> {
         M: Perform<A>,
         A: Action<On = M::Api> + ToSchema,
     {
-        let rule = self.registry.row::<M>(A::NAME, <M as Perform<A>>::FROM);
-        self.registry.document.operation(path, &method, Operation::perform::<M, A>(&rule));
+        let rules = self.registry.row::<M>(A::NAME, <M as Perform<A>>::FROM);
+        self.registry.document.operation(path, &method, Operation::perform::<M, A>(&rules.verb.to_string()));
         let verbs = self.registry.verbs.clone();
         let handler = async move |State(app): State<App>,
                                   caller: Caller,
@@ -154,7 +157,7 @@ impl<M: List> Verbed<'_, M> {
                                   headers: HeaderMap,
                                   body: Bytes| {
             let incoming = Incoming { app, caller, method, path: uri.path().to_owned(), headers, body };
-            perform::on_one::<M, A>(incoming, id, &rule, &verbs).await
+            perform::on_one::<M, A>(incoming, id, &rules, &verbs).await
         };
         let route = if method == Method::DELETE { delete(handler) } else { post(handler) };
         self.registry.router = std::mem::take(&mut self.registry.router).route(path, route);
@@ -166,9 +169,9 @@ impl<M: List> Verbed<'_, M> {
     where
         M: Create,
     {
-        let rule = self.registry.row::<M>("create", &[]);
+        let rule = self.registry.row::<M>("create", &[]).verb;
         let all = format!("/{}", <M::Api as Resource>::PLURAL);
-        self.registry.document.operation(&all, &Method::POST, Operation::create::<M>(&rule));
+        self.registry.document.operation(&all, &Method::POST, Operation::create::<M>(&rule.to_string()));
         let handler = async move |State(app): State<App>,
                                   caller: Caller,
                                   method: Method,
@@ -180,6 +183,29 @@ impl<M: List> Verbed<'_, M> {
             perform::create::<M>(incoming, &rule).await
         };
         self.registry.router = std::mem::take(&mut self.registry.router).route(&all, post(handler));
+        self
+    }
+
+    /// `PUT` and `PATCH /<resources>/{id}`.
+    pub fn update(self) -> Self
+    where
+        M: Update,
+    {
+        let rules = self.registry.row::<M>("update", &[]);
+        let one = format!("/{}/{{id}}", <M::Api as Resource>::PLURAL);
+        self.registry.document.operation(&one, &Method::PATCH, Operation::update::<M>(&rules.verb.to_string()));
+        let handler = async move |State(app): State<App>,
+                                  caller: Caller,
+                                  Path(id): Path<String>,
+                                  method: Method,
+                                  uri: Uri,
+                                  headers: HeaderMap,
+                                  body: Bytes| {
+            let incoming = Incoming { app, caller, method, path: uri.path().to_owned(), headers, body };
+            perform::update::<M>(incoming, id, &rules).await
+        };
+        let route = put(handler.clone()).patch(handler);
+        self.registry.router = std::mem::take(&mut self.registry.router).route(&one, route);
         self
     }
 }

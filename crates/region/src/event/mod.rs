@@ -3,7 +3,7 @@
 use api::event::Events;
 use db::Conn;
 use db::event::Event;
-use db::filter::{Column, Page};
+use db::filter::{Column, Kind, Page};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -17,6 +17,7 @@ pub fn register(registry: &mut Registry) {
 
 impl Model for Event {
     type Api = Events;
+    const SERVICE: &'static str = "log";
 
     async fn find(conn: &mut Conn, ident: &str) -> Result<Self> {
         let missing = || Error::not_found("event", ident);
@@ -29,6 +30,9 @@ impl Model for Event {
     async fn view(self, _: &App, _: &mut Conn) -> Result<api::event::Event> {
         Ok(self.into())
     }
+    async fn project(&self, _: &mut Conn) -> Result<Option<String>> {
+        Ok(Some(self.project.clone()))
+    }
     fn id(&self) -> Uuid {
         self.obj_id
     }
@@ -40,6 +44,7 @@ impl Model for Event {
 impl List for Event {
     const COLUMNS: &'static [Column] = db::event::COLUMNS;
     const SEARCH: &'static [&'static str] = &["obj_name", "action"];
+    const PROJECT: Option<Column> = Some(Column::new("project", "events.project", Kind::Text));
     const ORDER: (&'static str, bool) = ("id", true);
 
     async fn resolve(query: Query, conn: &mut Conn) -> Result<Query> {

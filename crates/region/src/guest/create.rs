@@ -24,6 +24,8 @@ impl Create for Guest {
 
     async fn create(body: ServerCreate, cx: &mut Cx<'_>) -> Result<Created<Self>> {
         body.check()?;
+        let project = cx.caller.project.clone();
+        let project = project.ok_or_else(|| Error::input("the token has no project: log in with one"))?;
         let host = placement::host(cx.app, cx.conn, &body).await?;
         let id = GuestId::generate();
         let desc = placement::desc(id, &body, &host)?;
@@ -31,7 +33,7 @@ impl Create for Guest {
         let guest = Guest {
             id,
             name: body.name.clone(),
-            project: cx.caller.project.clone(),
+            project,
             status: GuestStatus::Creating,
             status_reason: None,
             power_state: PowerState::Shutoff,

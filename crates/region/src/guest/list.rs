@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use api::server::Server;
 use api::task::TaskBrief;
 use db::Conn;
-use db::filter::{Column, Page};
+use db::filter::{Column, Kind, Page};
 use db::guest::Guest;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -20,6 +20,7 @@ use crate::error::Result;
 impl List for Guest {
     const COLUMNS: &'static [Column] = db::guest::COLUMNS;
     const SEARCH: &'static [&'static str] = &["name", "id"];
+    const PROJECT: Option<Column> = Some(Column::new("project", "guests.project", Kind::Text));
     const ORDER: (&'static str, bool) = ("created_at", true);
 
     async fn page(page: &Page, _app: &App, conn: &mut Conn) -> Result<(Vec<Server>, i64)> {

@@ -71,11 +71,17 @@ impl Model for Guest {
         Ok(Guest::view(self, host, task)?)
     }
 
+    async fn project(&self, _: &mut Conn) -> Result<Option<String>> {
+        Ok(Some(self.project.clone()))
+    }
     fn id(&self) -> Uuid {
         self.id.uuid()
     }
     fn name(&self) -> &str {
         &self.name
+    }
+    fn version(&self) -> Option<i64> {
+        Some(self.update_version)
     }
     fn status(&self) -> Option<GuestStatus> {
         Some(self.status)

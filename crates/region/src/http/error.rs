@@ -56,8 +56,9 @@ pub async fn finish(request: Request, next: Next) -> Response {
             answer.headers_mut().insert(name, value.clone());
         }
     }
-    if matches!(class, ErrorClass::ServiceUnavailable | ErrorClass::TooManyRequests) {
-        answer.headers_mut().entry(RETRY_AFTER).or_insert(axum::http::HeaderValue::from_static("2"));
+    let wait = error.as_ref().and_then(|e| e.retry_after).map(|after| after.as_secs() + 1);
+    if wait.is_some() || matches!(class, ErrorClass::ServiceUnavailable | ErrorClass::TooManyRequests) {
+        answer.headers_mut().insert(RETRY_AFTER, wait.unwrap_or(2).into());
     }
     answer
 }

@@ -16,7 +16,7 @@ use utoipa::openapi::{
     Required, ResponseBuilder,
 };
 
-use crate::dispatch::model::{Create, List, Model, Perform, View};
+use crate::dispatch::model::{Create, List, Model, Perform, Update, View};
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
@@ -70,6 +70,16 @@ impl Operation {
         let mut it = Self::new::<M>(rule, &format!("Create a {}", <M::Api as Resource>::WORD));
         let body = it.refer::<M::Body>();
         it.takes::<M>(body, Required::True).gives_task::<M>("Accepted: the task does the rest")
+    }
+
+    #[must_use]
+    pub fn update<M: Update>(rule: &str) -> Self {
+        let mut it = Self::new::<M>(rule, &format!("Change a {}", <M::Api as Resource>::WORD)).ident();
+        let body = it.refer::<M::Body>();
+        let view = it.refer::<View<M>>();
+        let word = <M::Api as Resource>::WORD;
+        let answer = ObjectBuilder::new().property(word, view).required(word);
+        it.takes::<M>(body, Required::True).answer("200", "Changed", answer)
     }
 
     #[must_use]

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::auth::keystone;
 use crate::dispatch::{Registry, VerbRow};
-use crate::{baremetal, event, guest, host, http, rescue, task};
+use crate::{account, baremetal, event, guest, host, http, rescue, task};
 
 /// The one list of what there is.
 fn registry() -> Registry {
@@ -18,6 +18,7 @@ fn registry() -> Registry {
     rescue::register(&mut registry);
     task::register(&mut registry);
     event::register(&mut registry);
+    account::register(&mut registry);
     registry.merge(keystone::routes());
     registry
 }

@@ -2,7 +2,7 @@
 
 use api::rescue::RescueSessions;
 use db::Conn;
-use db::filter::{Column, Page};
+use db::filter::{Column, Kind, Page};
 use db::guest::Guest;
 use db::session::RescueSession;
 use types::SessionId;
@@ -41,6 +41,9 @@ impl Model for RescueSession {
         let server = db::guest::get(conn, self.guest_id).await?.map(|g| g.name).unwrap_or_default();
         Ok(RescueSession::view(self, server)?)
     }
+    async fn project(&self, conn: &mut Conn) -> Result<Option<String>> {
+        Ok(db::guest::project(conn, self.guest_id).await?)
+    }
     fn id(&self) -> Uuid {
         self.id.uuid()
     }
@@ -52,6 +55,7 @@ impl Model for RescueSession {
 impl List for RescueSession {
     const COLUMNS: &'static [Column] = db::session::COLUMNS;
     const SEARCH: &'static [&'static str] = &["server", "id"];
+    const PROJECT: Option<Column> = Some(Column::new("project", "guests.project", Kind::Text));
     const ORDER: (&'static str, bool) = ("started_at", true);
 
     async fn resolve(query: Query, conn: &mut Conn) -> Result<Query> {

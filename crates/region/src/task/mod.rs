@@ -59,6 +59,9 @@ impl Model for TaskRow {
         };
         Ok(view(self, name))
     }
+    async fn project(&self, _: &mut Conn) -> Result<Option<String>> {
+        Ok(self.created_by.as_ref().and_then(|w| w.get("project")).and_then(Value::as_str).map(str::to_owned))
+    }
     fn id(&self) -> Uuid {
         self.id
     }
@@ -70,6 +73,7 @@ impl Model for TaskRow {
 impl List for TaskRow {
     const COLUMNS: &'static [Column] = COLUMNS;
     const SEARCH: &'static [&'static str] = &["task_name", "id"];
+    const PROJECT: Option<Column> = Some(Column::new("project", "(tasks.created_by ->> 'project')", Kind::Text));
     const ORDER: (&'static str, bool) = ("created_at", true);
 
     async fn resolve(query: Query, conn: &mut Conn) -> Result<Query> {

@@ -1,0 +1,135 @@
+//! Policies that administrators made, beside the built-in ones.
+
+use api::account::{self as contract, DeletePolicy, Policies, PolicyCreate};
+use chrono::Utc;
+use db::Conn;
+use db::filter::{Column, Page};
+use db::policy::Policy;
+use serde::Deserialize;
+use serde_json::Value;
+use types::id::PolicyId;
+use types::status::Scope;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry, Update};
+use crate::error::{Error, Result};
+use crate::policy::tree::Tree;
+
+const KIND: &str = "policy";
+
+pub fn register(registry: &mut Registry) {
+    registry.resource::<Policy>().create().update().delete::<DeletePolicy>();
+}
+
+impl Model for Policy {
+    type Api = Policies;
+    const SERVICE: &'static str = "identity";
+
+    async fn find(conn: &mut Conn, ident: &str) -> Result<Self> {
+        db::policy::find_policy(conn, ident).await?.ok_or_else(|| Error::not_found(KIND, ident))
+    }
+    async fn lock(self, _: &mut Conn) -> Result<Self> {
+        Ok(self)
+    }
+    async fn view(self, _: &App, _: &mut Conn) -> Result<contract::Policy> {
+        view(self)
+    }
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn version(&self) -> Option<i64> {
+        Some(self.update_version)
+    }
+}
+
+impl List for Policy {
+    const COLUMNS: &'static [Column] = db::policy::POLICY_COLUMNS;
+    const SEARCH: &'static [&'static str] = &["name", "id"];
+    const ORDER: (&'static str, bool) = ("name", false);
+
+    async fn page(page: &Page, _: &App, conn: &mut Conn) -> Result<(Vec<contract::Policy>, i64)> {
+        let (rows, total) = db::policy::list_policies(conn, page).await?;
+        Ok((rows.into_iter().map(view).collect::<Result<_>>()?, total))
+    }
+}
+
+fn view(policy: Policy) -> Result<contract::Policy> {
+    Ok(contract::Policy {
+        id: policy.id,
+        name: policy.name,
+        scope: policy.scope,
+        roles: serde_json::from_value(policy.roles)?,
+        rules: policy.rules,
+        enabled: policy.enabled,
+        description: policy.description,
+        created_at: policy.created_at,
+        update_version: policy.update_version,
+    })
+}
+
+impl Create for Policy {
+    type Body = PolicyCreate;
+
+    async fn create(body: PolicyCreate, cx: &mut Cx<'_>) -> Result<Created<Self>> {
+        super::check_name(&body.name)?;
+        Tree::parse(&body.rules).map_err(Error::input)?;
+        let policy = Policy {
+            id: PolicyId::generate(),
+            name: body.name,
+            scope: body.scope,
+            roles: body.roles.into(),
+            rules: body.rules,
+            enabled: true,
+            description: body.description,
+            created_at: Utc::now(),
+            update_version: 0,
+        };
+        db::policy::insert_policy(cx.conn, &policy).await.map_err(|e| super::taken(KIND, &policy.name, e))?;
+        super::log(KIND, policy.id.uuid(), &policy.name, "create", String::new(), cx).await?;
+        cx.app.policies.forget();
+        Ok(Created { model: policy, task: None })
+    }
+}
+
+/// `PATCH /policies/{id}`: what is absent stays.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+pub struct PolicyUpdate {
+    scope: Option<Scope>,
+    roles: Option<Vec<String>>,
+    rules: Option<Value>,
+    enabled: Option<bool>,
+    description: Option<String>,
+}
+
+impl Update for Policy {
+    type Body = PolicyUpdate;
+
+    async fn update(mut self, body: PolicyUpdate, cx: &mut Cx<'_>) -> Result<()> {
+        if let Some(rules) = body.rules {
+            Tree::parse(&rules).map_err(Error::input)?;
+            self.rules = rules;
+        }
+        self.scope = body.scope.unwrap_or(self.scope);
+        self.roles = body.roles.map_or(self.roles, Value::from);
+        self.enabled = body.enabled.unwrap_or(self.enabled);
+        self.description = body.description.unwrap_or(self.description);
+        db::policy::update_policy(cx.conn, &self).await?;
+        super::log(KIND, self.id.uuid(), &self.name, "update", String::new(), cx).await?;
+        cx.app.policies.forget();
+        Ok(())
+    }
+}
+
+impl Perform<DeletePolicy> for Policy {
+    async fn perform(self, _: DeletePolicy, cx: &mut Cx<'_>) -> Result<Done<DeletePolicy>> {
+        super::log(KIND, self.id.uuid(), &self.name, "delete", String::new(), cx).await?;
+        db::policy::delete_policy(cx.conn, self.id).await?;
+        cx.app.policies.forget();
+        Ok(Done::nothing())
+    }
+}

@@ -1,0 +1,141 @@
+//! Projects, and who has which role in them.
+
+use api::ErrorClass;
+use api::account::{self as contract, DeleteProject, JoinProject, LeaveProject, ProjectCreate, Projects};
+use chrono::Utc;
+use db::Conn;
+use db::filter::{Column, Page};
+use db::identity::{Project, User};
+use types::id::ProjectId;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry};
+use crate::error::{Error, Result};
+use crate::policy::builtin;
+
+const KIND: &str = "project";
+
+pub fn register(registry: &mut Registry) {
+    registry.resource::<Project>().create().verb::<JoinProject>().verb::<LeaveProject>().delete::<DeleteProject>();
+}
+
+impl Model for Project {
+    type Api = Projects;
+    const SERVICE: &'static str = "identity";
+
+    async fn find(conn: &mut Conn, ident: &str) -> Result<Self> {
+        if let Ok(id) = ident.parse::<ProjectId>()
+            && let Some(project) = db::identity::project(conn, id).await?
+        {
+            return Ok(project);
+        }
+        db::identity::project_named(conn, ident).await?.ok_or_else(|| Error::not_found(KIND, ident))
+    }
+    async fn lock(self, _: &mut Conn) -> Result<Self> {
+        Ok(self)
+    }
+    async fn view(self, _: &App, _: &mut Conn) -> Result<contract::Project> {
+        Ok(view(self))
+    }
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn version(&self) -> Option<i64> {
+        Some(self.update_version)
+    }
+}
+
+impl List for Project {
+    const COLUMNS: &'static [Column] = db::identity::PROJECT_COLUMNS;
+    const SEARCH: &'static [&'static str] = &["name", "id"];
+    const ORDER: (&'static str, bool) = ("name", false);
+
+    async fn page(page: &Page, _: &App, conn: &mut Conn) -> Result<(Vec<contract::Project>, i64)> {
+        let (rows, total) = db::identity::list_projects(conn, page).await?;
+        Ok((rows.into_iter().map(view).collect(), total))
+    }
+}
+
+fn view(project: Project) -> contract::Project {
+    contract::Project {
+        id: project.id,
+        name: project.name,
+        domain: project.domain,
+        description: project.description,
+        created_at: project.created_at,
+        update_version: project.update_version,
+    }
+}
+
+impl Create for Project {
+    type Body = ProjectCreate;
+
+    async fn create(body: ProjectCreate, cx: &mut Cx<'_>) -> Result<Created<Self>> {
+        super::check_name(&body.name)?;
+        let project = Project {
+            id: ProjectId::generate(),
+            name: body.name,
+            domain: body.domain,
+            description: body.description,
+            created_at: Utc::now(),
+            update_version: 0,
+        };
+        db::identity::insert_project(cx.conn, &project).await.map_err(|e| super::taken(KIND, &project.name, e))?;
+        super::log(KIND, project.id.uuid(), &project.name, "create", String::new(), cx).await?;
+        Ok(Created { model: project, task: None })
+    }
+}
+
+impl Perform<JoinProject> for Project {
+    async fn perform(self, action: JoinProject, cx: &mut Cx<'_>) -> Result<Done<JoinProject>> {
+        for role in &action.roles {
+            if !builtin::is_role(role) && db::policy::find_role(cx.conn, role).await?.is_none() {
+                return Err(Error::not_found("role", role));
+            }
+        }
+        for user in &action.users {
+            let user = User::find(cx.conn, user).await?;
+            for role in &action.roles {
+                db::identity::assign(cx.conn, user.id, self.id, role).await?;
+            }
+        }
+        let notes = format!("{} as {}", action.users.join(", "), action.roles.join(", "));
+        super::log(KIND, self.id.uuid(), &self.name, "join", notes, cx).await?;
+        Ok(Done::nothing())
+    }
+}
+
+impl Perform<LeaveProject> for Project {
+    async fn perform(self, action: LeaveProject, cx: &mut Cx<'_>) -> Result<Done<LeaveProject>> {
+        for user in &action.users {
+            let user = User::find(cx.conn, user).await?;
+            for role in &action.roles {
+                if !db::identity::unassign(cx.conn, user.id, self.id, role).await? {
+                    let details =
+                        format!("user '{}' does not have role '{role}' in project '{}'", user.name, self.name);
+                    return Err(Error::new(ErrorClass::Conflict, details));
+                }
+            }
+        }
+        let notes = format!("{} as {}", action.users.join(", "), action.roles.join(", "));
+        super::log(KIND, self.id.uuid(), &self.name, "leave", notes, cx).await?;
+        Ok(Done::nothing())
+    }
+}
+
+impl Perform<DeleteProject> for Project {
+    async fn perform(self, _: DeleteProject, cx: &mut Cx<'_>) -> Result<Done<DeleteProject>> {
+        let guests = db::identity::guests_of_project(cx.conn, &self.name).await?;
+        if guests > 0 {
+            let details = format!("project '{}' owns {guests} servers: delete them first", self.name);
+            return Err(Error::new(ErrorClass::Conflict, details));
+        }
+        super::log(KIND, self.id.uuid(), &self.name, "delete", String::new(), cx).await?;
+        db::identity::delete_project(cx.conn, self.id).await?;
+        Ok(Done::nothing())
+    }
+}

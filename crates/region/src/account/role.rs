@@ -1,0 +1,96 @@
+//! Roles that administrators made. The built-in ones are always there and are not rows: see [`crate::policy::builtin`].
+
+use api::ErrorClass;
+use api::account::{self as contract, DeleteRole, RoleCreate, Roles};
+use chrono::Utc;
+use db::Conn;
+use db::filter::{Column, Page};
+use db::policy::Role;
+use types::id::RoleId;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry};
+use crate::error::{Error, Result};
+use crate::policy::builtin;
+
+const KIND: &str = "role";
+
+pub fn register(registry: &mut Registry) {
+    registry.resource::<Role>().create().delete::<DeleteRole>();
+}
+
+impl Model for Role {
+    type Api = Roles;
+    const SERVICE: &'static str = "identity";
+
+    async fn find(conn: &mut Conn, ident: &str) -> Result<Self> {
+        db::policy::find_role(conn, ident).await?.ok_or_else(|| Error::not_found(KIND, ident))
+    }
+    async fn lock(self, _: &mut Conn) -> Result<Self> {
+        Ok(self)
+    }
+    async fn view(self, _: &App, _: &mut Conn) -> Result<contract::Role> {
+        Ok(view(self))
+    }
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn version(&self) -> Option<i64> {
+        Some(self.update_version)
+    }
+}
+
+impl List for Role {
+    const COLUMNS: &'static [Column] = db::policy::ROLE_COLUMNS;
+    const SEARCH: &'static [&'static str] = &["name", "id"];
+    const ORDER: (&'static str, bool) = ("name", false);
+
+    async fn page(page: &Page, _: &App, conn: &mut Conn) -> Result<(Vec<contract::Role>, i64)> {
+        let (rows, total) = db::policy::list_roles(conn, page).await?;
+        Ok((rows.into_iter().map(view).collect(), total))
+    }
+}
+
+fn view(role: Role) -> contract::Role {
+    contract::Role {
+        id: role.id,
+        name: role.name,
+        description: role.description,
+        created_at: role.created_at,
+        update_version: role.update_version,
+    }
+}
+
+impl Create for Role {
+    type Body = RoleCreate;
+
+    async fn create(body: RoleCreate, cx: &mut Cx<'_>) -> Result<Created<Self>> {
+        super::check_name(&body.name)?;
+        if builtin::is_role(&body.name) {
+            let details = format!("role '{}' is built in: choose another name", body.name);
+            return Err(Error::new(ErrorClass::DuplicateResource, details));
+        }
+        let role = Role {
+            id: RoleId::generate(),
+            name: body.name,
+            description: body.description,
+            created_at: Utc::now(),
+            update_version: 0,
+        };
+        db::policy::insert_role(cx.conn, &role).await.map_err(|e| super::taken(KIND, &role.name, e))?;
+        super::log(KIND, role.id.uuid(), &role.name, "create", String::new(), cx).await?;
+        Ok(Created { model: role, task: None })
+    }
+}
+
+impl Perform<DeleteRole> for Role {
+    async fn perform(self, _: DeleteRole, cx: &mut Cx<'_>) -> Result<Done<DeleteRole>> {
+        super::log(KIND, self.id.uuid(), &self.name, "delete", String::new(), cx).await?;
+        db::policy::delete_role(cx.conn, &self).await?;
+        Ok(Done::nothing())
+    }
+}

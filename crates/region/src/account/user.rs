@@ -1,0 +1,151 @@
+//! Users.
+
+use api::account::{self as contract, DeleteUser, DisableUser, EnableUser, Membership, SetPassword, UserCreate, Users};
+use chrono::Utc;
+use db::Conn;
+use db::filter::{Column, Page};
+use db::identity::User;
+use types::UserId;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::password;
+use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry};
+use crate::error::{Error, Result};
+
+const KIND: &str = "user";
+
+pub fn register(registry: &mut Registry) {
+    registry
+        .resource::<User>()
+        .create()
+        .verb::<SetPassword>()
+        .verb::<EnableUser>()
+        .verb::<DisableUser>()
+        .delete::<DeleteUser>();
+}
+
+impl Model for User {
+    type Api = Users;
+    const SERVICE: &'static str = "identity";
+
+    async fn find(conn: &mut Conn, ident: &str) -> Result<Self> {
+        if let Ok(id) = ident.parse::<UserId>()
+            && let Some(user) = db::identity::user(conn, id).await?
+        {
+            return Ok(user);
+        }
+        db::identity::user_named(conn, ident).await?.ok_or_else(|| Error::not_found(KIND, ident))
+    }
+    async fn lock(self, _: &mut Conn) -> Result<Self> {
+        Ok(self)
+    }
+    async fn view(self, _: &App, conn: &mut Conn) -> Result<contract::User> {
+        let mut views = views(vec![self], conn).await?;
+        views.pop().ok_or_else(|| Error::not_found(KIND, ""))
+    }
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn version(&self) -> Option<i64> {
+        Some(self.update_version)
+    }
+}
+
+impl List for User {
+    const COLUMNS: &'static [Column] = db::identity::USER_COLUMNS;
+    const SEARCH: &'static [&'static str] = &["name", "id"];
+    const ORDER: (&'static str, bool) = ("name", false);
+
+    async fn page(page: &Page, _: &App, conn: &mut Conn) -> Result<(Vec<contract::User>, i64)> {
+        let (rows, total) = db::identity::list_users(conn, page).await?;
+        Ok((views(rows, conn).await?, total))
+    }
+}
+
+async fn views(users: Vec<User>, conn: &mut Conn) -> Result<Vec<contract::User>> {
+    let assigned = db::identity::assignments_of_users(conn, users.iter().map(|u| u.id).collect()).await?;
+    let projects = |id: UserId| {
+        let mine = assigned.iter().filter(|(user, _)| *user == id);
+        mine.map(|(_, a)| Membership { project: a.project.clone(), role: a.role.clone() }).collect()
+    };
+    Ok(users
+        .into_iter()
+        .map(|user| contract::User {
+            projects: projects(user.id),
+            id: user.id,
+            name: user.name,
+            domain: user.domain,
+            enabled: user.enabled,
+            created_at: user.created_at,
+            update_version: user.update_version,
+        })
+        .collect())
+}
+
+impl Create for User {
+    type Body = UserCreate;
+
+    async fn create(body: UserCreate, cx: &mut Cx<'_>) -> Result<Created<Self>> {
+        super::check_name(&body.name)?;
+        contract::check_password(&body.password)?;
+        let user = User {
+            id: UserId::generate(),
+            name: body.name,
+            domain: body.domain,
+            password_hash: password::hash(body.password).await?,
+            enabled: true,
+            created_at: Utc::now(),
+            update_version: 0,
+        };
+        db::identity::insert_user(cx.conn, &user).await.map_err(|e| super::taken(KIND, &user.name, e))?;
+        super::log(KIND, user.id.uuid(), &user.name, "create", String::new(), cx).await?;
+        Ok(Created { model: user, task: None })
+    }
+}
+
+impl Perform<SetPassword> for User {
+    async fn perform(self, action: SetPassword, cx: &mut Cx<'_>) -> Result<Done<SetPassword>> {
+        let hash = password::hash(action.password).await?;
+        db::identity::set_password(cx.conn, self.id, &hash).await?;
+        super::log(KIND, self.id.uuid(), &self.name, "set_password", String::new(), cx).await?;
+        Ok(Done::nothing())
+    }
+}
+
+impl Perform<EnableUser> for User {
+    async fn perform(self, _: EnableUser, cx: &mut Cx<'_>) -> Result<Done<EnableUser>> {
+        db::identity::set_enabled(cx.conn, self.id, true).await?;
+        super::log(KIND, self.id.uuid(), &self.name, "enable", String::new(), cx).await?;
+        Ok(Done::nothing())
+    }
+}
+
+impl Perform<DisableUser> for User {
+    async fn perform(self, _: DisableUser, cx: &mut Cx<'_>) -> Result<Done<DisableUser>> {
+        not_oneself(&self, cx)?;
+        db::identity::set_enabled(cx.conn, self.id, false).await?;
+        super::log(KIND, self.id.uuid(), &self.name, "disable", String::new(), cx).await?;
+        Ok(Done::nothing())
+    }
+}
+
+impl Perform<DeleteUser> for User {
+    async fn perform(self, _: DeleteUser, cx: &mut Cx<'_>) -> Result<Done<DeleteUser>> {
+        not_oneself(&self, cx)?;
+        super::log(KIND, self.id.uuid(), &self.name, "delete", String::new(), cx).await?;
+        db::identity::delete_user(cx.conn, self.id).await?;
+        Ok(Done::nothing())
+    }
+}
+
+/// The last administrator must not lock everybody out.
+fn not_oneself(user: &User, cx: &Cx<'_>) -> Result<()> {
+    if user.id == cx.caller.user_id {
+        return Err(Error::new(api::ErrorClass::Conflict, "this is you: let another administrator do it"));
+    }
+    Ok(())
+}

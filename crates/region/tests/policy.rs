@@ -1,0 +1,243 @@
+//! Who may do what: the whole verb table, with every built-in role, in the own project and from a foreign one, and with tokens that are no good.
+
+use serde_json::{Value, json};
+use testing::{Stack, Web};
+
+struct Actors {
+    stack: Stack,
+    admin: Web,
+}
+
+impl Actors {
+    async fn start() -> Self {
+        let stack = Stack::start().await;
+        let admin = stack.web().await;
+        Self { stack, admin }
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        let (status, answer) = self.admin.send(self.admin.request("POST", path).json(&body)).await;
+        assert!(status < 300, "{path}: {status} {answer}");
+        answer
+    }
+
+    /// A user with one role in one project, logged in.
+    async fn user(&self, name: &str, project: &str, role: &str) -> Web {
+        self.post("/users", json!({"name": name, "password": "correct horse"})).await;
+        self.post(&format!("/projects/{project}/join"), json!({"users": [name], "roles": [role]})).await;
+        self.log_in(name, "correct horse").await.expect("a token")
+    }
+
+    async fn log_in(&self, name: &str, password: &str) -> Result<Web, u16> {
+        let body = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": name, "password": password}}}}});
+        let answer =
+            self.admin.http.post(format!("{}/v3/auth/tokens", self.admin.base)).json(&body).send().await.unwrap();
+        let token = answer.headers().get("x-subject-token").and_then(|t| t.to_str().ok()).map(str::to_owned);
+        let token = token.ok_or(answer.status().as_u16())?;
+        Ok(Web { http: self.admin.http.clone(), base: self.admin.base.clone(), token: token.into() })
+    }
+}
+
+/// What a role may do to a server of its own project.
+fn may(role: &str, resource: &str, verb: &str) -> bool {
+    let owned = ["server", "task", "event", "rescuesession"].contains(&resource);
+    match role {
+        "admin" => true,
+        _ if !owned => false,
+        "domainadmin" | "project_owner" => true,
+        "project_editor" => verb != "delete",
+        "project_viewer" => ["list", "get"].contains(&verb),
+        _ => unreachable!("{role}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_with_every_role() {
+    let actors = Actors::start().await;
+    for (project, domain) in [("p1", "Default"), ("p2", "Elsewhere")] {
+        actors.post("/projects", json!({"name": project, "domain": domain})).await;
+    }
+    let owner = actors.user("owner1", "p1", "project_owner").await;
+    let body = serde_json::to_value(Stack::body("web1", false)).unwrap();
+    let (status, created) = owner.send(owner.request("POST", "/servers").json(&body)).await;
+    assert_eq!(status, 202, "{created}");
+    let task = created["task"]["id"].as_str().unwrap().to_owned();
+    actors.stack.ended(task.parse().unwrap()).await;
+    let (_, events) = owner.send(owner.request("GET", "/events?obj_id=web1")).await;
+    let event = events["events"][0]["id"].to_string();
+
+    let mut callers = vec![(actors.stack.web().await, "admin", true)];
+    for role in ["domainadmin", "project_owner", "project_editor", "project_viewer"] {
+        for project in ["p1", "p2"] {
+            let name = format!("{}-{project}", role.replace('_', "-"));
+            callers.push((actors.user(&name, project, role).await, role, project == "p1"));
+        }
+    }
+    // Hosts and agents belong to no project; sessions are there once there was one, so a name stands for all of these.
+    let thing = |resource: &str| match resource {
+        "server" | "rescuesession" => "web1".to_owned(),
+        "task" => task.clone(),
+        "event" => event.clone(),
+        "host" => "host1".to_owned(),
+        "baremetalagent" => "agent1".to_owned(),
+        "user" => "owner1".to_owned(),
+        "project" => "p1".to_owned(),
+        _ => "nosuch".to_owned(),
+    };
+    let mut asked = 0;
+    for row in region::http::router::verbs() {
+        let plural = row.rule.resource;
+        let ident = thing(row.resource);
+        let (method, path) = match row.verb {
+            "list" => ("GET", format!("/{plural}")),
+            "get" => ("GET", format!("/{plural}/{ident}")),
+            "create" => ("POST", format!("/{plural}")),
+            "update" => ("PATCH", format!("/{plural}/{ident}")),
+            "delete" => ("DELETE", format!("/{plural}/{ident}")),
+            verb => ("POST", format!("/{plural}/{ident}/{verb}")),
+        };
+        for (web, role, own) in &callers {
+            // A body that no verb can use: whoever is let through fails later, and nothing changes.
+            let mut request = web.request(method, &path);
+            if method != "GET" {
+                request = request.header("content-type", "application/json").body("[]");
+            }
+            let (status, answer) = web.send(request).await;
+            let allowed = may(role, row.resource, row.verb) && (*own || ["list", "create"].contains(&row.verb));
+            let shown = format!("{role} (own: {own}) {method} {path}: {status} {answer}");
+            match (allowed, row.verb) {
+                (true, _) => assert!(![401, 403].contains(&status), "{shown}"),
+                (false, "list" | "create") => assert_eq!(status, 403, "{shown}"),
+                // Who may see it is told what is missing; who may not is not even told that it exists.
+                (false, _) if *own && may(role, row.resource, "get") && status != 404 => {
+                    assert_eq!(status, 403, "{shown}")
+                }
+                (false, _) => assert_eq!(status, 404, "{shown}"),
+            }
+            if status == 403
+                && allowed == may(role, row.resource, row.verb)
+                && !answer["details"].as_str().unwrap().contains("scope system")
+            {
+                assert!(answer["details"].as_str().unwrap().contains("require: "), "{shown}");
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked > 200, "the table was walked: {asked}");
+
+    // A foreign project sees an empty list, not somebody else's servers.
+    let foreign = actors.log_in("project-owner-p2", "correct horse").await.unwrap();
+    for list in ["servers", "tasks", "events", "rescuesessions"] {
+        let (status, page) = foreign.send(foreign.request("GET", &format!("/{list}"))).await;
+        assert_eq!((status, &page["total"]), (200, &json!(0)), "{list}: {page}");
+    }
+    actors.stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_end_when_they_should() {
+    let actors = Actors::start().await;
+    actors.post("/projects", json!({"name": "p1"})).await;
+    let ann = actors.user("ann", "p1", "project_owner").await;
+    let status = |web: &Web, path: &str| {
+        let request = web.request("GET", path);
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!(status(&ann, "/servers").await, 200);
+    // Revoked.
+    let revoke = ann.request("DELETE", "/v3/auth/tokens").header("x-subject-token", ann.token.expose());
+    assert_eq!(revoke.send().await.unwrap().status().as_u16(), 204);
+    assert_eq!(status(&ann, "/servers").await, 401);
+    // Another password.
+    let ann = actors.log_in("ann", "correct horse").await.unwrap();
+    actors.post("/users/ann/set-password", json!({"password": "battery staple"})).await;
+    assert_eq!(status(&ann, "/servers").await, 401);
+    assert_eq!(actors.log_in("ann", "correct horse").await.err(), Some(401));
+    // Disabled.
+    let ann = actors.log_in("ann", "battery staple").await.unwrap();
+    actors.post("/users/ann/disable", json!({})).await;
+    assert_eq!(status(&ann, "/servers").await, 401);
+    assert_eq!(actors.log_in("ann", "battery staple").await.err(), Some(401));
+    // Expired.
+    actors.post("/users/ann/enable", json!({})).await;
+    let ann = actors.log_in("ann", "battery staple").await.unwrap();
+    let mut conn = actors.stack.app().pool.get().await.unwrap();
+    let expire = "update tokens set expires_at = now() - interval '1 s' where user_id = (select id from users where name = 'ann')";
+    diesel_async::RunQueryDsl::execute(diesel::sql_query(expire), &mut conn).await.unwrap();
+    drop(conn);
+    assert_eq!(status(&ann, "/servers").await, 401);
+    // Without a role a token is good for nothing.
+    let ann = actors.log_in("ann", "battery staple").await.unwrap();
+    actors.post("/projects/p1/leave", json!({"users": ["ann"], "roles": ["project_owner"]})).await;
+    assert_eq!(status(&ann, "/servers").await, 403);
+    // Nobody sees another's token.
+    let bob = actors.user("bob", "p1", "project_viewer").await;
+    let look = bob.request("GET", "/v3/auth/tokens").header("x-subject-token", actors.admin.token.expose());
+    assert_eq!(look.send().await.unwrap().status().as_u16(), 404);
+    actors.stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_of_ones_own_takes_effect_and_is_explained() {
+    let actors = Actors::start().await;
+    actors.post("/projects", json!({"name": "p1"})).await;
+    actors.post("/roles", json!({"name": "rescuer"})).await;
+    let ann = actors.user("ann", "p1", "project_owner").await;
+    let eve = actors.user("eve", "p1", "rescuer").await;
+    let body = serde_json::to_value(Stack::body("web1", false)).unwrap();
+    let (_, created) = ann.send(ann.request("POST", "/servers").json(&body)).await;
+    actors.stack.ended(created["task"]["id"].as_str().unwrap().parse().unwrap()).await;
+    let (status, _) = eve.send(eve.request("GET", "/servers/web1")).await;
+    assert_eq!(status, 404);
+    let bad = actors
+        .admin
+        .request("POST", "/policies")
+        .json(&json!({"name": "x", "scope": "project", "roles": [], "rules": {"compute": 1}}));
+    let (status, answer) = actors.admin.send(bad).await;
+    assert!(status == 400 && answer["details"].as_str().unwrap().contains("rules.compute"), "{answer}");
+    let rules = json!({"compute": {"servers": {"get": "allow", "perform": {"*": "deny", "start-rescue": "allow"}}}});
+    actors
+        .post("/policies", json!({"name": "rescuers", "scope": "project", "roles": ["rescuer"], "rules": rules}))
+        .await;
+    let (status, _) = eve.send(eve.request("GET", "/servers/web1")).await;
+    assert_eq!(status, 200);
+    let (status, answer) = eve.send(eve.request("POST", "/servers/web1/start").json(&json!({}))).await;
+    assert_eq!(status, 403);
+    for part in [
+        "require: server_perform_start (compute/servers/perform/start)",
+        "you have: rescuer in project p1",
+        "project_owner",
+    ] {
+        assert!(answer["details"].as_str().unwrap().contains(part), "{answer}");
+    }
+    let (_, answer) = eve.send(eve.request("GET", "/permissions")).await;
+    assert_eq!(answer["permissions"], json!({"server_get": "project", "server_perform_start_rescue": "project"}));
+    let (status, answer) = eve.send(eve.request("POST", "/servers/web1/start-rescue").json(&json!({}))).await;
+    assert_eq!(status, 202, "{answer}");
+    actors.stack.ended(answer["task"]["id"].as_str().unwrap().parse().unwrap()).await;
+    // If-Match: only who has seen the last change may make the next.
+    let patch = |version: &str| {
+        actors.admin.request("PATCH", "/policies/rescuers").header("if-match", version).json(&json!({"enabled": false}))
+    };
+    let (status, answer) = actors.admin.send(patch("7")).await;
+    assert_eq!((status, &answer["class"]), (412, &json!("PreconditionFailedError")));
+    let (status, answer) = actors.admin.send(patch("\"0\"")).await;
+    assert_eq!((status, &answer["policy"]["update_version"]), (200, &json!(1)), "{answer}");
+    let (status, _) = eve.send(eve.request("GET", "/servers/web1")).await;
+    assert_eq!(status, 404);
+    actors.stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_passwords_gets_slower() {
+    let actors = Actors::start().await;
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(actors.log_in("admin", "guess").await.err().unwrap());
+    }
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 429]);
+    // Whoever has a token goes on.
+    let (status, _) = actors.admin.send(actors.admin.request("GET", "/servers")).await;
+    assert_eq!(status, 200);
+    actors.stack.finish().await;
+}
