@@ -1,4 +1,4 @@
-//! One method per kind of request. Repeats what may be repeated, logs in again once when a token is refused.
+//! One method per kind of request. Repeats what got lost, which never acts twice, and logs in again once when a token is refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::path::{pairs, path};
 use crate::session::{Login, Session, Sessions};
 use crate::transport::{Transport, base, failure, foreign, read};
 
-/// How often a request that may be repeated is sent.
+/// How often a request is sent at most.
 const TRIES: u32 = 3;
 /// A service that asks for a longer pause than this is asked again by the user.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A repeated POST with the same key returns the first answer.
+/// A repeated request with the same key returns the first answer.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// A cheap handle; clones share connections and the session.
@@ -50,20 +50,19 @@ struct Call {
     path: String,
     query: Vec<(String, String)>,
     body: Option<Value>,
-    /// Sending it twice does what sending it once does.
-    repeatable: bool,
+    /// Makes sending it twice do what sending it once does; a GET needs none.
     key: Option<String>,
 }
 
 impl Call {
     fn get(path: String) -> Self {
-        Self { method: Method::GET, path, query: Vec::new(), body: None, repeatable: true, key: None }
+        Self { method: Method::GET, path, query: Vec::new(), body: None, key: None }
     }
 
     /// With a key of its own, so that it may be repeated.
     fn post(path: String, body: Value) -> Self {
         let key = uuid::Uuid::new_v4().to_string();
-        Self { method: Method::POST, path, query: Vec::new(), body: Some(body), repeatable: true, key: Some(key) }
+        Self { method: Method::POST, path, query: Vec::new(), body: Some(body), key: Some(key) }
     }
 }
 
@@ -138,12 +137,12 @@ impl Client {
         self.created::<R>(body)
     }
 
-    /// `DELETE /<resources>/{id}`. Not repeated after a lost connection: the second could not be told from a failure.
+    /// `DELETE /<resources>/{id}`. Sent with a key of its own too: without one the second try could not tell success from failure.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn delete<R: Resource>(&self, id: &str) -> Result<Created<R::View>, Error> {
-        let call = Call { method: Method::DELETE, repeatable: false, ..Call::get(path(&[R::PLURAL, id])?) };
+        let call = Call { method: Method::DELETE, body: None, ..Call::post(path(&[R::PLURAL, id])?, Value::Null) };
         let body = self.call(call).await?;
         self.created::<R>(body)
     }
@@ -174,7 +173,7 @@ impl Client {
                 Error::Api(_) | Error::Foreign { .. } if error.is_passing() => pause.filter(|p| *p <= LONGEST_PAUSE),
                 _ => None,
             };
-            let Some(pause) = pause.filter(|_| call.repeatable && tried < TRIES) else { return Err(error) };
+            let Some(pause) = pause.filter(|_| tried < TRIES) else { return Err(error) };
             tokio::time::sleep(pause).await;
             tried += 1;
         }

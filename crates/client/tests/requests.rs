@@ -216,13 +216,15 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_delete_is_not_repeated_after_a_lost_answer() {
+async fn a_delete_is_repeated_under_its_key_and_in_the_end_said_to_be_lost() {
     let region = Region::start().await;
     region.on("DELETE /servers/web1", Answer::Cut);
     let failure = client(&region).delete::<Servers>("web1").await.unwrap_err();
     assert!(matches!(failure, Error::Lost { .. }), "{failure}");
     assert!(failure.next_step().unwrap().contains("may have been carried out"));
-    assert_eq!(region.seen("DELETE").len(), 1);
+    let keys: Vec<String> = region.seen("DELETE").iter().map(|s| s.header("idempotency-key").to_owned()).collect();
+    assert!(keys.len() == 3 && keys[0].len() == 36 && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    assert!(region.seen("DELETE").iter().all(|s| s.body.is_empty()));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub struct Story {
     /// How many of its stages have been told to their end.
     told: usize,
     /// The last thing told of the stage at work.
-    noted: Option<(u32, Option<String>)>,
+    noted: Option<String>,
 }
 
 impl Story {
@@ -39,14 +39,14 @@ impl Story {
                     self.noted = None;
                 }
                 None => {
-                    let note = (stage.attempts, stage.error.clone());
-                    let worth = stage.attempts > 1 || stage.error.is_some();
-                    if worth && self.noted.as_ref() != Some(&note) {
-                        let what = text::or_dash(stage.error.as_deref());
-                        let what = format!("at work, attempt {}: {what}", stage.attempts.max(1));
+                    // A new attempt alone is no news: a stage that waits for a host is looked at again and again.
+                    if let Some(note) = &stage.error
+                        && self.noted.as_ref() != Some(note)
+                    {
+                        let what = format!("at work, attempt {}: {note}", stage.attempts.max(1));
                         lines.push(said(task, stage, task.updated_at - task.created_at, &what));
                     }
-                    self.noted = Some(note);
+                    self.noted.clone_from(&stage.error);
                     // A later stage can't have ended before this one: what follows is told in its turn.
                     break;
                 }
@@ -58,8 +58,7 @@ impl Story {
 
 fn said(task: &Task, stage: &TaskStage, at: TimeDelta, what: &str) -> String {
     let back = if stage.way_back { "way back: " } else { "" };
-    let width = task.stages.iter().map(|s| s.stage.len()).max().unwrap_or_default().max(16);
-    text::line(&format!("{:>6.1}s  {:<width$}  {back}{what}", seconds(at), stage.stage))
+    text::line(&format!("{:>6.1}s  {:<19}  {back}{what}", seconds(at), stage.stage))
 }
 
 /// A stage's error is why it failed only if nothing but the way back came after it; else it is what happened while it went on.
@@ -200,7 +199,7 @@ mod tests {
         );
         assert_eq!(
             story.next(&more),
-            ["   0.5s  preflight         done in 0.5s", "   1.7s  prepare_rescue    done in 1.2s"]
+            ["   0.5s  preflight            done in 0.5s", "   1.7s  prepare_rescue       done in 1.2s"]
         );
         assert_eq!(story.next(&more), Vec::<String>::new());
     }
@@ -209,10 +208,10 @@ mod tests {
     fn trouble_on_the_way_is_not_called_a_failure() {
         let mut story = Story::default();
         let slow = task("waiting", &[("boot", 0.0, None, Some("host h1 is unreachable"), false)]);
-        assert_eq!(story.next(&slow), ["   9.0s  boot              at work, attempt 1: host h1 is unreachable"]);
+        assert_eq!(story.next(&slow), ["   9.0s  boot                 at work, attempt 1: host h1 is unreachable"]);
         assert_eq!(story.next(&slow), Vec::<String>::new());
         let done = task("succeeded", &[("boot", 0.0, Some(3.0), Some("host h1 is unreachable"), false)]);
-        assert_eq!(story.next(&done), ["   3.0s  boot              done in 3.0s (host h1 is unreachable)"]);
+        assert_eq!(story.next(&done), ["   3.0s  boot                 done in 3.0s (host h1 is unreachable)"]);
     }
 
     #[test]
@@ -225,9 +224,9 @@ mod tests {
         assert_eq!(
             Story::default().next(&task("failed", &stages)),
             [
-                "   1.0s  preflight         done in 1.0s",
-                "   4.0s  boot              failed after 3.0s: panic",
-                "   5.0s  restore           way back: done in 1.0s",
+                "   1.0s  preflight            done in 1.0s",
+                "   4.0s  boot                 failed after 3.0s: panic",
+                "   5.0s  restore              way back: done in 1.0s",
             ]
         );
     }

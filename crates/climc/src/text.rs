@@ -17,12 +17,13 @@ fn is_command(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `3 GiB`, `512 MiB`: from MiB.
+/// `3 GiB`, `512 MiB`, `22.6 GiB`: from MiB; exact below 10 GiB.
 pub fn mib(mib: impl TryInto<u64>) -> String {
     let mib = mib.try_into().unwrap_or_default();
     match mib {
         n if n >= 1 << 20 && n.is_multiple_of(1 << 20) => format!("{} TiB", n >> 20),
         n if n >= 1 << 10 && n.is_multiple_of(1 << 10) => format!("{} GiB", n >> 10),
+        n if n >= 10 << 10 => format!("{:.1} GiB", n as f64 / 1024.0),
         n => format!("{n} MiB"),
     }
 }
@@ -79,7 +80,9 @@ mod tests {
 
     #[test]
     fn sizes_and_spans() {
-        for (n, text) in [(512_u64, "512 MiB"), (1024, "1 GiB"), (1536, "1536 MiB"), (2 << 20, "2 TiB")] {
+        for (n, text) in
+            [(512_u64, "512 MiB"), (1024, "1 GiB"), (1536, "1536 MiB"), (23_189, "22.6 GiB"), (2 << 20, "2 TiB")]
+        {
             assert_eq!(mib(n), text);
         }
         for (n, text) in

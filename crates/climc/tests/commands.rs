@@ -71,7 +71,7 @@ async fn waiting_shows_stages_on_stderr_and_the_server_on_stdout() {
 
     let ran = program.run(&["server-start-rescue", "web1", "--wait", "--password", "generate"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(ran.err, "   1.0s  preflight         done in 1.0s\n   2.0s  prepare_rescue    done in 1.0s\n");
+    assert_eq!(ran.err, "   1.0s  preflight            done in 1.0s\n   2.0s  prepare_rescue       done in 1.0s\n");
     let row = |field: &str, value: &str| {
         ran.out.lines().any(|l| l.contains(&format!("| {field} ")) && l.contains(&format!("| {value} ")))
     };
@@ -100,8 +100,8 @@ async fn a_failed_task_tells_cause_evidence_and_the_way_out() {
     let ran = Program::new(&region).run(&["server-start-rescue", "web1", "--wait", "--password", "none"]).await;
     assert_eq!(ran.code, 1, "{ran:?}");
     for part in [
-        "   2.0s  await_ready       failed after 1.0s: no proof\n",
-        "   3.0s  undo              way back: done in 1.0s\n",
+        "   2.0s  await_ready          failed after 1.0s: no proof\n",
+        "   3.0s  undo                 way back: done in 1.0s\n",
         "climc: web1: StartRescueTask failed: the rescue system did not prove itself in 60 s\n",
         "Kernel panic",
         "Next: web1 is start_rescue_failed; from there: climc server-start-rescue web1 | climc server-stop-rescue web1",

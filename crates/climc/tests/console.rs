@@ -29,6 +29,17 @@ async fn a_script_ends_when_its_text_was_seen() {
 }
 
 #[tokio::test]
+async fn what_the_console_showed_before_is_no_answer() {
+    let region = Region::start().await;
+    let program = Program::new(&region);
+    // "login:" stands in what the console begins with; with nothing to type it counts, else it does not.
+    let looked = program.run(&["server-console", "web1", "--until", "login:", "--timeout", "30"]).await;
+    assert_eq!(looked.code, 0, "{looked:?}");
+    let typed = program.run_with(&["server-console", "web1", "--until", "login:", "--timeout", "2"], "hello\n").await;
+    assert!(typed.code == 3 && typed.out.contains("world"), "{typed:?}");
+}
+
+#[tokio::test]
 async fn a_script_that_waits_in_vain_is_told_so() {
     let region = Region::start().await;
     let program = Program::new(&region);

@@ -233,8 +233,8 @@ impl Shown for Servers {
             }
             GuestStatus::Rescue => commands(&["rescue-show", "stop-rescue"]),
             GuestStatus::CreateFailed => commands(&["delete"]),
-            GuestStatus::StartFailed => commands(&["start", "start-rescue", "stop"]),
-            GuestStatus::StopFailed => commands(&["stop", "stop --force"]),
+            GuestStatus::StartFailed => commands(&["start", "stop", "delete"]),
+            GuestStatus::StopFailed => commands(&["stop --force", "start", "delete"]),
             GuestStatus::StartRescueFailed => commands(&["start-rescue", "stop-rescue", "start", "stop"]),
             GuestStatus::StopRescueFailed => commands(&["stop-rescue", "start-rescue", "stop"]),
             GuestStatus::DeleteFailed => commands(&["delete"]),

@@ -15,8 +15,8 @@ At a terminal, all keys go to the server but Ctrl-], which leaves. Nothing of th
 
 When stdin is no terminal, or with --until or --after, it is for scripts: stdin is sent, what the server prints comes on stdout without
 escape sequences, until the other end closes, --until is seen (exit code 0), or --timeout passes (exit code 3). Without --until it ends
-when stdin has ended and the server has been silent for --idle seconds. A console shows what was typed: choose a text for --until that
-is not in what you send.
+when stdin has ended and the server has been silent for --idle seconds. A console begins with what it showed last: with something on
+stdin, only what comes after it counts for --until. It also shows what was typed: choose a text that is not in what you send.
 
 Examples:
   climc server-console web1

@@ -38,63 +38,112 @@ impl Seek {
     }
 }
 
+/// Before the first key: a console begins with what it showed last, and that must not be taken for an answer.
+const SETTLED: Duration = Duration::from_millis(300);
+/// A console that is never silent is typed at all the same.
+const UNSETTLED: Duration = Duration::from_secs(3);
+
 pub async fn run(client: &Client, args: &Args) -> Result<(), Exit> {
+    // A terminal's keys are not meant for a script.
+    let mut input = (!std::io::stdin().is_terminal()).then(super::stdin);
     let began = Instant::now();
     let mut console = client.console(&args.id).await?;
     let mut after = args.after.as_deref().map(Seek::new);
     let mut until = args.until.as_deref().map(Seek::new);
-    // A terminal's keys are not meant for a script.
-    let mut input = (!std::io::stdin().is_terminal()).then(super::stdin);
     let deadline = args.timeout.map(|seconds| began + Duration::from_secs(seconds.into()));
     let idle = Duration::from_secs(args.idle.into());
-    let mut heard = Instant::now();
-    let mut filter = Filter::default();
-    let mut out = std::io::stdout();
     let far = began + Duration::from_secs(365 * 24 * 3600);
+    // The first of stdin, until it is sent; and since when it could have been.
+    let mut held: Option<Vec<u8>> = None;
+    let mut ready = began;
+    let mut heard = began;
+    let mut filter = Filter::default();
+    let mut out = Out::default();
+    let mut sent = false;
+    // Whether there is something to type must be known before the console's first words are weighed.
+    if let Some(stdin) = &mut input {
+        match tokio::time::timeout(SETTLED, stdin.recv()).await {
+            Ok(None) => input = None,
+            Ok(some) => held = some,
+            // It comes later, if at all.
+            Err(_) => {}
+        }
+    }
     loop {
         // Silence ends it only where nothing is waited for.
-        let silence = (input.is_none() && until.is_none() && after.is_none()).then(|| heard + idle);
+        let silence = (input.is_none() && held.is_none() && until.is_none() && after.is_none()).then(|| heard + idle);
+        let settled = (held.is_some() && after.is_none()).then(|| (heard + SETTLED).min(ready + UNSETTLED));
         tokio::select! {
             printed = console.receive() => {
                 let Some(bytes) = printed? else { break };
                 heard = Instant::now();
-                let piece = filter.push(&bytes);
-                out.write_all(piece.as_bytes())?;
-                out.flush()?;
-                let mut rest = piece;
+                let mut piece = filter.push(&bytes);
+                out.write(&piece)?;
                 if let Some(seek) = &mut after {
-                    let Some(later) = seek.found(&rest) else { continue };
-                    after = None;
-                    rest = later;
+                    let Some(later) = seek.found(&piece) else { continue };
+                    (after, ready, piece) = (None, heard, later);
                 }
-                if until.as_mut().is_some_and(|seek| seek.found(&rest).is_some()) {
+                let found = until.as_mut().is_some_and(|seek| seek.found(&piece).is_some());
+                // Where something is to be typed, only what comes after it is an answer to it.
+                if found && held.is_none() {
                     console.close().await;
-                    return end_line(&mut out);
+                    return out.end();
                 }
             }
-            typed = async { match &mut input { Some(input) => input.recv().await, None => None } }, if input.is_some() && after.is_none() => {
+            typed = async { match &mut input { Some(input) => input.recv().await, None => None } }, if input.is_some() && held.is_none() => {
                 match typed {
-                    // A terminal's Enter is a carriage return.
-                    Some(bytes) => console.send(bytes.into_iter().map(|b| if b == b'\n' { b'\r' } else { b }).collect::<Vec<u8>>()).await?,
-                    None => input = None,
+                    Some(bytes) if sent => console.send(keys(&bytes)).await?,
+                    Some(bytes) => (held, ready) = (Some(bytes), Instant::now()),
+                    None => (input, heard) = (None, Instant::now()),
                 }
-                heard = Instant::now();
+            }
+            () = sleep_until(settled.unwrap_or(far)) => {
+                if let Some(bytes) = held.take() {
+                    until = args.until.as_deref().map(Seek::new);
+                    console.send(keys(&bytes)).await?;
+                    (sent, heard) = (true, Instant::now());
+                }
             }
             () = sleep_until(silence.unwrap_or(far)) => {
                 console.close().await;
-                return end_line(&mut out);
+                return out.end();
             }
             () = sleep_until(deadline.unwrap_or(far)) => {
-                end_line(&mut out)?;
+                out.end()?;
                 return Err(missed(args, after.is_some(), exit::TIMED_OUT, "in the time given"));
             }
         }
     }
-    end_line(&mut out)?;
+    out.end()?;
     if after.is_some() || until.is_some() {
         return Err(missed(args, after.is_some(), exit::FAILED, "before the console closed"));
     }
     Ok(())
+}
+
+/// A terminal's Enter is a carriage return.
+fn keys(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| if *byte == b'\n' { b'\r' } else { *byte }).collect()
+}
+
+/// Stdout, whose last line is ended.
+#[derive(Debug, Default)]
+struct Out {
+    open: bool,
+}
+
+impl Out {
+    fn write(&mut self, piece: &str) -> Result<(), Exit> {
+        let Some(last) = piece.chars().last() else { return Ok(()) };
+        self.open = last != '\n';
+        let mut out = std::io::stdout();
+        out.write_all(piece.as_bytes())?;
+        Ok(out.flush()?)
+    }
+
+    fn end(&mut self) -> Result<(), Exit> {
+        if self.open { self.write("\n") } else { Ok(()) }
+    }
 }
 
 fn missed(args: &Args, after: bool, code: i32, when: &str) -> Exit {
@@ -105,11 +154,6 @@ fn missed(args: &Args, after: bool, code: i32, when: &str) -> Exit {
     };
     let next = Some(format!("see what it does: climc server-console {}", text::line(&args.id)));
     Exit { code, message, next }
-}
-
-fn end_line(out: &mut std::io::Stdout) -> Result<(), Exit> {
-    out.write_all(b"\n")?;
-    Ok(out.flush()?)
 }
 
 #[cfg(test)]
