@@ -618,22 +618,15 @@ async fn what_no_longer_decodes_is_blocked_and_keeps_its_hold() {
     let engine = db.builder(&world).tuning(patient()).start();
     let parent = db.spawn("parent").await;
     db.wait_for(parent, |row| row.state() == State::Joining).await;
-    world.called("first", 2).await;
-    db.sql("UPDATE tasks SET data = '{}', run_at = now() WHERE data->>'label' = 'odd'").await;
-    let child = async || {
-        use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
+    let child: Uuid = {
+        use diesel::{ExpressionMethods, QueryDsl};
         use task_engine::schema::tasks::dsl;
         let mut conn = db.pool.get().await.unwrap();
-        dsl::tasks.filter(dsl::state.eq("blocked")).select(dsl::id).first::<Uuid>(&mut conn).await.optional().unwrap()
+        dsl::tasks.filter(dsl::parent_id.eq(parent)).select(dsl::id).first(&mut conn).await.unwrap()
     };
-    let begun = std::time::Instant::now();
-    let child = loop {
-        if let Some(child) = child().await {
-            break child;
-        }
-        assert!(begun.elapsed() < support::LIMIT);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
+    db.wait_for(child, |row| row.state() == State::Waiting).await;
+    db.sql(&format!("UPDATE tasks SET data = '{{}}', run_at = now() WHERE id = '{child}'")).await;
+    db.wait_for(child, |row| row.state() == State::Blocked).await;
     task_engine::abandon(&mut db.pool.get().await.unwrap(), child).await.unwrap();
     assert_eq!(db.ended(parent).await.state(), State::Succeeded);
     engine.shutdown(support::LIMIT).await;
