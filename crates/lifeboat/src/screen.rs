@@ -26,6 +26,8 @@ pub struct Screen {
     task: JoinHandle<()>,
     /// What was shown before this many bytes is past.
     from: usize,
+    /// Where the page began.
+    page: usize,
 }
 
 impl Screen {
@@ -35,12 +37,13 @@ impl Screen {
         let (tell, changed) = watch::channel(());
         let (keys, typed) = mpsc::unbounded_channel();
         let task = tokio::spawn(watch_console(client, server.to_owned(), text.clone(), tell, typed));
-        Self { text, changed, keys, task, from: 0 }
+        Self { text, changed, keys, task, from: 0, page: 0 }
     }
 
     /// What is on the screen now is past: only what comes later is found.
     pub fn turn_page(&mut self) {
         self.from = lock(&self.text).len();
+        self.page = self.from;
     }
 
     /// Types.
@@ -77,14 +80,9 @@ impl Screen {
         }
     }
 
-    /// What was shown since the page was turned, without what steers a terminal.
-    pub fn page(&self) -> String {
-        plain(&lock(&self.text)[self.from..])
-    }
-
-    /// The last lines that hold anything.
+    /// The last lines of this page that hold anything.
     pub fn last_lines(&self, count: usize) -> Vec<String> {
-        let text = plain(&lock(&self.text));
+        let text = plain(&lock(&self.text)[self.page..]);
         let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
         lines[lines.len().saturating_sub(count)..].iter().map(|line| (*line).to_owned()).collect()
     }

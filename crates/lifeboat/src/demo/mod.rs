@@ -144,7 +144,8 @@ impl Demo {
             cast.tell(*fault, &mut screen).await?;
         }
         teller.chapter("clearing up");
-        cast.climc_answer(&["server-event", SERVER]).await?;
+        cast.climc_answer(&["server-event", SERVER, "--limit", "6"]).await?;
+        cast.climc(&["server-stop", SERVER, "--wait"]).await?;
         cast.climc(&["server-delete", SERVER, "--wait"]).await?;
         Ok(())
     }

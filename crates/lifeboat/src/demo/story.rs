@@ -23,6 +23,8 @@ pub const SERVER: &str = "web1";
 const BOOT_LIMIT: Duration = Duration::from_secs(420);
 /// From one prompt of the serial console to the next.
 const PROMPT_LIMIT: Duration = Duration::from_secs(60);
+/// Seconds, as an argument.
+const STUCK_TIMEOUT_S: &str = "10";
 /// A server that has booted asks for a login.
 const UP: &[&str] = &["login:"];
 
@@ -128,10 +130,11 @@ impl Cast<'_> {
 
     async fn repair_by_console(&self, fault: Fault, screen: &mut Screen) -> Result<()> {
         screen.turn_page();
-        let start = ["server-start-rescue", SERVER, "--password", "generate", "--wait"];
+        // A machine that is stuck in its boot does not listen to the power button.
+        let start =
+            ["server-start-rescue", SERVER, "--password", "generate", "--stop-timeout", STUCK_TIMEOUT_S, "--wait"];
         let answer = self.climc(&start).await?;
         let password = password_in(&answer).context("climc showed no generated password")?;
-        self.climc_answer(&["server-rescue-show", SERVER]).await?;
         let repair = fault.repair(&root_of(&self.session().await?.disks)?);
         self.teller.say(&format!("$ climc server-console {SERVER}"));
         screen.until(&["login:"], PROMPT_LIMIT).await?;
