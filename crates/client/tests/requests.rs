@@ -347,6 +347,65 @@ async fn waiting_ends_at_a_blocked_task_and_at_an_unknown_one() {
     assert!(client.wait_task(unknown, |_| {}).await.unwrap_err().is_not_found());
 }
 
+/// `https` on loopback with a certificate of an authority of its own; answers the authority's file, and the URL.
+async fn behind_tls(region: &Region, folder: &std::path::Path) -> (std::path::PathBuf, String) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let authority = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&authority).unwrap();
+    let issuer = rcgen::Issuer::from_params(&params, &authority);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let file = folder.join("ca.pem");
+    std::fs::write(&file, ca.pem()).unwrap();
+    let tls =
+        axum_server::tls_rustls::RustlsConfig::from_pem(leaf.pem().into(), key.serialize_pem().into()).await.unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let app = region.app();
+    tokio::spawn(async move {
+        axum_server::from_tcp_rustls(listener, tls).unwrap().serve(app.into_make_service()).await.unwrap();
+    });
+    (file, url)
+}
+
+#[tokio::test]
+async fn over_tls_only_the_named_authority_is_trusted() {
+    let region = Region::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (ca, url) = behind_tls(&region, folder.path()).await;
+    region.json("GET /servers/web1", 200, json!({"server": server("web1", "ready", "shutoff")}));
+    let options =
+        ClientOptions { auth_url: Some(format!("{url}/v3")), region_url: Some(url), ca: Some(ca), ..options(&region) };
+    let client = Client::new(options.clone()).unwrap();
+    assert_eq!(client.get::<Servers>("web1").await.unwrap().name, "web1");
+    let mut console = client.console("web1").await.unwrap();
+    until(&mut console, "# ").await;
+
+    let failure = Client::new(ClientOptions { ca: None, ..options.clone() }).unwrap().login().await.unwrap_err();
+    assert!(
+        matches!(failure, Error::Connect { .. }) && failure.next_step().unwrap().contains("OS_CACERT"),
+        "{failure}"
+    );
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let failure = Client::new(ClientOptions { ca: Some(empty), ..options }).unwrap().login().await.unwrap_err();
+    assert!(matches!(failure, Error::Input(_)), "{failure}");
+}
+
+#[tokio::test]
+async fn a_catalog_can_not_lead_from_tls_into_the_clear() {
+    let region = Region::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (ca, url) = behind_tls(&region, folder.path()).await;
+    region.advertise("http://region.example:8774");
+    let options = ClientOptions { auth_url: Some(format!("{url}/v3")), ca: Some(ca), ..options(&region) };
+    let failure = Client::new(options).unwrap().login().await.unwrap_err();
+    assert!(matches!(failure, Error::Input(_)) && failure.to_string().contains("not encrypted"), "{failure}");
+}
+
 async fn until(console: &mut client::Console, text: &str) -> String {
     let mut seen = String::new();
     let read = async {

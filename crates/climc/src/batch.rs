@@ -121,6 +121,8 @@ pub struct Outcome<R: Shown> {
     pub receipt: Option<Receipt<R::View>>,
     /// As it ended.
     pub task: Option<Task>,
+    /// The resource is no more; what is known of it is from before.
+    pub gone: bool,
     pub end: End,
 }
 
@@ -161,12 +163,12 @@ pub async fn run<R: Shown>(
             let _permit = permits.acquire().await;
             tokio::select! {
                 answer = ask(id) => answer,
-                () = follow.interrupted() => return Outcome::<R> { asked: (*id).into(), receipt: None, task: None, end: End::Interrupted },
+                () = follow.interrupted() => return Outcome::<R> { asked: (*id).into(), receipt: None, task: None, gone: false, end: End::Interrupted },
             }
         };
         match answer {
             Ok(receipt) => finish::<R>(cx, id, receipt, wait, &follow, &progress).await,
-            Err(error) => Outcome { asked: (*id).into(), receipt: None, task: None, end: End::Refused(error) },
+            Err(error) => Outcome { asked: (*id).into(), receipt: None, task: None, gone: false, end: End::Refused(error) },
         }
     }));
     let outcomes = follow.listening(all).await;
@@ -183,7 +185,8 @@ async fn finish<R: Shown>(
     follow: &Follow,
     progress: &Progress,
 ) -> Outcome<R> {
-    let outcome = |receipt, task, end| Outcome { asked: asked.to_owned(), receipt: Some(receipt), task, end };
+    let outcome =
+        |receipt, task, end| Outcome { asked: asked.to_owned(), receipt: Some(receipt), task, gone: false, end };
     let Some(id) = receipt.task.as_ref().map(|task| task.id) else { return outcome(receipt, None, End::Done) };
     if !wait.wait {
         return outcome(receipt, None, End::Accepted);
@@ -191,12 +194,16 @@ async fn finish<R: Shown>(
     let name = R::name(&receipt.view);
     match follow.task(&cx.client, id, progress.line(&name)).await {
         Followed::Ended(task) => {
-            // Deleted things can't be read again; then the last that was said of them stands.
-            if let Ok(view) = cx.client.get::<R>(&R::id(&receipt.view)).await {
-                receipt.view = view;
-            }
             let end = if task.state == TaskState::Succeeded { End::Done } else { End::Failed };
-            outcome(receipt, Some(*task), end)
+            let gone = match cx.client.get::<R>(&R::id(&receipt.view)).await {
+                Ok(view) => {
+                    receipt.view = view;
+                    false
+                }
+                // Where it can't be read for another reason, the last that was said of it stands.
+                Err(error) => error.is_not_found(),
+            };
+            Outcome { gone, ..outcome(receipt, Some(*task), end) }
         }
         Followed::TimedOut => outcome(receipt, None, End::TimedOut),
         Followed::Interrupted => outcome(receipt, None, End::Interrupted),

@@ -29,12 +29,7 @@ impl Story {
         for (i, stage) in task.stages.iter().enumerate().skip(self.told) {
             match stage.ended_at {
                 Some(end) => {
-                    lines.push(said(
-                        task,
-                        stage,
-                        end - task.created_at,
-                        &outcome(task, i, stage, end - stage.started_at),
-                    ));
+                    lines.push(said(stage, end - task.created_at, &outcome(task, i, stage, end - stage.started_at)));
                     self.told = i + 1;
                     self.noted = None;
                 }
@@ -44,7 +39,7 @@ impl Story {
                         && self.noted.as_ref() != Some(note)
                     {
                         let what = format!("at work, attempt {}: {note}", stage.attempts.max(1));
-                        lines.push(said(task, stage, task.updated_at - task.created_at, &what));
+                        lines.push(said(stage, task.updated_at - task.created_at, &what));
                     }
                     self.noted.clone_from(&stage.error);
                     // A later stage can't have ended before this one: what follows is told in its turn.
@@ -56,7 +51,7 @@ impl Story {
     }
 }
 
-fn said(task: &Task, stage: &TaskStage, at: TimeDelta, what: &str) -> String {
+fn said(stage: &TaskStage, at: TimeDelta, what: &str) -> String {
     let back = if stage.way_back { "way back: " } else { "" };
     text::line(&format!("{:>6.1}s  {:<19}  {back}{what}", seconds(at), stage.stage))
 }

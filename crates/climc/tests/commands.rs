@@ -338,8 +338,11 @@ async fn deleting_ends_though_the_server_can_no_longer_be_read() {
         200,
         json!({"task": task(TASK, "succeeded", &[("delete", true, None, false)])}),
     );
-    let ran = Program::new(&region).run(&["server-delete", "web1", "--wait"]).await;
+    let program = Program::new(&region);
+    let ran = program.run(&["server-delete", "web1", "--wait"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.lines().any(|l| l.contains("| status ") && l.contains("| deleted ")), "{}", ran.out);
+    assert_eq!(program.run(&["server-delete", "web1", "--wait", "-o", "json"]).await.json()["deleted"], true);
 }
 
 #[tokio::test]

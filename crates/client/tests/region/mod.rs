@@ -47,6 +47,7 @@ struct Book {
     seen: Vec<Seen>,
     tokens: usize,
     valid: Option<String>,
+    advertised: Option<String>,
 }
 
 #[derive(Clone)]
@@ -62,9 +63,19 @@ impl Region {
     pub async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let region = Self { address: listener.local_addr().unwrap(), book: Arc::default() };
-        let app = axum::Router::new().fallback(answer).with_state(region.clone());
+        let app = region.app();
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         region
+    }
+
+    /// The service itself, for another listener.
+    pub fn app(&self) -> axum::Router {
+        axum::Router::new().fallback(answer).with_state(self.clone())
+    }
+
+    /// The catalog names another URL.
+    pub fn advertise(&self, url: &str) {
+        self.book.lock().unwrap().advertised = Some(url.into());
     }
 
     pub fn url(&self) -> String {
@@ -157,7 +168,7 @@ fn tokens(region: &Region, seen: &Seen) -> Response {
         book.valid = Some(format!("token-{}", book.tokens));
     }
     let token = book.valid.clone().unwrap();
-    let url = region.url();
+    let url = book.advertised.clone().unwrap_or_else(|| region.url());
     let endpoint = |interface: &str, region_id: &str, url: &str| serde_json::json!({"id": "", "interface": interface, "region": region_id, "region_id": region_id, "url": url, "name": ""});
     let body = serde_json::json!({"token": {
         "methods": ["password"], "issued_at": "2026-11-23T10:00:00Z", "expires_at": "2126-11-23T10:00:00Z",

@@ -9,6 +9,9 @@ use crate::exit::{self, Exit};
 use crate::output::{self, Format, Shown};
 use crate::text;
 
+/// What is said of a resource that is no more.
+const GONE: &str = "deleted";
+
 /// The whole report.
 ///
 /// # Errors
@@ -38,6 +41,7 @@ fn single<R: Shown>(format: Format, outcome: &Outcome<R>) -> std::io::Result<()>
         return output::data(format, &body(outcome));
     }
     let mut rows = R::details(&receipt.view);
+    rows.iter_mut().filter(|(name, _)| outcome.gone && *name == "status").for_each(|(_, value)| *value = GONE.into());
     rows.extend(receipt.notes.iter().cloned());
     if let Some(task) = &receipt.task {
         rows.push(("task_id", task.id.to_string()));
@@ -63,7 +67,7 @@ fn table<R: Shown>(format: Format, outcomes: &[Outcome<R>]) -> std::io::Result<(
         let mut row = vec![
             outcome.asked.clone(),
             text::or_dash(receipt.map(|r| R::id(&r.view))),
-            text::or_dash(receipt.map(|r| R::status(&r.view))),
+            text::or_dash(receipt.map(|r| if outcome.gone { GONE.into() } else { R::status(&r.view) })),
             text::or_dash(receipt.and_then(|r| r.task.as_ref()).map(|t| t.id)),
             word(&outcome.end).to_owned(),
         ];
@@ -83,6 +87,9 @@ fn body<R: Shown>(outcome: &Outcome<R>) -> Value {
         _ => Map::new(),
     };
     body.insert(<R as Resource>::WORD.into(), serde_json::to_value(&receipt.view).unwrap_or_default());
+    if outcome.gone {
+        body.insert(GONE.into(), true.into());
+    }
     match (&outcome.task, &receipt.task) {
         (Some(task), _) => drop(body.insert("task".into(), serde_json::to_value(task).unwrap_or_default())),
         (None, Some(task)) => drop(body.insert("task".into(), serde_json::to_value(task).unwrap_or_default())),
