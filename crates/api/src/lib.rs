@@ -3,11 +3,12 @@
 //! * [`action`]: what a verb is; the body's type *is* the verb.
 //! * [`error`]: the error body, and its classes with their statuses.
 //! * [`list`]: parameters of lists, and their envelope.
-//! * one module per resource: [`server`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`], [`account`].
+//! * one module per resource: [`server`], [`disk`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`], [`account`].
 
 pub mod account;
 pub mod action;
 pub mod baremetal;
+pub mod disk;
 pub mod error;
 pub mod event;
 pub mod host;

@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use types::desc::BootFile;
+use types::id::ImageId;
 use types::operation::StopHow;
 use types::rescue::{ReadyReport, SeenDisk};
+use types::status::Arch;
 use types::{DiskMode, GuestId, GuestStatus, SessionId, SessionState, TaskId};
 
 use crate::action::Resource;
@@ -63,4 +65,31 @@ pub struct SessionImage {
     pub version: String,
     pub kernel: BootFile,
     pub initramfs: BootFile,
+}
+
+#[derive(Debug)]
+pub enum RescueImages {}
+impl Resource for RescueImages {
+    const WORD: &'static str = "rescueimage";
+    const PLURAL: &'static str = "rescueimages";
+    type View = RescueImage;
+}
+
+/// A rescue image that baremetal agents offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RescueImage {
+    pub id: ImageId,
+    pub name: String,
+    pub version: String,
+    /// Of one name and version the highest is the newest.
+    pub serial: u64,
+    pub arch: Arch,
+    pub kernel: BootFile,
+    pub initramfs: BootFile,
+    pub min_memory_mib: u32,
+    /// Kernel drivers that it brings.
+    pub drivers: Vec<String>,
+    /// The agents that serve it.
+    pub agents: Vec<String>,
 }

@@ -4,18 +4,20 @@
 //! * [`migrate`]: brings a database up to date, one process at a time
 //! * [`mod@pool`]: connections
 //! * [`filter`]: conditions that a caller has chosen, as SQL with bound parameters
-//! * one module per table, with its row and its queries: [`guest`], [`host`], [`agent`], [`session`], [`event`], [`identity`], [`policy`],
+//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`host`], [`agent`], [`image`], [`session`], [`event`], [`identity`], [`policy`],
 //!   [`idempotency`]
 //!
 //! Queries take a connection, never a pool: whoever calls decides what commits together.
 
 pub mod agent;
+pub mod disk;
 pub mod event;
 pub mod filter;
 pub mod guest;
 pub mod host;
 pub mod idempotency;
 pub mod identity;
+pub mod image;
 pub mod migrate;
 pub mod policy;
 pub mod pool;

@@ -185,6 +185,37 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// A view.
+    rescue_images (id) {
+        id -> Uuid,
+        name -> Text,
+        version -> Text,
+        serial -> Int8,
+        arch -> Text,
+        image -> Jsonb,
+        agents -> Jsonb,
+    }
+}
+
+diesel::table! {
+    /// A view.
+    guest_disks (id) {
+        id -> Uuid,
+        serial -> Text,
+        index -> Int4,
+        driver -> Text,
+        format -> Text,
+        size_mib -> Int8,
+        image -> Nullable<Text>,
+        guest_id -> Uuid,
+        guest -> Text,
+        project -> Text,
+        host_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(guests -> hosts (host_id));
 diesel::joinable!(rescue_sessions -> guests (guest_id));
 diesel::joinable!(tokens -> users (user_id));

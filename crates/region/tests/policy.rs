@@ -40,7 +40,7 @@ impl Actors {
 
 /// What a role may do to a server of its own project.
 fn may(role: &str, resource: &str, verb: &str) -> bool {
-    let owned = ["server", "task", "event", "rescuesession"].contains(&resource);
+    let owned = ["server", "disk", "task", "event", "rescuesession"].contains(&resource);
     match role {
         "admin" => true,
         _ if !owned => false,
@@ -66,6 +66,9 @@ async fn every_verb_with_every_role() {
     let (_, events) = owner.send(owner.request("GET", "/events?obj_id=web1")).await;
     let event = events["events"][0]["id"].to_string();
 
+    let (_, disks) = owner.send(owner.request("GET", "/disks?server_id=web1")).await;
+    let disk = disks["disks"][0]["id"].as_str().unwrap().to_owned();
+
     let mut callers = vec![(actors.stack.web().await, "admin", true)];
     for role in ["domainadmin", "project_owner", "project_editor", "project_viewer"] {
         for project in ["p1", "p2"] {
@@ -78,6 +81,8 @@ async fn every_verb_with_every_role() {
         "server" | "rescuesession" => "web1".to_owned(),
         "task" => task.clone(),
         "event" => event.clone(),
+        "disk" => disk.clone(),
+        "rescueimage" => "small".to_owned(),
         "host" => "host1".to_owned(),
         "baremetalagent" => "agent1".to_owned(),
         "user" => "owner1".to_owned(),
@@ -127,7 +132,7 @@ async fn every_verb_with_every_role() {
 
     // A foreign project sees an empty list, not somebody else's servers.
     let foreign = actors.log_in("project-owner-p2", "correct horse").await.unwrap();
-    for list in ["servers", "tasks", "events", "rescuesessions"] {
+    for list in ["servers", "disks", "tasks", "events", "rescuesessions"] {
         let (status, page) = foreign.send(foreign.request("GET", &format!("/{list}"))).await;
         assert_eq!((status, &page["total"]), (200, &json!(0)), "{list}: {page}");
     }

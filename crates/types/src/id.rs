@@ -42,6 +42,7 @@ kinds! {
     Session, SessionId = "rescuesession";
     Disk, DiskId = "disk";
     User, UserId = "user";
+    Image, ImageId = "rescueimage";
     Project, ProjectId = "project";
     Role, RoleId = "role";
     Policy, PolicyId = "policy";

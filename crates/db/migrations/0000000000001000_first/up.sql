@@ -188,3 +188,20 @@ create table idempotency_keys (
     primary key (user_name, key)
 );
 create index idempotency_keys_created on idempotency_keys (created_at);
+
+-- What agents offer, one row per image, with the agents that serve it.
+create view rescue_images as
+    select md5(i ->> 'name' || ' ' || (i ->> 'version') || ' ' || (i ->> 'serial') || ' ' || (i ->> 'arch'))::uuid as id,
+           i ->> 'name' as name, i ->> 'version' as version, (i ->> 'serial')::bigint as serial, i ->> 'arch' as arch,
+           min(i::text)::jsonb as image, jsonb_agg(a.name order by a.name) as agents
+    from baremetal_agents a cross join lateral jsonb_array_elements(a.images) i
+    where a.enabled and not a.draining
+    group by 1, 2, 3, 4, 5;
+
+-- The disks in the guests' descs.
+create view guest_disks as
+    select (d ->> 'id')::uuid as id, d ->> 'serial' as serial, (d ->> 'index')::int as index, d ->> 'driver' as driver,
+           d ->> 'format' as format, (d ->> 'size_mib')::bigint as size_mib, d ->> 'image' as image,
+           g.id as guest_id, g.name as guest, g.project as project, g.host_id as host_id, g.created_at as created_at
+    from guests g cross join lateral jsonb_array_elements(g."desc" -> 'disks') d
+    where g.deleted_at is null;
