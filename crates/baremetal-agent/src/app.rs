@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::serve::ListenerExt;
 use serde::Serialize;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::boot::BootFiles;
 use crate::config::Config;
+use crate::http::Listener;
 use crate::root::Root;
 use crate::tree::Tree;
 use crate::upcall::Upcall;
@@ -24,7 +23,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(5);
 pub struct App {
     config: Config,
     tree: Arc<Tree>,
-    http: TcpListener,
+    http: Listener,
     tftp: tftp::Server,
     bound: Endpoints,
     upcall: Option<Upcall>,
@@ -48,15 +47,13 @@ impl App {
         config.check()?;
         let root = Root::open(&config.root)
             .with_context(|| format!("root {} can't be opened: make it, or set 'root'", config.root.display()))?;
-        let tree = Arc::new(Tree::new(root, config.trust()?));
+        let tree = Arc::new(Tree::new(root, config.trust()?, config.boot.clone()));
         check(&tree).await;
-        let http = TcpListener::bind(config.http.listen)
-            .await
-            .with_context(|| format!("http.listen {}", config.http.listen))?;
+        let http = Listener::bind(&config.http, tree.clone()).await?;
         let source = Arc::new(BootFiles(tree.clone()));
         let tftp = tftp::Server::bind(config.tftp.listen, config.tftp_server(), source).await;
         let tftp = tftp.with_context(|| format!("tftp.listen {}", config.tftp.listen))?;
-        let bound = Endpoints { http: format!("http://{}", http.local_addr()?), tftp: tftp.local_addr().to_string() };
+        let bound = Endpoints { http: http.url()?, tftp: tftp.local_addr().to_string() };
         let upcall = if config.region.endpoint.is_empty() {
             tracing::warn!("region.endpoint is not set: files are served, and nobody is told");
             None
@@ -85,11 +82,7 @@ impl App {
     pub async fn run(self, ready_file: Option<&Path>, shutdown: CancellationToken) -> Result<()> {
         let drain = self.config.drain();
         let serving = CancellationToken::new();
-        let listener = self.http.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let http = axum::serve(listener, crate::http::router(self.tree.clone()));
-        let mut http = tokio::spawn(http.with_graceful_shutdown(serving.clone().cancelled_owned()).into_future());
+        let mut http = tokio::spawn(self.http.run(serving.clone(), drain));
         let mut tftp = tokio::spawn(self.tftp.run(serving.clone()));
         // Caught before anybody is told that this process is up: without a handler SIGHUP would end it.
         let hangup = signal(SignalKind::hangup()).context("SIGHUP can't be caught")?;
@@ -118,11 +111,9 @@ impl App {
             tftp.abort();
             return result;
         }
-        // Both at once; TFTP keeps its own limit, HTTP gets one here.
-        let (http, tftp) = tokio::join!(tokio::time::timeout(drain, &mut http), tftp);
-        if http.is_err() {
-            tracing::warn!(seconds = drain.as_secs(), "HTTP transfers did not end in time and are cut off");
-        }
+        // Both at once, each within its own limit.
+        let (http, tftp) = tokio::join!(http, tftp);
+        flat(http).context("the HTTP listener")?;
         flat(tftp).context("the TFTP listener")
     }
 }

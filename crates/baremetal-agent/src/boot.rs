@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tftp::{FileSource, OpenError, OpenFile, Wanted};
 
 use crate::root::RootError;
-use crate::tree::{Content, Tree};
+use crate::tree::{Content, Protocol, Tree};
 
 /// Opens the names that TFTP clients send.
 pub struct BootFiles(pub Arc<Tree>);
 
 impl FileSource for BootFiles {
     fn open(&self, wanted: &Wanted<'_>) -> Result<OpenFile, OpenError> {
-        let content = self.0.open(wanted.name).map_err(|error| match error {
+        let content = self.0.open(wanted.name, Protocol::Tftp).map_err(|error| match error {
             RootError::NotFound => OpenError::NotFound,
             RootError::Denied(_) => OpenError::Denied,
             RootError::Io(error) => OpenError::Io(error),

@@ -23,7 +23,7 @@ pub const SIGNATURE: &str = "manifest.json.minisig";
 /// The result of a scan.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    /// By name.
+    /// By folder: `<name>`, or `<name>.<serial>` where several stand side by side.
     pub images: BTreeMap<String, Arc<Image>>,
     /// Images that failed, and why.
     pub rejected: BTreeMap<String, String>,
@@ -58,6 +58,21 @@ impl Image {
 }
 
 impl Catalogue {
+    /// The image that a folder's name leads to, and its folder. `<name>` alone, where no folder is called so, means the one with the highest
+    /// serial; `<name>.<serial>` that one, whatever its folder is called.
+    #[must_use]
+    pub fn find(&self, asked: &str) -> Option<(&str, &Arc<Image>)> {
+        if let Some((folder, image)) = self.images.get_key_value(asked) {
+            return Some((folder.as_str(), image));
+        }
+        let exact = self.images.iter().find(|(_, image)| asked == versioned(&image.manifest));
+        let newest = || {
+            let named = self.images.iter().filter(|(_, image)| image.manifest.name == asked);
+            named.max_by_key(|(_, image)| image.manifest.serial)
+        };
+        exact.or_else(newest).map(|(folder, image)| (folder.as_str(), image))
+    }
+
     #[must_use]
     pub fn by_digest(&self, digest: Digest) -> Option<&Verified> {
         self.by_digest.get(&digest)
@@ -99,9 +114,11 @@ impl Catalogue {
             return Err("the folder's name can't be an image's: 1 to 64 of a-z, 0-9, '.', '_' and '-' are".into());
         }
         let image = check_folder(root, &format!("{IMAGES}/{name}/"), trust, now)?;
-        match &image.manifest.name {
-            right if right == name => Ok(image),
-            other => Err(format!("its manifest is for {other}: name the folder so")),
+        let (manifest, versioned) = (&image.manifest, versioned(&image.manifest));
+        if manifest.name == name || versioned == name {
+            Ok(image)
+        } else {
+            Err(format!("its manifest is for {}: name the folder so, or {versioned}", manifest.name))
         }
     }
 
@@ -130,6 +147,12 @@ impl Catalogue {
         metrics::gauge!("baremetal_agent_images", "state" => "verified").set(good);
         metrics::gauge!("baremetal_agent_images", "state" => "rejected").set(bad);
     }
+}
+
+/// The folder of an image that others of its name stand beside.
+#[must_use]
+pub fn versioned(manifest: &Manifest) -> String {
+    format!("{}.{}", manifest.name, manifest.serial)
 }
 
 /// Checks one image: signature, expiry and revocation, then the digest of each file. `folder` is empty or ends with a slash. Blocks.

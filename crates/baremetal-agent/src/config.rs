@@ -1,5 +1,6 @@
 //! What can be set. The shipped example, `deploy/config/baremetal-agent.toml`, names every key with its default.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,8 @@ use artifact::{Digest, Trust};
 use serde::{Deserialize, Serialize};
 use service::telemetry::LogConfig;
 use service::tls::TlsConfig;
+
+use crate::script::Mac;
 
 /// Begins the environment variables that go over the file.
 pub const ENVIRONMENT: &str = "BAREMETAL_AGENT";
@@ -33,6 +36,7 @@ pub struct Config {
     pub drain_s: u64,
     pub http: Http,
     pub tftp: Tftp,
+    pub boot: Boot,
     pub advertise: Advertise,
     pub region: Region,
     /// Mutual TLS with region. Without it region must be on loopback.
@@ -45,6 +49,48 @@ pub struct Config {
 pub struct Http {
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Connections at once; further ones wait.
+    pub max_connections: usize,
+    /// Connections at once from one IP address; further ones are closed.
+    pub max_connections_per_client: usize,
+    /// Seconds for a request's head, and for a TLS handshake.
+    pub header_timeout_s: u64,
+    /// Seconds between two requests of a connection.
+    pub idle_timeout_s: u64,
+    /// Seconds in which a client must take 64 KiB of an answer, or the rest of it.
+    pub write_timeout_s: u64,
+    /// HTTPS instead of HTTP. Hosts check digests and signatures either way, and fetch by HTTPS only where they know the authority.
+    pub tls: Option<HttpTls>,
+}
+
+/// Two PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTls {
+    /// The certificate, and those between it and its authority.
+    pub cert: PathBuf,
+    /// Mode 0600.
+    pub key: PathBuf,
+}
+
+/// Boot scripts for machines that boot from the network.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Boot {
+    /// The image that a machine boots which is not named below. Empty: none, and there is no script for it.
+    pub image: String,
+    /// MAC address, `52:54:00:12:34:56`, to image.
+    pub machines: BTreeMap<String, String>,
+}
+
+impl Boot {
+    /// The image for a machine.
+    #[must_use]
+    pub fn image_for(&self, mac: Option<Mac>) -> Option<&str> {
+        let named = self.machines.iter().find(|(text, _)| mac.is_some() && Mac::parse(text, ':') == mac);
+        let image = named.map_or(&self.image, |(_, image)| image);
+        (!image.is_empty()).then_some(image.as_str())
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,6 +104,8 @@ pub struct Tftp {
     pub max_blksize: u16,
     /// The largest window that is granted, in blocks.
     pub max_windowsize: u16,
+    /// No block is granted that would be cut up on its way to the client.
+    pub blksize_within_mtu: bool,
 }
 
 /// How hosts reach this agent. Empty: at the address that is listened on.
@@ -90,6 +138,7 @@ impl Default for Config {
             drain_s: 10,
             http: Http::default(),
             tftp: Tftp::default(),
+            boot: Boot::default(),
             advertise: Advertise::default(),
             region: Region::default(),
             tls: None,
@@ -100,7 +149,15 @@ impl Default for Config {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            max_connections: 1024,
+            max_connections_per_client: 256,
+            header_timeout_s: 10,
+            idle_timeout_s: 60,
+            write_timeout_s: 30,
+            tls: None,
+        }
     }
 }
 
@@ -113,6 +170,7 @@ impl Default for Tftp {
             max_transfers_per_client: config.max_transfers_per_client,
             max_blksize: config.caps.blksize,
             max_windowsize: config.caps.windowsize,
+            blksize_within_mtu: config.blksize_within_mtu,
         }
     }
 }
@@ -143,6 +201,21 @@ impl Config {
         )?;
         must((8..=65464).contains(&tftp.max_blksize), "tftp.max_blksize must be 8 to 65464".into())?;
         must(tftp.max_windowsize > 0, "tftp.max_windowsize must be more than 0".into())?;
+        let http = &self.http;
+        must(
+            http.max_connections > 0 && http.max_connections_per_client > 0,
+            "http.max_connections and max_connections_per_client must be more than 0".into(),
+        )?;
+        must(
+            http.header_timeout_s > 0 && http.idle_timeout_s > 0 && http.write_timeout_s > 0,
+            "http.header_timeout_s, idle_timeout_s and write_timeout_s must be more than 0".into(),
+        )?;
+        for mac in self.boot.machines.keys() {
+            must(
+                Mac::parse(mac, ':').is_some(),
+                format!("boot.machines: '{mac}' must be a MAC address like 52:54:00:12:34:56"),
+            )?;
+        }
         for (key, listen, advertised) in
             [("http", self.http.listen, &self.advertise.http), ("tftp", tftp.listen, &self.advertise.tftp)]
         {
@@ -175,6 +248,7 @@ impl Config {
             max_transfers: self.tftp.max_transfers,
             max_transfers_per_client: self.tftp.max_transfers_per_client,
             drain: self.drain(),
+            blksize_within_mtu: self.tftp.blksize_within_mtu,
             ..tftp::Config::default()
         };
         config.caps.blksize = self.tftp.max_blksize;
@@ -224,12 +298,15 @@ mod tests {
     fn what_makes_no_sense_is_refused_by_its_key() {
         let any: SocketAddr = "0.0.0.0:0".parse().unwrap();
         type Change = fn(&mut Config, SocketAddr);
-        let cases: [(Change, &str); 9] = [
+        let cases: [(Change, &str); 12] = [
             (|c, _| c.name = "A.b".into(), "name 'A.b'"),
             (|c, _| c.zone = String::new(), "zone"),
             (|c, _| c.check_interval_s = 0, "check_interval_s"),
             (|c, _| c.tftp.max_transfers = 0, "tftp.max_transfers"),
             (|c, _| c.tftp.max_blksize = 7, "tftp.max_blksize"),
+            (|c, _| c.http.max_connections = 0, "http.max_connections"),
+            (|c, _| c.http.write_timeout_s = 0, "write_timeout_s"),
+            (|c, _| drop(c.boot.machines.insert("52-54-00-12-34-56".into(), "small".into())), "boot.machines"),
             (|c, any| c.http.listen = any, "advertise.http"),
             (|c, any| c.tftp.listen = any, "advertise.tftp"),
             (|c, _| c.advertise.http = "10.0.0.1:80".into(), "http://IP:PORT"),

@@ -6,10 +6,11 @@
 //! * [`catalogue`]: which images have passed their check, and which have not and why. Scanned at the start, on SIGHUP, and periodically.
 //! * [`tree`]: what a name leads to: a file beneath the root, but below `images/` only what the catalogue vouches for. Both protocols go
 //!   through here.
+//! * [`script`]: boot scripts that are made when they are asked for.
 //! * [`http`], [`range`]: the HTTP side. [`boot`]: the TFTP side.
 //! * [`upcall`]: registration with region and heartbeats.
 //! * [`app`]: all of it, started and ended in order.
-//! * [`image`]: the commands `image keygen`, `sign`, `verify` and `list`.
+//! * [`image`]: the commands `image keygen`, `sign`, `verify`, `add`, `gc` and `list`.
 
 pub mod app;
 pub mod boot;
@@ -19,5 +20,6 @@ pub mod http;
 pub mod image;
 pub mod range;
 pub mod root;
+pub mod script;
 pub mod tree;
 pub mod upcall;

@@ -9,14 +9,24 @@ use chrono::Utc;
 use tokio::sync::{Notify, watch};
 
 use crate::catalogue::{Catalogue, IMAGES, MANIFEST, SIGNATURE, Verified};
+use crate::config::Boot;
 use crate::root::{Mark, Root, RootError, components};
+use crate::script;
 
 pub struct Tree {
     root: Root,
     trust: Trust,
+    boot: Boot,
     catalogue: watch::Sender<Arc<Catalogue>>,
     /// A file is not what it was when its image was checked.
     changed: Notify,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Http,
+    Tftp,
 }
 
 /// Something that may be sent.
@@ -27,7 +37,7 @@ pub enum Content {
         mark: Mark,
         digest: Option<Digest>,
     },
-    /// A manifest or a signature.
+    /// A manifest, a signature or a script.
     Bytes(Bytes),
 }
 
@@ -44,8 +54,8 @@ impl Content {
 
 impl Tree {
     #[must_use]
-    pub fn new(root: Root, trust: Trust) -> Self {
-        Self { root, trust, catalogue: watch::Sender::default(), changed: Notify::new() }
+    pub fn new(root: Root, trust: Trust, boot: Boot) -> Self {
+        Self { root, trust, boot, catalogue: watch::Sender::default(), changed: Notify::new() }
     }
 
     /// Checks all images and takes note. Blocks.
@@ -76,38 +86,68 @@ impl Tree {
         self.changed.notified().await;
     }
 
-    /// What a name from the network leads to. Below `images/` that is a verified image's manifest, signature or file, and nothing else.
-    /// Blocks.
+    /// What a name from the network leads to. Below `images/` that is a verified image's manifest, signature or file, and nothing else;
+    /// elsewhere a file, or where there is none, a boot script. Blocks.
     ///
     /// # Errors
     /// [`RootError`].
-    pub fn open(&self, name: &[u8]) -> Result<Content, RootError> {
-        let parts = components(name)?;
-        if parts[0] != IMAGES.as_bytes() {
-            let opened = self.root.file(name)?;
-            return Ok(Content::File { file: opened.file, mark: opened.mark, digest: None });
+    pub fn open(&self, name: &[u8], protocol: Protocol) -> Result<Content, RootError> {
+        let opened = self.find(name);
+        match &opened {
+            Ok((_, file)) => count_file(file, protocol),
+            Err(error) => count_refused(error, protocol),
         }
-        let [_, image, file] = parts[..] else { return Err(RootError::NotFound) };
-        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| RootError::NotFound);
-        self.image_file(text(image)?, text(file)?)
+        opened.map(|(content, _)| content)
     }
 
-    fn image_file(&self, image: &str, file: &str) -> Result<Content, RootError> {
-        let catalogue = self.catalogue();
-        let image = catalogue.images.get(image).ok_or(RootError::NotFound)?;
-        match file {
-            MANIFEST => Ok(Content::Bytes(image.json.clone())),
-            SIGNATURE => Ok(Content::Bytes(image.signature.clone())),
-            file => self.verified(image.file(file).ok_or(RootError::NotFound)?),
+    /// The content, and the name that counts for metrics: one for each thing that is served, however it was spelt.
+    fn find(&self, name: &[u8]) -> Result<(Content, String), RootError> {
+        let parts = components(name)?;
+        if parts[0] == IMAGES.as_bytes() {
+            let [_, folder, file] = parts[..] else { return Err(RootError::NotFound) };
+            let text = |bytes| std::str::from_utf8(bytes).map_err(|_| RootError::NotFound);
+            return self.image_file(text(folder)?, text(file)?);
         }
+        match self.root.file(name) {
+            Ok(opened) => {
+                let shown = String::from_utf8_lossy(&parts.join(&b'/')).into_owned();
+                Ok((Content::File { file: opened.file, mark: opened.mark, digest: None }, shown))
+            }
+            Err(RootError::NotFound) => self.script(&parts).ok_or(RootError::NotFound),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn script(&self, parts: &[&[u8]]) -> Option<(Content, String)> {
+        let (kind, mac) = script::wanted(parts)?;
+        let catalogue = self.catalogue();
+        let (folder, image) = catalogue.find(self.boot.image_for(mac)?)?;
+        Some((Content::Bytes(kind.script(folder, &image.manifest).into()), kind.as_str().to_owned()))
+    }
+
+    fn image_file(&self, folder: &str, file: &str) -> Result<(Content, String), RootError> {
+        let catalogue = self.catalogue();
+        let (folder, image) = catalogue.find(folder).ok_or(RootError::NotFound)?;
+        let content = match file {
+            MANIFEST => Content::Bytes(image.json.clone()),
+            SIGNATURE => Content::Bytes(image.signature.clone()),
+            file => self.verified(image.file(file).ok_or(RootError::NotFound)?)?,
+        };
+        Ok((content, format!("{IMAGES}/{folder}/{file}")))
     }
 
     /// A file of a verified image, by its digest. Blocks.
     ///
     /// # Errors
     /// [`RootError`].
-    pub fn artifact(&self, digest: Digest) -> Result<Content, RootError> {
-        self.verified(self.catalogue().by_digest(digest).ok_or(RootError::NotFound)?)
+    pub fn artifact(&self, digest: Digest, protocol: Protocol) -> Result<Content, RootError> {
+        let catalogue = self.catalogue();
+        let opened = catalogue.by_digest(digest).ok_or(RootError::NotFound).and_then(|verified| {
+            let content = self.verified(verified)?;
+            count_file(&verified.name, protocol);
+            Ok(content)
+        });
+        opened.inspect_err(|error| count_refused(error, protocol))
     }
 
     fn verified(&self, verified: &Verified) -> Result<Content, RootError> {
@@ -127,4 +167,29 @@ impl Tree {
             Err(error) => Err(error),
         }
     }
+}
+
+impl Protocol {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tftp => "tftp",
+        }
+    }
+}
+
+fn count_file(file: &str, protocol: Protocol) {
+    // Names of what is there: nobody can make up another by asking for it.
+    metrics::counter!("baremetal_agent_files_total", "protocol" => protocol.as_str(), "file" => file.to_owned())
+        .increment(1);
+}
+
+fn count_refused(error: &RootError, protocol: Protocol) {
+    let reason = match error {
+        RootError::NotFound => "not_found",
+        RootError::Denied(_) => "denied",
+        RootError::Io(_) => "io",
+    };
+    metrics::counter!("baremetal_agent_refused_total", "protocol" => protocol.as_str(), "reason" => reason)
+        .increment(1);
 }
