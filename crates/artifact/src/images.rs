@@ -232,7 +232,12 @@ impl Images {
     }
 
     async fn ask(&self, endpoint: &str, wanted: &Wanted) -> Result<Manifest, ManifestProblem> {
-        let (json, signature) = self.download(endpoint, &wanted.name).await?;
+        // Several versions may stand side by side there; an agent with one of them may know it by its name alone.
+        let exact = format!("{}.{}", wanted.name, wanted.serial);
+        let (json, signature) = match self.download(endpoint, &exact).await {
+            Err(Problem::Status(404)) => self.download(endpoint, &wanted.name).await?,
+            other => other?,
+        };
         let manifest = self.trust.verify(&json, &signature, Utc::now())?;
         let serials = self.serials.clone();
         if manifest.name != wanted.name {

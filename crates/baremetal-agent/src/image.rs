@@ -168,20 +168,29 @@ pub fn verify(folder: &Path, keys: &[String]) -> Result<Manifest> {
     }
 }
 
-/// Prints the images of the configured root, one a line. Gives whether all of them pass their check.
+/// Prints the images of the configured root, one a line, or as JSON. Gives whether all of them pass their check.
 ///
 /// # Errors
 /// The root can't be opened, or nothing can be printed.
-pub fn list(config: &Config, out: &mut impl Write) -> Result<bool> {
+pub fn list(config: &Config, json: bool, out: &mut impl Write) -> Result<bool> {
     let root = Root::open(&config.root).with_context(|| format!("can't open root {}", config.root.display()))?;
     let catalogue = Catalogue::scan(&root, &config.trust()?, Utc::now());
-    for image in catalogue.images.values() {
+    if json {
+        let images: Vec<_> = catalogue
+            .images
+            .iter()
+            .map(|(folder, image)| serde_json::json!({"folder": folder, "manifest": image.manifest}))
+            .collect();
+        writeln!(out, "{:#}", serde_json::json!({"images": images, "rejected": catalogue.rejected}))?;
+        return Ok(catalogue.rejected.is_empty());
+    }
+    for (folder, image) in &catalogue.images {
         let m = &image.manifest;
         let bytes = m.kernel.size + m.initramfs.size;
-        writeln!(out, "{}  version {}  serial {}  {}  {bytes} bytes  verified", m.name, m.version, m.serial, m.arch)?;
+        writeln!(out, "{folder}  version {}  serial {}  {}  {bytes} bytes  verified", m.version, m.serial, m.arch)?;
     }
-    for (name, reason) in &catalogue.rejected {
-        writeln!(out, "{name}  rejected: {reason}")?;
+    for (folder, reason) in &catalogue.rejected {
+        writeln!(out, "{folder}  rejected: {reason}")?;
     }
     Ok(catalogue.rejected.is_empty())
 }

@@ -10,7 +10,7 @@
 //! * [`http`], [`range`]: the HTTP side. [`boot`]: the TFTP side.
 //! * [`upcall`]: registration with region and heartbeats.
 //! * [`app`]: all of it, started and ended in order.
-//! * [`image`]: the commands `image keygen`, `sign`, `verify`, `add`, `gc` and `list`.
+//! * [`image`]: the commands `image keygen`, `sign`, `verify` and `list`; [`publish`]: `image add` and `gc`.
 
 pub mod app;
 pub mod boot;
@@ -18,6 +18,7 @@ pub mod catalogue;
 pub mod config;
 pub mod http;
 pub mod image;
+pub mod publish;
 pub mod range;
 pub mod root;
 pub mod script;

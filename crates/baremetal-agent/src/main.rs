@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use baremetal_agent::app::App;
 use baremetal_agent::config::{Config, ENVIRONMENT};
-use baremetal_agent::image;
+use baremetal_agent::{image, publish};
 use clap::{Parser, Subcommand};
 
 /// Serves signed rescue images and other boot files over HTTP and TFTP
@@ -53,8 +53,34 @@ enum Image {
         #[arg(long, value_name = "KEY", required = true)]
         pubkey: Vec<String>,
     },
+    /// Publish an image in the configured root: checks DIR, copies it beneath images/ and makes it visible at once
+    Add {
+        dir: PathBuf,
+        /// Keep what is there of this name: publish as <name>.<serial>
+        #[arg(long)]
+        beside: bool,
+    },
     /// List the images of the configured root; exit code 1 if one fails its check
-    List,
+    List {
+        #[arg(long, value_enum, default_value = "table")]
+        output_format: ListFormat,
+    },
+    /// Remove what is no longer needed from the configured root: versions but the newest ones, what failed its check long ago, and what
+    /// an interrupted `add` has left
+    Gc {
+        /// Versions of each image to keep
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+        keep: u32,
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ListFormat {
+    Table,
+    Json,
 }
 
 fn main() -> ExitCode {
@@ -87,9 +113,22 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             println!("{} {} serial {}: good", manifest.name, manifest.version, manifest.serial);
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Image(Image::List)) => {
-            let all_good = image::list(&load()?, &mut std::io::stdout().lock())?;
+        Some(Command::Image(Image::Add { dir, beside })) => {
+            let added = publish::add(&load()?, &dir, beside)?;
+            println!("{} {} serial {}: {}", added.name, added.version, added.serial, added.said);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Image(Image::List { output_format })) => {
+            let json = matches!(output_format, ListFormat::Json);
+            let all_good = image::list(&load()?, json, &mut std::io::stdout().lock())?;
             Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Some(Command::Image(Image::Gc { keep, dry_run })) => {
+            let removed = publish::gc(&load()?, usize::try_from(keep)?, dry_run)?;
+            for folder in removed {
+                println!("{folder}: {}", if dry_run { "would be removed" } else { "removed" });
+            }
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

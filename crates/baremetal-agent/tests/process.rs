@@ -156,3 +156,72 @@ fn images_are_signed_verified_and_listed() {
     assert!(listed.status.success() && text(&listed.stdout).contains("small  version 6.1  serial 2  x86_64"));
     assert_eq!(run(agent().args(["image", "nonsense"])).status.code(), Some(2));
 }
+
+#[test]
+fn images_are_added_beside_each_other_and_collected() {
+    let site = site();
+    let dir = site.folder.path();
+    let config = config(&site, "");
+    let command = |arguments: &[&str], path: &Path| {
+        run(agent().args(["image"]).args(arguments).arg(path).arg("--config").arg(&config))
+    };
+    let said = |output: &Output| format!("{}{}", text(&output.stdout), text(&output.stderr));
+    // Built and signed elsewhere, then published.
+    let built = |serial: u64| {
+        site.add_image("small", serial);
+        let place = dir.join(format!("built-{serial}"));
+        std::fs::rename(site.image("small"), &place).unwrap();
+        place
+    };
+    let versions: Vec<_> = (1..=4).map(built).collect();
+    let output = command(&["add"], &versions[1]);
+    assert!(said(&output).contains("small 6.1 serial 2: added as small"), "{}", said(&output));
+    assert_eq!(std::fs::read(site.image("small/kernel")).unwrap(), kernel("small"));
+    assert!(!site.image("small/notes.txt").exists(), "only what the manifest vouches for");
+    assert!(said(&command(&["add"], &versions[1])).contains("is there already"));
+    let older = command(&["add"], &versions[0]);
+    assert!(!older.status.success() && said(&older).contains("serial 2, and this image 1"), "{}", said(&older));
+    for version in [&versions[0], &versions[2], &versions[3]] {
+        let output = command(&["add", "--beside"], version);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let newer = command(&["add"], &versions[2]);
+    assert!(newer.status.success(), "{}", said(&newer));
+    let broken = dir.join("built-1");
+    std::fs::write(broken.join("kernel"), "broken").unwrap();
+    let output = command(&["add", "--beside"], &broken);
+    assert!(!output.status.success() && said(&output).contains("kernel has 6 bytes"), "{}", said(&output));
+
+    let listed = run(agent().args(["image", "list", "--output-format", "json", "--config"]).arg(&config));
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let folders: Vec<_> = listed["images"].as_array().unwrap().iter().map(|i| i["folder"].as_str().unwrap()).collect();
+    assert_eq!(folders, ["small", "small.1", "small.3", "small.4"]);
+
+    // What an `add` that was killed has left, long ago and just now; and an image that fails, long ago.
+    let old = std::time::SystemTime::now() - Duration::from_secs(7200);
+    for (name, aged) in [(".adding-dead", true), (".adding-alive", false), ("failed", true), ("failing", false)] {
+        let folder = site.image(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("kernel"), "k").unwrap();
+        if aged {
+            for path in [folder.join("kernel"), folder] {
+                std::fs::File::open(path).unwrap().set_modified(old).unwrap();
+            }
+        }
+    }
+    let gc = |more: &[&str]| {
+        text(&run(agent().args(["image", "gc", "--keep", "2", "--config"]).arg(&config).args(more)).stdout)
+    };
+    let dry = gc(&["--dry-run"]);
+    assert_eq!(dry.lines().count(), 3, "{dry}");
+    let removed = gc(&[]);
+    assert_eq!(removed, dry.replace("would be removed", "removed"));
+    assert_eq!(removed, ".adding-dead: removed\nfailed: removed\nsmall.1: removed\n");
+    let mut left: Vec<_> = std::fs::read_dir(site.root.join("images"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, [".adding-alive", "failing", "small", "small.3", "small.4"]);
+    assert_eq!(gc(&[]), "", "a second time there is nothing to do");
+}

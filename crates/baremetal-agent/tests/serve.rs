@@ -332,3 +332,103 @@ async fn shutdown_ends_although_a_client_hangs() {
     let ended = tokio::time::timeout(Duration::from_secs(20), agent.task).await;
     ended.expect("ends in time").unwrap().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boot_scripts_are_made_and_hold_no_secret() {
+    let site = site();
+    site.add_image("std", 9);
+    std::fs::create_dir_all(site.root.join("pxelinux.cfg")).unwrap();
+    std::fs::write(site.root.join("pxelinux.cfg/01-52-54-00-00-00-99"), "by hand\n").unwrap();
+    let mut config = site.config();
+    config.boot.image = "small".into();
+    for (mac, image) in [("52:54:00:00:00:0A", "std"), ("52:54:00:00:00:0b", "nowhere"), ("52:54:00:00:00:0c", "")] {
+        config.boot.machines.insert(mac.into(), image.into());
+    }
+    let agent = start(config.clone()).await;
+    let text = async |name: &str| {
+        let http = agent.get(&format!("/tftp/{name}")).await;
+        let tftp = get(agent.tftp(), name.as_bytes(), Get::default()).await;
+        if http.status() == StatusCode::NOT_FOUND {
+            assert!(tftp.is_err(), "{name}");
+            return None;
+        }
+        let http = http.text().await.unwrap();
+        assert_eq!(tftp.unwrap().content, http.as_bytes(), "{name}: both protocols give the same");
+        Some(http)
+    };
+    let cmdline = "console=ttyS0 yn_rescue_mode=true";
+    assert_eq!(
+        text("pxelinux.cfg/01-52-54-00-00-00-01").await.unwrap(),
+        format!(
+            "DEFAULT rescue\nPROMPT 0\nTIMEOUT 0\nLABEL rescue\n  MENU LABEL small 6.1\n  KERNEL ::images/small/kernel\n  \
+             INITRD ::images/small/initramfs\n  APPEND {cmdline}\n"
+        )
+    );
+    assert!(text("pxelinux.cfg/01-52-54-00-00-00-0a").await.unwrap().contains("images/std/kernel"));
+    assert_eq!(
+        text("boot/grub/grub.cfg-01-52-54-00-00-00-0A").await.unwrap(),
+        format!(
+            "set default=0\nset timeout=0\nmenuentry 'std 6.1' {{\n  linux /images/std/kernel {cmdline}\n  \
+             initrd /images/std/initramfs\n}}\n"
+        )
+    );
+    assert_eq!(
+        text("boot.ipxe").await.unwrap(),
+        format!(
+            "#!ipxe\necho small 6.1\nkernel --name kernel /images/small/kernel initrd=initramfs {cmdline}\n\
+             initrd --name initramfs /images/small/initramfs\nboot\n"
+        )
+    );
+    assert!(agent.get("/boot.ipxe").await.text().await.unwrap().starts_with("#!ipxe\n"));
+    assert_eq!(text("pxelinux.cfg/01-52-54-00-00-00-99").await.unwrap(), "by hand\n", "a file goes before a script");
+    for none in ["0b", "0c"] {
+        let name = format!("pxelinux.cfg/01-52-54-00-00-00-{none}");
+        assert_eq!(text(&name).await, None, "an image that is not served, and a machine that is to boot nothing");
+    }
+    assert_eq!(text("pxelinux.cfg/default").await, None);
+    // Every script there is, against everything that is secret here.
+    let key = std::fs::read_to_string(&site.key).unwrap();
+    for name in ["boot.ipxe", "pxelinux.cfg/01-52-54-00-00-00-01", "grub.cfg-01-52-54-00-00-00-01"] {
+        let script = text(name).await.unwrap().to_lowercase();
+        let key = key.lines().nth(1).unwrap().to_lowercase();
+        for secret in [key.as_str(), SECRET, "token", "password", "session", "key="] {
+            assert!(!script.contains(secret), "{name} holds {secret}");
+        }
+    }
+    // An image that fails its check is in no script.
+    replace(&site.image("small").join("kernel"), b"other");
+    assert_eq!(agent.status("/images/small/kernel").await, 404);
+    until("no script", async || agent.status("/boot.ipxe").await == 404).await;
+    config.boot = baremetal_agent::config::Boot::default();
+    let quiet = start(config).await;
+    assert_eq!(quiet.status("/boot.ipxe").await, 404, "without a choice nothing is booted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_of_an_image_stand_side_by_side() {
+    let site = site();
+    let old = site.add_image("small", 1);
+    std::fs::rename(site.image("small"), site.image("small.1")).unwrap();
+    let folder = site.image("small.2");
+    site.add_image("small", 2);
+    std::fs::rename(site.image("small"), &folder).unwrap();
+    std::fs::write(folder.join("kernel"), b"a newer kernel").unwrap();
+    let new = baremetal_agent::image::sign(&folder, &site.key, None).unwrap();
+    let agent = start(site.config()).await;
+    assert_eq!(agent.status("/readyz").await, 200);
+    assert_eq!(agent.get("/images/small/kernel").await.text().await.unwrap(), "a newer kernel", "the highest serial");
+    assert_eq!(agent.get("/images/small.1/kernel").await.bytes().await.unwrap(), kernel("small"));
+    assert_eq!(agent.status("/images/small.3/kernel").await, 404);
+    // A host gets the one it was told.
+    let trust = Trust::new(&[&site.public], &[] as &[&str], &[]).unwrap();
+    for manifest in [old, new] {
+        let store = tempfile::tempdir().unwrap();
+        let images = Images::open(store.path(), trust.clone(), download::Config::default()).unwrap();
+        let endpoints = [agent.endpoints.http.clone()];
+        let prepared = images.prepare(&endpoints, &Wanted::from(&manifest), |_, _| {}).await.unwrap();
+        assert_eq!(prepared.manifest, manifest);
+    }
+    let metrics = agent.get("/metrics").await.text().await.unwrap();
+    let counted = "baremetal_agent_files_total{protocol=\"http\",file=\"images/small.1/kernel\"}";
+    assert!(metrics.contains(counted), "{metrics}");
+}
