@@ -92,6 +92,7 @@ class Machine:
             "-chardev", f"socket,id=console,path={self.console_path},server=on,wait=off,logfile={self.log}",
             "-serial", "chardev:console",
             "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
+            "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",
         ]
         if port:
             command += [
@@ -307,6 +308,25 @@ def a_password_opens_the_console_and_a_wrong_one_does_not():
                 console.sendall(line.encode() + b"\n")
             vm.sees(answer)
         console.sendall(b"poweroff\n")
+        vm.ended()
+
+
+@case
+def an_agent_that_dies_comes_back_to_what_runs():
+    """Init starts it anew; it proves the same boot with the same host key, and starts no service twice."""
+    port = free_port()
+    with machine(session={}, extra=user_net(port)) as (vm, session):
+        report = vm.ready(session)
+        known_hosts = f"{vm.folder}/known_hosts"
+        with open(known_hosts, "w") as file:
+            file.write(f"[127.0.0.1]:{port} {report['ssh_host_key']}\n")
+        assert vm.ssh(port, session, known_hosts, "kill -9 $(pidof rescue-agent)").returncode == 0
+        again = session.check(wait("the proof again", lambda: (frame := vm.frame(60))["type"] == "ready" and frame))
+        assert again["ssh_host_key"] == report["ssh_host_key"]
+        # The server, and the child that serves this very connection.
+        count = vm.ssh(port, session, known_hosts, "pidof dropbear | wc -w; pidof udhcpc | wc -w; pidof rescue-agent | wc -w")
+        assert count.stdout.split() == ["2", "1", "1"], count
+        vm.send({"type": "shutdown"})
         vm.ended()
 
 
