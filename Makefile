@@ -75,8 +75,8 @@ bench-story: deps ## a rescue by Lifeboat against a bare shell script with QEMU;
 images: ## container images of all services (needs docker or podman)
 	@scripts/images.sh
 
-deploy: ## the demo overlay, into the cluster that kubectl points to
-	@kubectl apply -k deploy/overlays/demo
+deploy: build rescue-image ## the demo overlay, into the cluster that kubectl points to
+	@scripts/deploy.sh
 
 clean: ## end what runs and remove all that was built
 	@[ ! -x $(BIN)/lifeboat ] || [ ! -d $(STATE) ] || $(BIN)/lifeboat down --state $(STATE)

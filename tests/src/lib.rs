@@ -41,24 +41,30 @@ impl Stack {
             .context("no temporary folder")?;
         let state = State::at(folder.path())?;
         let programs = programs()?;
-        let target = programs.parent().unwrap_or(Path::new("/"));
-        let up = Command::new(programs.join("lifeboat"))
-            .args(["up", "--listen", "127.0.0.1:0", "--accel", "tcg", "--state"])
-            .arg(state.root())
-            .env_remove("DATABASE_URL")
-            .env("LIFEBOAT_GUESTS", target.join("guests"))
-            .env("LIFEBOAT_RESCUE_IMAGES", target.join("rescue-images"))
-            .output()
-            .with_context(|| format!("{}: build it with make build", programs.join("lifeboat").display()))?;
         let rc = state.path("rc");
         // From here on dropping it ends whatever came up.
         let guard = Unfinished(&programs, &state);
-        if !up.status.success() {
-            bail!("lifeboat up: {}{}", String::from_utf8_lossy(&up.stderr), String::from_utf8_lossy(&up.stdout));
-        }
+        start(&programs, &state)?;
         let client = lifeboat::registered::client(&Rc::read(&state)?)?;
         std::mem::forget(guard);
         Ok(Self { state, client, programs, rc, _folder: folder })
+    }
+
+    /// `lifeboat up` once more.
+    ///
+    /// # Errors
+    /// It failed; with what it said.
+    pub fn up_again(&self) -> Result<()> {
+        start(&self.programs, &self.state)
+    }
+
+    /// Runs a command of `lifeboat` on this stack; its exit code and what it printed.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn lifeboat(&self, command: &str) -> Result<Output> {
+        let mut lifeboat = Command::new(self.programs.join("lifeboat"));
+        lifeboat.arg(command).arg("--state").arg(self.state.root()).output().context("lifeboat does not run")
     }
 
     /// Runs climc as the administrator.
@@ -138,6 +144,22 @@ impl Drop for Stack {
         }
         down(&self.programs, &self.state);
     }
+}
+
+fn start(programs: &Path, state: &State) -> Result<()> {
+    let target = programs.parent().unwrap_or(Path::new("/"));
+    let up = Command::new(programs.join("lifeboat"))
+        .args(["up", "--listen", "127.0.0.1:0", "--accel", "tcg", "--state"])
+        .arg(state.root())
+        .env_remove("DATABASE_URL")
+        .env("LIFEBOAT_GUESTS", target.join("guests"))
+        .env("LIFEBOAT_RESCUE_IMAGES", target.join("rescue-images"))
+        .output()
+        .with_context(|| format!("{}: build it with make build", programs.join("lifeboat").display()))?;
+    if !up.status.success() {
+        bail!("lifeboat up: {}{}", String::from_utf8_lossy(&up.stderr), String::from_utf8_lossy(&up.stdout));
+    }
+    Ok(())
 }
 
 /// Ends what came up, unless it is forgotten.

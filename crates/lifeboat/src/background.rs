@@ -31,6 +31,9 @@ pub async fn up(state: &State, options: &Options) -> Result<()> {
         eprintln!("it runs already");
         return print_summary(state);
     }
+    // One that was killed may have left it.
+    let ready = state.ready(SUPERVISOR);
+    let _ = std::fs::remove_file(&ready);
     let log = state.log(SUPERVISOR);
     let said = File::create(&log).with_context(|| format!("can't write {}", log.display()))?;
     let mut child = Command::new(std::env::current_exe()?)
@@ -43,7 +46,6 @@ pub async fn up(state: &State, options: &Options) -> Result<()> {
         .stderr(said)
         .spawn()
         .context("can't start the supervisor")?;
-    let ready = state.ready(SUPERVISOR);
     let mut lines = BufReader::new(File::open(&log)?).lines();
     let end = Instant::now() + UP_LIMIT;
     loop {

@@ -63,7 +63,8 @@ impl Board {
         });
     }
 
-    pub fn died(&self, part: &str) {
+    /// It ended, or did not come up. Counts as a restart, as each of its starts after the first one will be.
+    pub fn down(&self, part: &str) {
         self.change(|rows| {
             if let Some(row) = rows.get_mut(part) {
                 row.process = None;

@@ -135,7 +135,7 @@ async fn keep(mut cluster: Cluster, state: State, board: Board, stop: Cancellati
             continue;
         }
         tracing::warn!(part = NAME, "died; it is started again");
-        board.died(NAME);
+        board.down(NAME);
         drop(cluster);
         cluster = loop {
             let own = state.clone();

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use lifeboat::state::{self, State};
-use lifeboat::{background, demo, stack, status};
+use lifeboat::{background, demo, pki, stack, status};
 
 #[derive(Parser)]
 #[command(version, about = "Lifeboat on one machine: a private stack, and the story of a rescue")]
@@ -46,6 +46,17 @@ enum Command {
         /// Only the last lines
         #[arg(short = 'n', long)]
         lines: Option<usize>,
+    },
+    /// Make a development authority and certificates for parts that run elsewhere; what is there and good is kept
+    Certificates {
+        /// The folder: ca.pem, then region, operator and each host and agent as NAME.pem and NAME.key
+        folder: PathBuf,
+        /// A host's name; may be repeated
+        #[arg(long = "host", value_name = "NAME")]
+        hosts: Vec<String>,
+        /// A baremetal agent's name; may be repeated
+        #[arg(long = "agent", value_name = "NAME")]
+        agents: Vec<String>,
     },
     /// A real server breaks and is rescued, in a private stack that is gone afterwards
     Demo(demo::Demo),
@@ -106,6 +117,10 @@ async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Status { place, json } => status::show(&place.open()?, json),
         Command::Logs { place, part, lines } => status::logs(&place.open()?, &part, lines).map(|()| ExitCode::SUCCESS),
+        Command::Certificates { folder, hosts, agents } => {
+            let holders = pki::holders(&hosts, &agents)?;
+            pki::ensure(&folder, &holders, pki::today()).map(|()| ExitCode::SUCCESS)
+        }
         Command::Demo(demo) => demo.run().await,
     }
 }

@@ -55,7 +55,7 @@ impl Part {
             Ok(ready) => Ok((child, ready)),
             Err(problem) => {
                 let _ = child.kill().await;
-                self.board.forget(self.name);
+                self.board.down(self.name);
                 Err(self.failed(&problem).into())
             }
         }
@@ -75,7 +75,7 @@ impl Part {
                 wait = BACK_OFF.0;
             }
             tracing::warn!(part = self.name, how, wait = ?wait, log = %self.state.log(self.name).display(), "a part died; it is started again");
-            self.board.died(self.name);
+            self.board.down(self.name);
             loop {
                 tokio::select! {
                     () = sleep(wait) => {}
@@ -128,6 +128,8 @@ impl Part {
             .current_dir(self.state.root())
             // Its configuration names the stack's database, whatever else this variable is for.
             .env_remove("DATABASE_URL")
+            // An error's chain of causes says it all; where it was made would bury that in the log. Panics keep theirs.
+            .env("RUST_LIB_BACKTRACE", "0")
             .stdin(Stdio::null())
             .stdout(open()?)
             .stderr(open()?)

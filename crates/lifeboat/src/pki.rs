@@ -4,16 +4,17 @@
 //! parts that run go on trusting each other over a restart. `issued.json` remembers names and last days, so that nothing has to be read
 //! back out of a certificate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::{Datelike, Days, NaiveDate, Utc};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use serde::{Deserialize, Serialize};
 use service::files::{read_secret, write_atomic};
+use service::tls;
 
 /// Days a part's certificate is good for.
 const DAYS: u64 = 825;
@@ -22,11 +23,37 @@ const AUTHORITY_DAYS: u64 = 3650;
 /// A certificate that ends sooner is made anew.
 const SPARE_DAYS: u64 = 30;
 const AUTHORITY: &str = "ca";
+/// Whoever debugs with grpcurl: may look (reflection, health), and act as no part.
+const OPERATOR: &str = "operator.lifeboat";
 
 /// Who gets a certificate: the name of its files, and the DNS name in it.
 pub struct Holder {
     pub file: String,
     pub name: String,
+}
+
+/// Region, an operator who looks around, and hosts and agents under their own names.
+///
+/// # Errors
+/// Two of one name, or a name that is no DNS label.
+pub fn holders(hosts: &[String], agents: &[String]) -> Result<Vec<Holder>> {
+    let fixed = [("region", tls::REGION), ("operator", OPERATOR)];
+    let fixed = fixed.map(|(file, name)| Holder { file: file.to_owned(), name: name.to_owned() });
+    let host = |name: &String| Holder { file: name.clone(), name: tls::host_name(name) };
+    let agent = |name: &String| Holder { file: name.clone(), name: tls::agent_name(name) };
+    let holders: Vec<Holder> =
+        fixed.into_iter().chain(hosts.iter().map(host)).chain(agents.iter().map(agent)).collect();
+    let mut seen = BTreeSet::from([AUTHORITY]);
+    for Holder { file, .. } in &holders {
+        let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if file.is_empty() || file.len() > 63 || !file.chars().all(label) {
+            bail!("'{file}' can't be the name of a host or agent: 1 to 63 of a-z, 0-9 and '-' are wanted");
+        }
+        if !seen.insert(file) {
+            bail!("two are called '{file}': hosts, agents, region, operator and ca need names of their own here");
+        }
+    }
+    Ok(holders)
 }
 
 /// Names and last days of what was issued, by file.
@@ -179,6 +206,17 @@ mod tests {
 
         ensure(folder.path(), &holders(), day + Days::new(AUTHORITY_DAYS)).unwrap();
         assert_ne!(read(folder.path(), "ca.pem"), authority);
+    }
+
+    #[test]
+    fn names_that_would_share_a_file_are_refused() {
+        let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        assert_eq!(super::holders(&names(&["host1"]), &names(&["agent1"])).unwrap().len(), 4);
+        for (hosts, agents) in
+            [(&["a"][..], &["a"][..]), (&["ca"], &[]), (&["region"], &[]), (&["../x"], &[]), (&[""], &[])]
+        {
+            assert!(super::holders(&names(hosts), &names(agents)).is_err(), "{hosts:?} {agents:?}");
+        }
     }
 
     #[test]

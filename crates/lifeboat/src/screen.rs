@@ -14,6 +14,8 @@ use tokio::time::{sleep, timeout};
 
 /// Between two tries to open the console of a server that is off.
 const AGAIN: Duration = Duration::from_millis(300);
+/// A console that has shown nothing for so long has said what it has to say.
+const STILL: Duration = Duration::from_millis(1500);
 /// What region says in the server's place when its host does not answer: nothing that the server showed.
 const NOT_OPEN: &str = "[the host does not open the console";
 /// Text that repeats over so many bytes is the same text.
@@ -78,6 +80,11 @@ impl Screen {
                 self.last_lines(12).iter().map(|line| format!("  | {line}\n")).collect::<String>()
             ),
         }
+    }
+
+    /// Waits until nothing new has been shown for a while, so that a line is not read by halves.
+    pub async fn settle(&mut self) {
+        while matches!(timeout(STILL, self.changed.changed()).await, Ok(Ok(()))) {}
     }
 
     /// The last lines of this page that hold anything.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::image;
 use crate::pki::{Files, files};
-use crate::stack::{AGENT, AGENT_NAME, HOST, HOST_NAME, REGION};
+use crate::stack::{AGENT_NAME, HOST_NAME, REGION};
 use crate::state::State;
 
 /// The first administrator.
@@ -44,7 +44,7 @@ pub fn agent(state: &State, region: &str) -> String {
         .paths("trusted_keys", &[&image::trusted_key(state)])
         .table("region")
         .text("endpoint", region)
-        .tls(&files(&state.path("pki"), AGENT))
+        .tls(&files(&state.path("pki"), AGENT_NAME))
         .finish()
 }
 
@@ -64,7 +64,7 @@ pub fn host(state: &State, region: &str, guests: &Path, accel: &str) -> String {
     if let Some(kernel) = image::kernel(state) {
         host = host.table("qemu").path("probe_kernel", &kernel);
     }
-    host.tls(&files(&state.path("pki"), HOST)).finish()
+    host.tls(&files(&state.path("pki"), HOST_NAME)).finish()
 }
 
 /// A TOML document, table by table. Values are written as TOML's basic strings, whose escapes are JSON's.

@@ -10,7 +10,6 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use service::files::read_secret;
-use service::tls;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use types::id::DiskId;
@@ -19,8 +18,8 @@ use types::{GuestId, Secret};
 use crate::board::{Board, SUPERVISOR};
 use crate::database::Database;
 use crate::part::Part;
-use crate::pki::{self, Holder};
-use crate::process::{Process, machines_under};
+use crate::pki;
+use crate::process::machines_under;
 use crate::rc::Rc;
 use crate::settings;
 use crate::state::{Lock, State};
@@ -131,13 +130,7 @@ impl Stack {
         let guests = Options::folder(options.guests.as_ref(), "guests")?;
         let rescue_images = Options::folder(options.rescue_images.as_ref(), "rescue-images")?;
 
-        let holder = |file: &str, name: String| Holder { file: file.to_owned(), name };
-        let holders = [
-            holder(REGION, tls::REGION.to_owned()),
-            holder(HOST, tls::host_name(HOST_NAME)),
-            holder(AGENT, tls::agent_name(AGENT_NAME)),
-            holder("operator", "operator.lifeboat".to_owned()),
-        ];
+        let holders = pki::holders(&[HOST_NAME.to_owned()], &[AGENT_NAME.to_owned()])?;
         pki::ensure(&state.path("pki"), &holders, pki::today())?;
         crate::image::publish(state, &rescue_images)?;
         say("certificates and the signed rescue image are in place");
@@ -160,8 +153,7 @@ impl Stack {
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<()> {
         let last: Kept = state.read(KEPT)?.unwrap_or_default();
-        let preferred = LISTEN.parse().ok();
-        let http = choose(options.listen.into_iter().chain(last.http).chain(preferred));
+        let http = choose(wished(options.listen, last.http));
         let grpc = choose(last.grpc);
         let url = self.database.url().to_owned();
         state.write("config/region.toml", &settings::region(state, http, grpc, &url), 0o600)?;
@@ -211,6 +203,16 @@ impl Stack {
         self.database.stop(&self.board).await;
         self.board.forget(SUPERVISOR);
     }
+}
+
+/// Where REST may serve, best first. Port 0: anywhere, but where it was before if it can.
+fn wished(wanted: Option<SocketAddr>, last: Option<SocketAddr>) -> Vec<SocketAddr> {
+    let (exact, any) = match wanted {
+        Some(address) if address.port() == 0 => (None, Some(address)),
+        Some(address) => (Some(address), None),
+        None => (None, LISTEN.parse().ok()),
+    };
+    [exact, last, any].into_iter().flatten().collect()
 }
 
 /// The first of the wished addresses that is free, else any port of loopback.
@@ -264,9 +266,12 @@ pub fn disk_file(state: &State, server: GuestId, disk: DiskId) -> Result<PathBuf
 /// # Errors
 /// One of them would not end.
 pub async fn sweep(state: &State) -> Result<()> {
-    let left: Vec<(String, Process)> =
-        Board::last(state)?.into_iter().filter_map(|(name, row)| Some((name, row.process?))).collect();
-    for (name, process) in left.into_iter().rev().filter(|(name, process)| name != SUPERVISOR && process.is_alive()) {
+    let rows = Board::last(state)?;
+    // Those that report first, then whom they report to.
+    for name in [HOST, AGENT, REGION] {
+        let Some(process) = rows.get(name).and_then(|row| row.process).filter(|process| process.is_alive()) else {
+            continue;
+        };
         eprintln!("ending {name}, pid {}, left over from before", process.pid);
         if !process.end(Duration::from_secs(20)).await {
             bail!("{name}, pid {}, does not end", process.pid);
@@ -292,4 +297,27 @@ pub async fn end_guests(state: &State) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rest_serves_where_it_is_told_else_where_it_was() {
+        let at = |text: &str| Some(text.parse::<SocketAddr>().unwrap());
+        let (told, any, last) = (at("127.0.0.1:80"), at("127.0.0.1:0"), at("127.0.0.1:99"));
+        let first = |wanted, last| wished(wanted, last).into_iter().next();
+        assert_eq!(first(told, last), told);
+        assert_eq!(first(any, last), last);
+        assert_eq!(first(any, None), any);
+        assert_eq!(first(None, last), last);
+        assert_eq!(first(None, None), at(LISTEN));
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_passed_over() {
+        let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        assert_eq!(choose(taken.local_addr().ok()).port(), 0);
+    }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::board::{Board, Condition, Row, Rows};
+use crate::board::{Board, Condition, Row, Rows, SUPERVISOR};
 use crate::state::{State, tail};
 
 /// Prints one line for each part. Exit code 3: something that should run does not.
@@ -15,7 +15,7 @@ use crate::state::{State, tail};
 /// The state folder holds something else.
 pub fn show(state: &State, json: bool) -> Result<ExitCode> {
     let rows = living(state)?;
-    let all_well = !rows.is_empty() && rows.values().all(|row| row.condition == Condition::Ready);
+    let all_well = rows.contains_key(SUPERVISOR) && rows.values().all(|row| row.condition == Condition::Ready);
     let mut out = std::io::stdout().lock();
     if json {
         serde_json::to_writer_pretty(&mut out, &rows)?;
@@ -40,7 +40,7 @@ pub fn show(state: &State, json: bool) -> Result<ExitCode> {
 /// The board, without what has died since it was written.
 fn living(state: &State) -> Result<Rows> {
     let mut rows = Board::last(state)?;
-    let supervised = rows.get(crate::board::SUPERVISOR).and_then(|row| row.process).is_some_and(|p| p.is_alive());
+    let supervised = rows.get(SUPERVISOR).and_then(|row| row.process).is_some_and(|p| p.is_alive());
     if !supervised {
         rows.retain(|_, row| row.process.is_some_and(|p| p.is_alive()));
     }

@@ -101,9 +101,10 @@ impl Cast<'_> {
         screen.turn_page();
         self.climc(&["server-start", SERVER, "--wait"]).await?;
         let sign = screen.until(fault.signs(), BOOT_LIMIT).await?;
+        screen.settle().await;
         self.teller.say(&format!("{SERVER} no longer boots; its console says why:"));
         let mut lines = screen.last_lines(4);
-        if !lines.contains(&sign) {
+        if !lines.iter().any(|line| line.contains(&sign)) {
             lines.insert(0, sign);
         }
         self.teller.quote(SERVER, &lines);
