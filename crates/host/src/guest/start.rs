@@ -195,7 +195,7 @@ async fn run(program: &Path, arguments: &[String]) -> Result<(), Failure> {
     let said = evidence
         .last()
         .map(|line| line.rsplit_once("qemu-system-").map_or(&**line, |(_, rest)| rest))
-        .unwrap_or("nothing");
+        .unwrap_or("it printed nothing");
     if printed.contains("Failed to get") && printed.contains("lock") {
         return Err(Failure {
             evidence,

@@ -1,0 +1,158 @@
+//! An ordinary guest: made, run, left alone by a dead agent, found again, stopped in every way, removed.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use proto::host::v1 as pb;
+use tonic::Code;
+use types::desc::DiskDriver;
+use types::operation::{FailureCode, Outcome, StopHow};
+
+use crate::agent::{Agent, Console, create, heard, operate, stop, tiny, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
+    let mut agent = Agent::start(&[]).await;
+    agent.region.until("registration", |heard| heard.registered.len() == 1).await;
+    let desc = tiny(DiskDriver::Virtio);
+    let guest = desc.id;
+
+    // Nothing there yet; bad input changes nothing.
+    let unknown = agent.client().get_guest(pb::GetGuestRequest { guest_id: guest.to_string() }).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+    let mut bad = create(&types::desc::Desc { vcpu: 0, ..desc.clone() });
+    bad.operation = Some(agent.header(guest).into());
+    assert_eq!(agent.client().create_guest(bad).await.unwrap_err().code(), Code::InvalidArgument);
+    let mut escape = desc.clone();
+    escape.disks[0].image = Some("../../../../etc/passwd".into());
+    let outcome = operate!(agent, agent.header(guest), create_guest, create(&escape));
+    let Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.code, FailureCode::Disk);
+    assert!(!agent.guest_folder(guest).exists());
+
+    // Made, twice with one result; described otherwise, refused.
+    let Outcome::Created { desc_sha256 } = operate!(agent, agent.header(guest), create_guest, create(&desc)) else {
+        panic!()
+    };
+    let again = operate!(agent, agent.header(guest), create_guest, create(&desc));
+    assert_eq!(again, Outcome::Created { desc_sha256: desc_sha256.clone() });
+    let other = types::desc::Desc { memory_mib: 512, ..desc.clone() };
+    let outcome = operate!(agent, agent.header(guest), create_guest, create(&other));
+    assert!(matches!(outcome, Outcome::Failed { failure } if failure.code == FailureCode::WrongState));
+    let stored =
+        agent.client().get_desc(pb::GetDescRequest { guest_id: guest.to_string() }).await.unwrap().into_inner();
+    assert_eq!(stored.sha256, desc_sha256);
+    assert_eq!(serde_json::from_str::<types::desc::Desc>(&stored.desc_json).unwrap(), desc);
+
+    // Started; region hears of it at once, though the interval is ten minutes.
+    let start = agent.header(guest);
+    assert_eq!(operate!(agent, start, start_guest, pb::StartGuestRequest::default()), Outcome::Started);
+    agent
+        .region
+        .until("a heartbeat with the new power", |heard| {
+            heard
+                .beats
+                .iter()
+                .any(|beat| beat.guests.iter().any(|it| it.guest_id == guest.to_string() && it.power == "running"))
+        })
+        .await;
+    agent.region.until("the report", |it| it.reports.iter().any(|it| it.operation_id == start.id.to_string())).await;
+    let report =
+        agent.region.heard.lock().unwrap().reports.iter().find(|it| it.operation_id == start.id.to_string()).cloned();
+    assert_eq!(heard(&report.unwrap()), Outcome::Started);
+    let pid = agent.pid(guest).expect("it runs");
+    until("the guest's login", || agent.serial(guest).contains("tiny login:").then_some(())).await;
+
+    // A second agent on the same workspace would be a second QEMU on the same disk.
+    let ready = agent.folder.path().join("second.json");
+    let second = agent.command(&ready).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().await.unwrap();
+    assert!(!second.status.success() && String::from_utf8_lossy(&second.stderr).contains("another host agent"));
+
+    // kill -9: the guest runs on, and is found again.
+    agent.kill().await;
+    assert_eq!(agent.pid(guest), Some(pid));
+    agent.run().await;
+    agent.until_state("the guest found again", guest, |state| state.power == "running").await;
+    assert_eq!(agent.pid(guest), Some(pid));
+    let repeat = operate!(agent, start, start_guest, pb::StartGuestRequest::default());
+    assert_eq!(repeat, Outcome::Started, "answered from the ledger");
+    let started = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    assert_eq!((started, agent.pid(guest)), (Outcome::Started, Some(pid)), "a guest that runs has started");
+    let mut late = pb::StopGuestRequest { force: true, ..Default::default() };
+    late.operation = Some(types::operation::OperationHeader { sequence: 1, ..agent.header(guest) }.into());
+    assert_eq!(agent.client().stop_guest(late).await.unwrap_err().code(), Code::FailedPrecondition);
+
+    // The console: what was shown, and what is typed comes back.
+    let mut console = Console::open(&agent, guest).await;
+    for (wanted, type_in) in [("tiny login:", "anybody\r"), ("Password:", "nothing\r"), ("incorrect", "")] {
+        console.shows(wanted).await;
+        console.types(type_in).await;
+    }
+
+    // ACPI is obeyed; repeated, it is off already.
+    let outcome = operate!(agent, agent.header(guest), stop_guest, stop(120, false));
+    assert!(matches!(outcome, Outcome::Stopped { how: StopHow::Acpi, .. }), "{outcome:?}");
+    assert_eq!(agent.pid(guest), None);
+    let outcome = operate!(agent, agent.header(guest), stop_guest, stop(60, false));
+    assert!(matches!(outcome, Outcome::Stopped { how: StopHow::AlreadyOff, .. }), "{outcome:?}");
+
+    // Before the guest listens, the button is pressed for nothing: quit. The host's report waits for region.
+    agent.region.heard.lock().unwrap().away = true;
+    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    let forced = agent.header(guest);
+    let outcome = operate!(agent, forced, stop_guest, stop(1, false));
+    assert!(matches!(outcome, Outcome::Stopped { how: StopHow::Quit, .. }), "{outcome:?}");
+    let status = agent.terminate().await;
+    assert!(status.success(), "{status}");
+    agent.region.heard.lock().unwrap().away = false;
+    agent.run().await;
+    agent
+        .region
+        .until("the report of before", |it| it.reports.iter().any(|it| it.operation_id == forced.id.to_string()))
+        .await;
+
+    // A QEMU that vanishes under us is off, and says so by itself.
+    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    let pid = rustix::process::Pid::from_raw(agent.pid(guest).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    agent.until_state("a killed QEMU", guest, |state| state.power == "shutoff").await;
+
+    // Its disk is in use elsewhere: preflight says so.
+    let disk = agent.guest_folder(guest).join("disks").join(format!("{}.qcow2", desc.disks[0].id));
+    let holder = hold(&disk, &agent.folder.path().join("nbd")).await;
+    let file = Some(pb::BootFile { sha256: "a".repeat(64), size: 1 });
+    let image = pb::RescueImage { name: "small".into(), kernel: file.clone(), initramfs: file, ..Default::default() };
+    let preflight =
+        || pb::PreflightRescueRequest { operation: None, image: Some(image.clone()), disk_mode: "rw".into() };
+    let outcome = operate!(agent, agent.header(guest), preflight_rescue, preflight());
+    let Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };
+    assert!(failure.code == FailureCode::Disk && failure.message.contains("another process"), "{failure:?}");
+    let outcome = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    let Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.code, FailureCode::Disk, "{failure:?}");
+    drop(holder);
+
+    // Gone, twice; an operation of before can't bring it back.
+    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    for _ in 0..2 {
+        assert_eq!(
+            operate!(agent, agent.header(guest), delete_guest, pb::DeleteGuestRequest::default()),
+            Outcome::Deleted
+        );
+    }
+    assert!(!agent.guest_folder(guest).exists());
+    assert_eq!(agent.pid(guest), None);
+    let denied = agent.client_as(&agent.own_tls()).get_host(pb::GetHostRequest {}).await.unwrap_err();
+    assert_eq!(denied.code(), Code::PermissionDenied, "only region may ask");
+    let unknown = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    assert!(matches!(unknown, Outcome::Failed { failure } if failure.code == FailureCode::UnknownGuest));
+}
+
+/// Another process that has the disk open for writing, as a QEMU of somebody else would; ended when dropped.
+async fn hold(disk: &Path, socket: &Path) -> tokio::process::Child {
+    let mut command = tokio::process::Command::new("qemu-nbd");
+    command.args(["-f", "qcow2", "--persistent", "-k"]).arg(socket).arg(disk).kill_on_drop(true);
+    let child = command.spawn().expect("qemu-nbd comes with qemu-utils");
+    until("qemu-nbd", || socket.exists().then_some(())).await;
+    child
+}

@@ -1,0 +1,12 @@
+//! The agent as its own process with real QEMU guests under TCG, and everything real around it: gRPC over mutual TLS, boot files
+//! over HTTP, a region that writes down what it hears.
+//!
+//! * `agent`: starts, kills and asks the agent. * `region`, `files`: its peers.
+//! * `lifecycle`, `rescue`, `failures`: the stories. Each takes one to two minutes; they run side by side.
+
+mod agent;
+mod failures;
+mod files;
+mod lifecycle;
+mod region;
+mod rescue;

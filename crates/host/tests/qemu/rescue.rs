@@ -1,0 +1,241 @@
+//! A whole rescue with the real image: in, while the agent dies twice; a reboot and a power-off inside; out, as before.
+
+use std::os::unix::fs::PermissionsExt;
+
+use proto::host::v1 as pb;
+use types::desc::{Desc, DiskDriver};
+use types::id::{GuestId, SessionId};
+use types::operation::{FailureCode, OperationHeader, Outcome, StopHow};
+use types::rescue::BootSecrets;
+
+use crate::agent::{Agent, Console, create, operate, outcome, stop, tiny, until};
+use crate::files::Files;
+
+const PASSWORD: &str = "correct horse";
+/// What crypt(3) makes of it with SHA-512.
+const PASSWORD_HASH: &str =
+    "$6$lifeboatsmoke$oueXWoTRMaORoA7.3eXqeIZJMcTJ6MbqznaO0kZOcV8wz8nxdM2d8C7vkWoTJQTU9tGe7RNcTP8Pr2tj5O9021";
+
+/// The requests of one session.
+pub struct Session {
+    pub id: SessionId,
+    pub image: pb::RescueImage,
+    pub disk_mode: &'static str,
+    pub endpoints: Vec<String>,
+}
+
+impl Session {
+    pub fn new(files: &Files, disk_mode: &'static str) -> Self {
+        Self {
+            id: SessionId::generate(),
+            image: files.image.clone(),
+            disk_mode,
+            endpoints: vec![files.endpoint.clone()],
+        }
+    }
+    pub fn preflight(&self) -> pb::PreflightRescueRequest {
+        let (image, disk_mode) = (Some(self.image.clone()), self.disk_mode.to_owned());
+        pb::PreflightRescueRequest { operation: None, image, disk_mode }
+    }
+    pub fn prepare(&self) -> pb::PrepareRescueRequest {
+        pb::PrepareRescueRequest { operation: None, image: Some(self.image.clone()), endpoints: self.endpoints.clone() }
+    }
+    pub fn write_desc(&self) -> pb::WriteRescueDescRequest {
+        let (image, disk_mode) = (Some(self.image.clone()), self.disk_mode.to_owned());
+        pb::WriteRescueDescRequest { operation: None, session_id: self.id.to_string(), image, disk_mode }
+    }
+    pub fn start(&self) -> pb::StartRescueRequest {
+        let password_hash = PASSWORD_HASH.to_owned();
+        pb::StartRescueRequest { operation: None, session_id: self.id.to_string(), ssh_keys: vec![], password_hash }
+    }
+    pub fn ready(&self, timeout_s: u32) -> pb::AwaitReadyRequest {
+        pb::AwaitReadyRequest { operation: None, session_id: self.id.to_string(), timeout_s }
+    }
+    pub fn restore(&self) -> pb::RestoreDescRequest {
+        pb::RestoreDescRequest { operation: None, session_id: self.id.to_string() }
+    }
+}
+
+fn secrets(agent: &Agent, guest: GuestId) -> Option<BootSecrets> {
+    let path = agent.guest_folder(guest).join("rescue/secrets.json");
+    assert!(
+        !path.exists() || path.metadata().unwrap().permissions().mode().trailing_zeros() >= 7,
+        "others can read it"
+    );
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_rescued_and_comes_back_as_it_was() {
+    let files = Files::serve().await;
+    let mut agent = Agent::start(std::slice::from_ref(&files.public_key)).await;
+    let desc = tiny(DiskDriver::Virtio);
+    let (guest, session) = (desc.id, Session::new(&files, "rw"));
+    let Outcome::Created { desc_sha256 } = operate!(agent, agent.header(guest), create_guest, create(&desc)) else {
+        panic!()
+    };
+
+    // Everything that can be done before the guest is touched.
+    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    until("the guest's login", || agent.serial(guest).contains("tiny login:").then_some(())).await;
+    let pid = agent.pid(guest);
+    let preflighted = operate!(agent, agent.header(guest), preflight_rescue, session.preflight());
+    assert!(
+        matches!(&preflighted, Outcome::Preflighted { accelerator, .. } if accelerator == "tcg"),
+        "{preflighted:?}"
+    );
+    let bytes = files.image.kernel.as_ref().unwrap().size + files.image.initramfs.as_ref().unwrap().size;
+    let prepared = operate!(agent, agent.header(guest), prepare_rescue, session.prepare());
+    assert_eq!(prepared, Outcome::Prepared { bytes_downloaded: bytes, from: Some(files.endpoint.clone()) });
+    let prepared = operate!(agent, agent.header(guest), prepare_rescue, session.prepare());
+    assert_eq!(prepared, Outcome::Prepared { bytes_downloaded: 0, from: None });
+    for denied in [
+        operate!(agent, agent.header(guest), write_rescue_desc, session.write_desc()),
+        operate!(agent, agent.header(guest), start_rescue, session.start()),
+        operate!(agent, agent.header(guest), await_ready, session.ready(1)),
+    ] {
+        assert!(
+            matches!(&denied, Outcome::Failed { failure } if failure.code == FailureCode::WrongState),
+            "{denied:?}"
+        );
+    }
+    let restored = operate!(agent, agent.header(guest), restore_desc, session.restore());
+    assert_eq!(restored, Outcome::Restored { desc_sha256: desc_sha256.clone() }, "right also when nothing was begun");
+    assert_eq!(agent.pid(guest), pid, "and it left the guest alone");
+
+    // In.
+    let stopped = operate!(agent, agent.header(guest), stop_guest, stop(120, false));
+    assert!(matches!(stopped, Outcome::Stopped { how: StopHow::Acpi, .. }), "{stopped:?}");
+    for _ in 0..2 {
+        let written = operate!(agent, agent.header(guest), write_rescue_desc, session.write_desc());
+        assert_eq!(written, Outcome::DescWritten { source_sha256: desc_sha256.clone() });
+    }
+    let start = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    assert!(
+        matches!(&start, Outcome::Failed { failure } if failure.message.contains(&session.id.to_string())),
+        "{start:?}"
+    );
+    let begin = agent.header(guest);
+    assert_eq!(operate!(agent, begin, start_rescue, session.start()), Outcome::RescueStarted { boot: 1 });
+    let pid = agent.pid(guest);
+    let boot_1 = secrets(&agent, guest).unwrap();
+    let arguments = agent.arguments(guest);
+    for secret in [boot_1.key.expose(), &boot_1.nonce, "$6$"] {
+        assert!(!arguments.contains(secret) && !agent.log().contains(secret), "a secret is out");
+    }
+    assert!(arguments.contains(&format!("yn_rescue_mode=true lifeboat.session={}", session.id)));
+
+    // The agent dies while it waits for the proof, and the rescue system gets ready meanwhile; the same request goes on.
+    let wait = agent.header(guest);
+    assert_eq!(send_await(&agent, &wait, &session).await, None);
+    agent.kill().await;
+    until("the rescue system's console", || agent.serial(guest).contains("rescue login:").then_some(())).await;
+    agent.run().await;
+    assert_eq!(operate!(agent, begin, start_rescue, session.start()), Outcome::RescueStarted { boot: 1 });
+    let ready = operate!(agent, wait, await_ready, session.ready(120));
+    let Outcome::Ready { ready, seconds } = ready else { panic!("{ready:?}") };
+    assert_eq!(agent.pid(guest), pid, "one boot for all of it");
+    assert!(seconds > 0.5 && ready.boot == 1 && ready.nonce == boot_1.nonce && ready.session == session.id);
+    let mut seen: Vec<_> = ready.disks.iter().map(|disk| (disk.serial.as_str(), disk.read_only)).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [("data-1", false), ("root-1", false)]);
+    let state = agent.state(guest).await;
+    assert!(state.rescue_ready && state.rescue_boot == 1 && state.rescue_session == session.id.to_string());
+
+    // The agent dies again; who is ready stays ready, without being asked.
+    agent.kill().await;
+    agent.run().await;
+    agent.until_state("the proof renewed", guest, |state| state.rescue_ready).await;
+
+    // A reboot inside: another boot, with another nonce, proven again.
+    let mut console = log_in(&agent, guest, 0).await;
+    console.types("mount /dev/vda1 /mnt && touch /mnt/data/repaired && umount /mnt && echo repa''ired\r").await;
+    console.shows("repaired").await;
+    console.types("reboot\r").await;
+    agent.until_state("the second boot", guest, |state| state.rescue_boot == 2 && state.rescue_ready).await;
+    let boot_2 = secrets(&agent, guest).unwrap();
+    assert!(boot_2.nonce != boot_1.nonce && boot_2.key == boot_1.key && boot_2.boot == 2);
+    assert_ne!(agent.pid(guest), pid);
+    agent
+        .region
+        .until("region hears that it was not ready for a while", |heard| {
+            let boots = heard.beats.iter().flat_map(|beat| &beat.guests).filter(|it| it.guest_id == guest.to_string());
+            boots.clone().any(|it| it.rescue_boot == 2 && !it.rescue_ready)
+                && boots.clone().any(|it| it.rescue_boot == 2 && it.rescue_ready)
+        })
+        .await;
+
+    // A gentle stop goes through the agent inside; off, the session stays.
+    let stopped = operate!(agent, agent.header(guest), stop_guest, stop(120, false));
+    assert!(matches!(stopped, Outcome::Stopped { how: StopHow::Agent, .. }), "{stopped:?}");
+    let state = agent.state(guest).await;
+    assert!(state.power == "shutoff" && !state.rescue_ready && state.rescue_session == session.id.to_string());
+    let from = agent.serial(guest).len();
+    assert_eq!(operate!(agent, agent.header(guest), start_rescue, session.start()), Outcome::RescueStarted { boot: 3 });
+    let ready = operate!(agent, agent.header(guest), await_ready, session.ready(120));
+    assert!(matches!(&ready, Outcome::Ready { ready, .. } if ready.boot == 3), "{ready:?}");
+    log_in(&agent, guest, from).await.types("poweroff\r").await;
+    agent.until_state("its own power-off", guest, |state| state.power == "shutoff").await;
+    assert_eq!(agent.state(guest).await.rescue_session, session.id.to_string());
+
+    // Out: the desc is what it was, the secrets are gone, the guest boots from its own disk.
+    for _ in 0..2 {
+        let restored = operate!(agent, agent.header(guest), restore_desc, session.restore());
+        assert_eq!(restored, Outcome::Restored { desc_sha256: desc_sha256.clone() });
+    }
+    assert!(secrets(&agent, guest).is_none() && !agent.guest_folder(guest).join("rescue").exists());
+    let before = agent.serial(guest).matches("tiny login:").count();
+    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    until("the guest's login", || (agent.serial(guest).matches("tiny login:").count() > before).then_some(())).await;
+    assert!(!agent.arguments(guest).contains("yn_rescue_mode"));
+    assert_eq!(operate!(agent, agent.header(guest), delete_guest, pb::DeleteGuestRequest::default()), Outcome::Deleted);
+}
+
+/// Sends the request once.
+async fn send_await(agent: &Agent, header: &OperationHeader, session: &Session) -> Option<Outcome> {
+    let mut request = session.ready(120);
+    request.operation = Some(header.clone().into());
+    outcome(agent.client().await_ready(request).await.unwrap().into_inner())
+}
+
+/// Logs in at the console of the boot that begins at `from` in the log. What is typed before the prompt is there is lost.
+async fn log_in(agent: &Agent, guest: GuestId, from: usize) -> Console {
+    until("the rescue system's prompt", || agent.serial(guest)[from..].contains("rescue login:").then_some(())).await;
+    let mut console = Console::open(agent, guest).await;
+    console.skip_replay().await;
+    console.types("\r").await;
+    console.shows("rescue login:").await;
+    console.types("root\r").await;
+    console.shows("Password:").await;
+    console.types(&format!("{PASSWORD}\r")).await;
+    console.shows("# ").await;
+    console
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_only_means_that_the_image_does_not_change() {
+    let files = Files::serve().await;
+    let agent = Agent::start(std::slice::from_ref(&files.public_key)).await;
+    let mut desc = tiny(DiskDriver::Virtio);
+    desc.disks[1].driver = DiskDriver::Scsi;
+    let (guest, session) = (desc.id, Session::new(&files, "ro"));
+    operate!(agent, agent.header(guest), create_guest, create(&desc));
+    let digests = |desc: &Desc| {
+        let path = |id| agent.guest_folder(guest).join("disks").join(format!("{id}.qcow2"));
+        desc.disks.iter().map(|disk| artifact::Digest::of(&std::fs::read(path(disk.id)).unwrap())).collect::<Vec<_>>()
+    };
+    let before = digests(&desc);
+    operate!(agent, agent.header(guest), prepare_rescue, session.prepare());
+    operate!(agent, agent.header(guest), write_rescue_desc, session.write_desc());
+    operate!(agent, agent.header(guest), start_rescue, session.start());
+    let ready = operate!(agent, agent.header(guest), await_ready, session.ready(120));
+    let Outcome::Ready { ready, .. } = ready else { panic!("{ready:?}") };
+    assert!(ready.disks.len() == 2 && ready.disks.iter().all(|disk| disk.read_only), "{:?}", ready.disks);
+    let mut console = log_in(&agent, guest, 0).await;
+    console.types("dd if=/dev/zero of=/dev/vda bs=512 count=1 2>/dev/null || echo can''not\r").await;
+    console.shows("cannot").await;
+    // Ended without being stopped first, as a way back that is in a hurry does.
+    assert!(matches!(operate!(agent, agent.header(guest), restore_desc, session.restore()), Outcome::Restored { .. }));
+    assert_eq!(agent.pid(guest), None);
+    assert_eq!(digests(&desc), before);
+}
