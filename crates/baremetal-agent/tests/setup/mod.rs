@@ -107,8 +107,12 @@ impl Agent {
 }
 
 /// Waits for something that is to become true.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl FnMut() -> F) {
+    until_within(what, Duration::from_secs(30), condition).await;
+}
+
+pub async fn until_within<F: Future<Output = bool>>(what: &str, limit: Duration, mut condition: impl FnMut() -> F) {
+    let deadline = Instant::now() + limit;
     while !condition().await {
         assert!(Instant::now() < deadline, "never came true: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
