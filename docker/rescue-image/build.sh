@@ -114,10 +114,15 @@ make_tree() {
   chmod 755 "$tree/sbin/rescue-agent"
 }
 
-# The version names the content, so it can't be part of what is counted.
+# The kernel's self-tests of its ciphers would cost a tenth of the boot under emulation.
+cmdline="console=tty0 console=ttyS0 quiet panic=-1 cryptomgr.notests"
+min_memory_mib=192
+
+# The version names the content, command line and all, so it can't be part of what is counted.
 content_of() {
   (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum
     find . -type l -printf '%p %l\n' | sort
+    echo "$cmdline $min_memory_mib $drivers"
     sha256sum <"$kernel_file") | sha256sum | cut -c1-10
 }
 
@@ -144,14 +149,14 @@ build() { # OUT
   "arch": "x86_64",
   "kernel": {"file": "kernel"},
   "initramfs": {"file": "initramfs"},
-  "cmdline": "console=tty0 console=ttyS0 quiet panic=-1 cryptomgr.notests",
-  "min_memory_mib": 192,
+  "cmdline": "$cmdline",
+  "min_memory_mib": $min_memory_mib,
   "drivers": [${list%,}]
 }
 JSON
 }
 
-# ── the files; the kernel's self-tests of its ciphers would cost a tenth of the boot under emulation
+# ── the files
 kernel_file=$(lb_kernel "$stage") || die "the kernel package holds no kernel"
 say "packing"
 build "$work/out"

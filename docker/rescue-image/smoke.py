@@ -233,15 +233,17 @@ def proves_repairs_and_shuts_down():
         assert (disk["name"], disk["size"], disk["serial"], disk["read_only"]) == ("vda", 64 << 20, "root-disk", False), disk
         [part] = disk["parts"]
         assert (part["filesystem"], part["label"], part["uuid"]) == ("ext4", "guestroot", DISK_UUID), part
-        assert report["addresses"][0] == "eth0 10.0.2.15/24", report["addresses"]
+        # The proof does not wait for the network longer than 1.5 s, which a busy machine may need.
+        assert all(address.startswith("eth0 ") for address in report["addresses"]), report["addresses"]
 
         known_hosts = f"{vm.folder}/known_hosts"
         with open(known_hosts, "w") as file:
             file.write(f"[127.0.0.1]:{port} {report['ssh_host_key']}\n")
         shown = subprocess.run(["ssh-keygen", "-lf", known_hosts], capture_output=True, text=True, check=True).stdout
         assert report["ssh_fingerprint"] == shown.split()[1], (report["ssh_fingerprint"], shown)
-        run = vm.ssh(port, session, known_hosts, "mount /dev/vda /mnt && echo repaired > /mnt/fstab && id -u && cat /etc/motd")
+        run = vm.ssh(port, session, known_hosts, "mount /dev/vda /mnt && echo repaired > /mnt/fstab && id -u && ip -4 -o addr show eth0 && cat /etc/motd")
         assert run.returncode == 0 and run.stdout.startswith("0\n"), run
+        assert "10.0.2.15/24" in run.stdout, run.stdout
         assert "/dev/vda" in run.stdout and "guestroot" in run.stdout, run.stdout
 
         refused = vm.ssh(port, session, known_hosts, "true", "-o", "PubkeyAuthentication=no")
