@@ -41,6 +41,19 @@ pub trait Action: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 }
 
+/// A verb of many: `POST /<resources>/<NAME>` with this type as the body.
+pub trait ClassAction: Serialize + DeserializeOwned + Send + Sync + 'static {
+    type On: Resource;
+    const NAME: &'static str;
+    const SUMMARY: &'static str;
+
+    /// Checks what the types can't.
+    ///
+    /// # Errors
+    /// [`Invalid`].
+    fn check(&self) -> Result<(), Invalid>;
+}
+
 /// A body has the right shape but not a value that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]

@@ -18,6 +18,6 @@ pub mod rescue;
 pub mod server;
 pub mod task;
 
-pub use action::{Accepted, Action, Invalid, Resource};
+pub use action::{Accepted, Action, ClassAction, Invalid, Resource};
 pub use error::{ErrorBody, ErrorClass};
 pub use list::{List, ListQuery};

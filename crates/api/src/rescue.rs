@@ -9,7 +9,7 @@ use types::rescue::{ReadyReport, SeenDisk};
 use types::status::Arch;
 use types::{DiskMode, GuestId, GuestStatus, SessionId, SessionState, TaskId};
 
-use crate::action::Resource;
+use crate::action::{Action, Invalid, NoExtra, Resource};
 
 #[derive(Debug)]
 pub enum RescueSessions {}
@@ -65,6 +65,29 @@ pub struct SessionImage {
     pub version: String,
     pub kernel: BootFile,
     pub initramfs: BootFile,
+}
+
+/// `POST /rescuesessions/{id}/extend`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct Extend {
+    /// Seconds from now until the session ends by itself (300 to 2592000)
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub ttl: u32,
+}
+impl Action for Extend {
+    type On = RescueSessions;
+    type Extra = NoExtra;
+    const NAME: &'static str = "extend";
+    const SUMMARY: &'static str = "Give an open rescue session more time, or less";
+    fn check(&self) -> Result<(), Invalid> {
+        if (300..=30 * 24 * 3600).contains(&self.ttl) {
+            return Ok(());
+        }
+        Err(Invalid::new("ttl", format!("{} is out of range: 300 to 2592000 are allowed", self.ttl)))
+    }
 }
 
 #[derive(Debug)]

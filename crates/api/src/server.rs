@@ -8,7 +8,7 @@ use types::desc::{DiskDriver, DiskFormat, Firmware, Machine, NicModel, PortForwa
 use types::status::Arch;
 use types::{DiskMode, GuestId, GuestStatus, HostId, PowerState, Secret, SessionId, words};
 
-use crate::action::{Action, Invalid, NoExtra, Resource};
+use crate::action::{Action, ClassAction, Invalid, NoExtra, Resource};
 use crate::task::TaskBrief;
 
 #[derive(Debug)]
@@ -359,6 +359,54 @@ impl Action for Delete {
     type Extra = NoExtra;
     const NAME: &'static str = "delete";
     const SUMMARY: &'static str = "Delete a server and its disks";
+}
+
+/// `POST /servers/start-rescue`: many servers at once, under one task with one child for each.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BatchStartRescue {
+    /// Servers, by id or name.
+    #[serde(default)]
+    pub ids: Vec<String>,
+    /// Servers that all these filters find, in the language of lists: `name.startswith('web')`.
+    #[serde(default)]
+    pub filter: Vec<String>,
+    /// At most so many at once (1 to 100).
+    #[serde(default = "max_parallel")]
+    pub max_parallel: u32,
+    /// Begin no more once so many have failed; 0: go on whatever happens.
+    #[serde(default)]
+    pub abort_on_failures: u32,
+    /// As for one server. A password can't be generated: there would be nowhere to show it.
+    #[serde(default)]
+    pub options: StartRescue,
+}
+
+fn max_parallel() -> u32 {
+    10
+}
+
+/// The most servers that one batch takes.
+pub const MAX_BATCH: usize = 500;
+
+impl ClassAction for BatchStartRescue {
+    type On = Servers;
+    const NAME: &'static str = "start-rescue";
+    const SUMMARY: &'static str = "Boot many servers into the rescue system, a few at a time";
+    fn check(&self) -> Result<(), Invalid> {
+        if self.ids.is_empty() && self.filter.is_empty() {
+            return Err(Invalid::new("ids", "ids or a filter are wanted"));
+        }
+        if self.ids.len() > MAX_BATCH {
+            return Err(Invalid::new("ids", format!("at most {MAX_BATCH} are allowed")));
+        }
+        if self.options.password == Some(Password::Generate) {
+            return Err(Invalid::new("options.password", "can't be generated for many: give ssh_keys, or a hash"));
+        }
+        within("max_parallel", self.max_parallel, 1, 100)?;
+        self.options.check()
+    }
 }
 
 /// How root's password in the rescue system comes about.

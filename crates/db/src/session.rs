@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use types::operation::StopHow;
 use types::rescue::ReadyReport;
-use types::{DiskMode, GuestId, GuestStatus, SessionId, SessionState, TaskId};
+use types::{DiskMode, GuestId, GuestStatus, HostId, SessionId, SessionState, TaskId};
 
 use crate::filter::{Column, Kind, Page};
 use crate::schema::{guests, rescue_sessions};
@@ -192,6 +192,24 @@ pub async fn close(
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// Moves the end of an open session. False: it has ended.
+pub async fn set_expiry(conn: &mut Conn, id: SessionId, expires_at: DateTime<Utc>) -> QueryResult<bool> {
+    diesel::update(rescue_sessions::table.find(id))
+        .filter(rescue_sessions::ended_at.is_null())
+        .set(rescue_sessions::expires_at.eq(expires_at))
+        .execute(conn)
+        .await
+        .map(|rows| rows > 0)
+}
+
+/// How many open sessions a project, and a host, have.
+pub async fn open_count(conn: &mut Conn, project: &str, host: HostId) -> QueryResult<(i64, i64)> {
+    let open = || rescue_sessions::table.inner_join(guests::table).filter(rescue_sessions::ended_at.is_null());
+    let of_project = open().filter(guests::project.eq(project)).count().get_result(conn).await?;
+    let of_host = open().filter(guests::host_id.eq(host)).count().get_result(conn).await?;
+    Ok((of_project, of_host))
 }
 
 /// Open sessions whose time is up, with nothing at work on their way out.

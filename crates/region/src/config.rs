@@ -85,6 +85,8 @@ pub struct Secrets {
 pub struct Tasks {
     /// Steps at work at once in this process.
     pub workers: usize,
+    /// After a crash of a region, or the loss of its connection, its tasks stand still for so many seconds; then another goes on.
+    pub lease_s: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +105,10 @@ pub struct Rescue {
     pub trusted_keys: Vec<String>,
     /// Seconds a rescue system has to prove itself.
     pub ready_timeout_s: u32,
+    /// Servers of one project that may be in rescue at once; 0: any number.
+    pub max_per_project: u32,
+    /// Servers of one host that may be in rescue at once; 0: any number.
+    pub max_per_host: u32,
 }
 
 impl Default for Http {
@@ -132,7 +138,7 @@ impl Default for Secrets {
 }
 impl Default for Tasks {
     fn default() -> Self {
-        Self { workers: 16 }
+        Self { workers: 16, lease_s: 15 }
     }
 }
 impl Default for Heartbeat {
@@ -142,7 +148,7 @@ impl Default for Heartbeat {
 }
 impl Default for Rescue {
     fn default() -> Self {
-        Self { trusted_keys: Vec::new(), ready_timeout_s: 180 }
+        Self { trusted_keys: Vec::new(), ready_timeout_s: 180, max_per_project: 0, max_per_host: 0 }
     }
 }
 

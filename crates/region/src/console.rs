@@ -2,7 +2,7 @@
 //! them on between the caller and the server's host; what the console showed last comes first.
 
 use axum::Router;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
@@ -69,9 +69,10 @@ async fn pass(socket: WebSocket, mut client: HostServiceClient<Channel>, guest_i
     let mut outputs = match client.console(ReceiverStream::new(inputs)).await {
         Ok(outputs) => outputs.into_inner(),
         Err(status) => {
-            let text = format!("\r\n[the host does not open the console: {}]\r\n", status.message());
-            let _ = to_caller.send(Message::Binary(text.into_bytes().into())).await;
-            let _ = to_caller.close().await;
+            // RFC 6455, section 7.4.1: 1011 is a server that can't do what it was asked; a reason has at most 123 bytes.
+            let reason: String =
+                format!("the host does not open the console: {}", status.message()).chars().take(100).collect();
+            let _ = to_caller.send(Message::Close(Some(CloseFrame { code: 1011, reason: reason.into() }))).await;
             return;
         }
     };

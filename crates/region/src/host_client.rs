@@ -20,7 +20,7 @@ use types::{GuestId, HostId, OperationId, TaskId};
 use crate::app::App;
 
 /// How long a host may take to answer one request. Long work is answered with `pending` at once.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Channels to hosts, one each, made when first used and again when a host moved.
 pub struct Hosts {

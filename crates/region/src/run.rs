@@ -87,7 +87,10 @@ impl Region {
         });
         let workers = app.config.tasks.workers;
         let task_pool = db::connect(&url, app.config.database.pool)?;
-        let engine = task_engine::Engine::builder(task_pool, url, Arc::new(app.clone())).workers(workers);
+        let lease = Duration::from_secs(app.config.tasks.lease_s.max(1).into());
+        let tuning = task_engine::Tuning { lease, ..Default::default() };
+        let engine =
+            task_engine::Engine::builder(task_pool, url, Arc::new(app.clone())).workers(workers).tuning(tuning);
         let engine = setup(task::register_all(engine)?).start();
 
         let stop = CancellationToken::new();

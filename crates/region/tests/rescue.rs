@@ -384,3 +384,89 @@ async fn a_deleted_server_is_gone_and_its_name_is_free() {
     stack.server("web1", false).await;
     stack.finish().await;
 }
+
+/// The morning when many machines broke in the same way.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_servers_are_rescued_under_one_task() {
+    let stack = Stack::start().await;
+    for n in 0..5 {
+        stack.server(&format!("web{n}"), n != 4).await;
+    }
+    stack.server("db1", true).await;
+    let web = stack.web().await;
+    // One is in rescue already, one fails: the others must not suffer.
+    assert_eq!(start_rescue(&stack, "web0").await.state, TaskState::Succeeded);
+    let broken_one = stack.show("web1").await;
+    stack.host.rule(Some(Verb::PrepareRescue), Some(broken_one.id), None, broken(FailureCode::Download));
+    let body = serde_json::json!({"filter": ["name.startswith('web')"], "max_parallel": 2, "options": {"reason": "all broken"}});
+    let (status, answer) = web.send(web.request("POST", "/servers/start-rescue").json(&body)).await;
+    assert_eq!(status, 202, "{answer}");
+    let parent = answer["task"]["id"].as_str().unwrap().parse().unwrap();
+    let task = stack.ended(parent).await;
+    assert_eq!(task.state, TaskState::Failed);
+    assert!(
+        task.cause.as_ref().unwrap().contains("3 of 5 are in rescue; 1 failed, 1 could not begin, 0 were not begun"),
+        "{task:?}"
+    );
+    assert!(task.evidence[0].contains("'web0' is in rescue"), "{:?}", task.evidence);
+    for (name, status) in [
+        ("web1", GuestStatus::Running),
+        ("web2", GuestStatus::Rescue),
+        ("web4", GuestStatus::Rescue),
+        ("db1", GuestStatus::Running),
+    ] {
+        assert_eq!(stack.show(name).await.status, status, "{name}");
+    }
+    let (_, children) = web.send(web.request("GET", &format!("/tasks?parent_task_id={parent}"))).await;
+    assert_eq!(children["total"], 4);
+    let (status, answer) =
+        web.send(web.request("POST", "/servers/start-rescue").json(&serde_json::json!({"ids": ["nosuch"]}))).await;
+    assert_eq!((status, &answer["class"]), (404, &serde_json::json!("ResourceNotFoundError")));
+    let (status, _) =
+        web.send(web.request("POST", "/servers/start-rescue").json(&serde_json::json!({"ids": []}))).await;
+    assert_eq!(status, 400);
+    let (status, answer) = web.send(web.request("POST", "/servers/fly-away").json(&serde_json::json!({}))).await;
+    assert_eq!((status, &answer["class"]), (404, &serde_json::json!("ActionNotFoundError")));
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_explained_extended_and_counted() {
+    let mut config = region::Config::default();
+    config.rescue.max_per_project = 1;
+    let stack = Stack::start_with(Setup { config, ..Setup::default() }).await;
+    stack.server("web1", true).await;
+    stack.server("web2", true).await;
+    let web = stack.web().await;
+    stack.host.once(Verb::AwaitReady, broken(FailureCode::NotReady));
+    start_rescue(&stack, "web1").await;
+    let (_, told) = web.send(web.request("GET", "/rescuesessions/web1/explain")).await;
+    let told = &told["rescuesession"];
+    assert_eq!((&told["state"], &told["evidence"][0]), (&"failed".into(), &"the last line".into()), "{told}");
+    assert!(told["cause"].as_str().unwrap().starts_with("await_ready: "), "{told}");
+    assert!(told["what_next"].as_str().unwrap().contains("climc server-start-rescue web1"), "{told}");
+
+    start_rescue(&stack, "web1").await;
+    let before = stack.client.get::<api::rescue::RescueSessions>("web1").await.unwrap();
+    stack.client.perform(&before.id.to_string(), &api::rescue::Extend { ttl: 7 * 24 * 3600 }).await.unwrap();
+    let after = stack.client.get::<api::rescue::RescueSessions>("web1").await.unwrap();
+    assert!(after.expires_at > before.expires_at);
+    let refused = stack.client.perform("web2", &StartRescue::default()).await.err().unwrap();
+    assert_eq!(refused.status(), Some(429), "{refused}");
+    stop_rescue(&stack, "web1", &StopRescue::default()).await;
+    assert!(stack.client.perform(&before.id.to_string(), &api::rescue::Extend { ttl: 300 }).await.is_err());
+    assert_eq!(start_rescue(&stack, "web2").await.state, TaskState::Succeeded);
+
+    for (detail, key) in [
+        ("status", "power_state"),
+        ("tasks", "tasks"),
+        ("disks", "disks"),
+        ("metadata", "metadata"),
+        ("desc", "desc_sha256"),
+        ("rescue", "rescue_session"),
+    ] {
+        let (status, told) = web.send(web.request("GET", &format!("/servers/web2/{detail}"))).await;
+        assert!(status == 200 && !told["server"][key].is_null(), "{detail}: {status} {told}");
+    }
+    stack.finish().await;
+}

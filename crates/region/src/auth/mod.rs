@@ -20,6 +20,7 @@ use api::identity::AUTH_TOKEN;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use serde_json::{Value, json};
 use types::{Secret, UserId};
 
 use crate::app::App;
@@ -54,6 +55,30 @@ impl Caller {
             domain: None,
             roles: vec!["admin".into()],
             source: None,
+            request_id,
+        }
+    }
+
+    /// As a task keeps who started it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "user_id": self.user_id, "user": self.user, "project": self.project_name(), "domain": self.domain,
+            "roles": self.roles, "source": self.source,
+        })
+    }
+
+    /// Whoever started a task, for what the task does in that name.
+    #[must_use]
+    pub fn from_json(who: &Value, request_id: String) -> Self {
+        let text = |key: &str| who.get(key).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            user_id: text("user_id").and_then(|id| id.parse().ok()).unwrap_or(UserId::from_uuid(uuid::Uuid::nil())),
+            user: text("user").unwrap_or_default(),
+            project: text("project").filter(|p| !p.is_empty()),
+            domain: text("domain"),
+            roles: who.get("roles").cloned().and_then(|r| serde_json::from_value(r).ok()).unwrap_or_default(),
+            source: text("source"),
             request_id,
         }
     }

@@ -12,6 +12,9 @@ use crate::dispatch::query::Query;
 use crate::error::{Error, Result};
 use crate::policy::Rule;
 
+/// From the pool.
+type Connection = diesel_async::pooled_connection::deadpool::Object<db::Conn>;
+
 pub async fn list<M: List>(app: App, caller: Caller, raw: Option<String>, rule: &Rule) -> Result<Json<Value>> {
     let mut conn = app.pool.get().await?;
     let access = app.policies.require(&mut conn, &caller, rule).await?;
@@ -42,13 +45,19 @@ fn project(mut row: Value, fields: &[&str]) -> Value {
 }
 
 pub async fn get<M: Model>(app: App, caller: Caller, ident: &str, rule: &Rule) -> Result<Json<Value>> {
+    let (model, mut conn) = find::<M>(&app, &caller, ident, rule).await?;
+    let view = model.view(&app, &mut conn).await?;
+    Ok(Json(json!({ <M::Api as Resource>::WORD: view })))
+}
+
+/// What the caller may see of a resource, by id or name.
+pub async fn find<M: Model>(app: &App, caller: &Caller, ident: &str, rule: &Rule) -> Result<(M, Connection)> {
     let mut conn = app.pool.get().await?;
     let model = M::find(&mut conn, ident).await?;
     let project = model.project(&mut conn).await?;
-    let access = app.policies.access(&mut conn, &caller, rule).await?;
+    let access = app.policies.access(&mut conn, caller, rule).await?;
     if !access.is_some_and(|access| access.reaches(project.as_deref())) {
         return Err(Error::not_found(<M::Api as Resource>::WORD, ident));
     }
-    let view = model.view(&app, &mut conn).await?;
-    Ok(Json(json!({ <M::Api as Resource>::WORD: view })))
+    Ok((model, conn))
 }

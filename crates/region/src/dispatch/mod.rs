@@ -14,7 +14,7 @@ pub mod perform;
 pub mod query;
 pub mod registry;
 
-pub use model::{Create, Created, Done, List, Model, Perform, Update};
+pub use model::{Create, Created, Done, List, Model, Perform, PerformClass, Update};
 pub use perform::Cx;
 pub use query::Query;
 pub use registry::{Registry, VerbRow};

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use api::{Action, Resource};
+use api::{Action, ClassAction, Resource};
 use db::Conn;
 use db::filter::{Column, Page};
 use serde::de::DeserializeOwned;
@@ -73,6 +73,15 @@ pub trait Perform<A: Action<On = Self::Api>>: Model {
     /// # Errors
     /// As the contract says for the verb.
     fn perform(self, action: A, cx: &mut Cx<'_>) -> impl Future<Output = Result<Done<A>>> + Send;
+}
+
+/// A verb of many at once.
+pub trait PerformClass<A: ClassAction<On = Self::Api>>: Model {
+    /// Starts the task that sees to each of them.
+    ///
+    /// # Errors
+    /// As the contract says for the verb.
+    fn perform_class(action: A, cx: &mut Cx<'_>) -> impl Future<Output = Result<Spawned>> + Send;
 }
 
 /// What a verb did.

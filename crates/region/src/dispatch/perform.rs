@@ -1,6 +1,6 @@
 //! The pipeline of a verb: find, authorise, check status, decode, act, log. One transaction, which holds the row.
 
-use api::{Accepted, Action, ErrorClass, Resource};
+use api::{Accepted, Action, ClassAction, ErrorClass, Resource};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::dispatch::decode;
-use crate::dispatch::model::{Create, Model, Perform, Update, View};
+use crate::dispatch::model::{Create, Model, Perform, PerformClass, Update, View};
 use crate::dispatch::registry::Verbs;
 use crate::error::{Error, Result};
 use crate::policy::Rule;
@@ -26,6 +26,8 @@ pub struct Cx<'a> {
     pub app: &'a App,
     pub conn: &'a mut Conn,
     pub caller: &'a Caller,
+    /// The task whose child a started task is.
+    pub parent: Option<Uuid>,
 }
 
 impl Cx<'_> {
@@ -34,9 +36,23 @@ impl Cx<'_> {
     /// # Errors
     /// 409 if another live task holds it.
     pub async fn start<T: Task>(&mut self, task: &T, object: &'static str, id: Uuid) -> Result<Spawned> {
-        let start = Start::new().holding(object, id).request(&self.caller.request_id).by(
-            serde_json::json!({"user": self.caller.user, "project": self.caller.project, "source": self.caller.source}),
-        );
+        self.spawn(task, Start::new().holding(object, id)).await
+    }
+
+    /// Starts a task that holds nothing: the parent of others.
+    ///
+    /// # Errors
+    /// As the database reports them.
+    pub async fn start_parent<T: Task>(&mut self, task: &T) -> Result<Spawned> {
+        self.spawn(task, Start::new()).await
+    }
+
+    async fn spawn<T: Task>(&mut self, task: &T, start: Start) -> Result<Spawned> {
+        let start = start.request(&self.caller.request_id).by(self.caller.to_json());
+        let start = match self.parent {
+            Some(parent) => start.parent(parent),
+            None => start,
+        };
         Ok(task_engine::spawn(self.conn, task, start).await?)
     }
 
@@ -117,7 +133,7 @@ where
             action.check()?;
             let before = model.clone();
             let id = model.id().to_string();
-            let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller };
+            let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller, parent: None };
             let done = model.perform(action, &mut cx).await?;
             let resource = incoming.after(before, &id, conn).await?;
             let task = done.task.map(brief);
@@ -142,7 +158,7 @@ pub async fn update<M: Update>(incoming: Incoming, ident: String, rules: &Rules)
             let (body, warnings) = incoming.decode::<M::Body>(word)?;
             let before = model.clone();
             let id = model.id().to_string();
-            let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller };
+            let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller, parent: None };
             model.update(body, &mut cx).await?;
             let view = incoming.after(before, &id, conn).await?;
             let answer = wrapped(word, view, None, warnings)?;
@@ -161,7 +177,7 @@ pub async fn create<M: Create>(incoming: Incoming, rule: &Rule) -> Result<Respon
             }
             let word = <M::Api as Resource>::WORD;
             let (body, warnings) = incoming.decode::<M::Body>(word)?;
-            let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller };
+            let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller, parent: None };
             let created = M::create(body, &mut cx).await?;
             let view = created.model.view(&incoming.app, conn).await?;
             let status = if created.task.is_some() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
@@ -181,6 +197,24 @@ fn wrapped(word: &str, view: impl serde::Serialize, task: Option<Spawned>, warni
         answer.insert("warnings".into(), serde_json::to_value(warnings)?);
     }
     Ok(Value::Object(answer))
+}
+
+/// `POST /<resources>/<name>`: a verb of many.
+pub async fn on_class<M: PerformClass<A>, A: ClassAction<On = M::Api>>(
+    incoming: Incoming,
+    rule: &Rule,
+) -> Result<Response> {
+    incoming
+        .in_transaction(async |incoming, conn| {
+            incoming.app.policies.require(conn, &incoming.caller, rule).await?;
+            let (action, _) = decode::typed::<A>(decode::json(&incoming.headers, &incoming.body)?)?;
+            action.check()?;
+            let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller, parent: None };
+            let spawned = M::perform_class(action, &mut cx).await?;
+            let answer = serde_json::json!({ "task": brief(spawned) });
+            Ok(Answer { status: StatusCode::ACCEPTED, first: answer.clone(), repeat: answer })
+        })
+        .await
 }
 
 #[must_use]

@@ -2,19 +2,20 @@
 
 use std::sync::{Arc, OnceLock};
 
-use api::{Action, ErrorClass, Resource};
-use axum::Router;
+use api::{Action, ClassAction, ErrorClass, Resource};
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
+use serde_json::{Value, json};
 use types::GuestStatus;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Caller;
 use crate::dispatch::crud;
-use crate::dispatch::model::{Create, List, Perform, Update};
+use crate::dispatch::model::{Create, List, Model, Perform, PerformClass, Update};
 use crate::dispatch::perform::{self, Incoming, Rules};
 use crate::error::{Error, Result};
 use crate::http::openapi::{Document, Operation};
@@ -71,25 +72,31 @@ impl Registry {
         let unknown = |_: Caller, Path((_, action)): Path<(String, String)>| async move {
             Err::<(), _>(no_action(<M::Api as Resource>::WORD, &action))
         };
+        let unknown_class = |_: Caller, Path(action): Path<String>| async move {
+            Err::<(), _>(no_action(<M::Api as Resource>::WORD, &action))
+        };
         let router = std::mem::take(&mut self.router);
         self.router = router
+            .route(&one, post(unknown_class))
             .route(&all, list)
             .route(&one, show)
             .route(&format!("/{plural}/{{id}}/{{action}}"), post(unknown).get(unknown));
         Verbed { registry: self, model: std::marker::PhantomData }
     }
 
-    fn row<M: List>(&mut self, verb: &'static str, from: &'static [GuestStatus]) -> Rules {
-        let resource = <M::Api as Resource>::WORD;
-        let rule = |verb: &'static str| {
-            let (action, extra) = match verb {
-                "list" | "get" | "create" | "update" | "delete" => (verb, None),
-                _ => ("perform", Some(verb)),
-            };
-            Rule { service: M::SERVICE, resource: <M::Api as Resource>::PLURAL, word: resource, action, extra }
+    fn rule<M: Model>(verb: &'static str) -> Rule {
+        let (action, extra) = match verb {
+            "list" | "get" | "create" | "update" | "delete" => (verb, None),
+            _ => ("perform", Some(verb)),
         };
-        let rules = Rules { verb: rule(verb), get: rule("get") };
+        let (resource, word) = (<M::Api as Resource>::PLURAL, <M::Api as Resource>::WORD);
+        Rule { service: M::SERVICE, resource, word, action, extra }
+    }
+
+    fn row<M: List>(&mut self, verb: &'static str, from: &'static [GuestStatus]) -> Rules {
+        let rules = Rules { verb: Self::rule::<M>(verb), get: Self::rule::<M>("get") };
         assert!(!self.rows.iter().any(|r| r.rule == rules.verb), "{} is registered twice", rules.verb);
+        let resource = <M::Api as Resource>::WORD;
         self.rows.push(VerbRow { resource, verb, rule: rules.verb.clone(), from });
         rules
     }
@@ -183,6 +190,47 @@ impl<M: List> Verbed<'_, M> {
             perform::create::<M>(incoming, &rule).await
         };
         self.registry.router = std::mem::take(&mut self.registry.router).route(&all, post(handler));
+        self
+    }
+
+    /// `POST /<resources>/<name>`: a verb of many, under the rule of the verb of one.
+    pub fn class_verb<A>(self) -> Self
+    where
+        M: PerformClass<A>,
+        A: ClassAction<On = M::Api> + ToSchema,
+    {
+        let rule = Registry::rule::<M>(A::NAME);
+        let path = format!("/{}/{}", <M::Api as Resource>::PLURAL, A::NAME);
+        self.registry.document.operation(&path, &Method::POST, Operation::class::<M, A>(&format!("{rule}_batch")));
+        let handler = async move |State(app): State<App>,
+                                  caller: Caller,
+                                  method: Method,
+                                  uri: Uri,
+                                  headers: HeaderMap,
+                                  body: Bytes| {
+            let incoming = Incoming { app, caller, method, path: uri.path().to_owned(), headers, body };
+            perform::on_class::<M, A>(incoming, &rule).await
+        };
+        self.registry.router = std::mem::take(&mut self.registry.router).route(&path, post(handler));
+        self
+    }
+
+    /// `GET /<resources>/{id}/<name>`, under the rule of `get`. Answers what `tell` gives, under the resource's keyword.
+    pub fn detail<F, Told>(self, name: &'static str, about: &str, tell: F) -> Self
+    where
+        F: Fn(App, M) -> Told + Clone + Send + Sync + 'static,
+        Told: Future<Output = Result<Value>> + Send,
+    {
+        let rule = Registry::rule::<M>("get");
+        let path = format!("/{}/{{id}}/{name}", <M::Api as Resource>::PLURAL);
+        self.registry.document.operation(&path, &Method::GET, Operation::detail::<M>(&format!("{rule}_{name}"), about));
+        let handler = async move |State(app): State<App>, caller: Caller, Path(id): Path<String>| {
+            let (model, conn) = crud::find::<M>(&app, &caller, &id, &rule).await?;
+            drop(conn);
+            let told = tell(app, model).await?;
+            Ok::<_, Error>(Json(json!({ <M::Api as Resource>::WORD: told })))
+        };
+        self.registry.router = std::mem::take(&mut self.registry.router).route(&path, get(handler));
         self
     }
 

@@ -4,6 +4,7 @@
 
 mod create;
 mod delete;
+mod details;
 mod list;
 mod placement;
 pub mod start;
@@ -13,7 +14,7 @@ pub mod stop_rescue;
 pub mod work;
 
 use api::ErrorClass;
-use api::server::{Delete, Servers, Start, StartRescue, Stop, StopRescue};
+use api::server::{BatchStartRescue, Delete, Servers, Start, StartRescue, Stop, StopRescue};
 use db::Conn;
 use db::guest::Guest;
 use types::GuestStatus;
@@ -37,7 +38,14 @@ pub fn register(registry: &mut Registry) {
         .verb::<Stop>()
         .verb::<StartRescue>()
         .verb::<StopRescue>()
-        .delete::<Delete>();
+        .class_verb::<BatchStartRescue>()
+        .delete::<Delete>()
+        .detail("status", "Status and power state", details::status)
+        .detail("tasks", "Its tasks, newest first", details::tasks)
+        .detail("disks", "Its disks", details::disks)
+        .detail("metadata", "Its metadata", details::metadata)
+        .detail("desc", "Its description, as its host has it now", details::desc)
+        .detail("rescue", "Its last rescue session", details::rescue);
     registry.merge(crate::console::routes());
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{Action, Resource};
+use api::{Action, ClassAction, Resource};
 use axum::http::Method;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn, PathItemBuilder};
@@ -87,6 +87,26 @@ impl Operation {
         let mut it = Self::new::<M>(rule, A::SUMMARY).ident();
         let body = it.refer::<A>();
         it.takes::<M>(body, Required::False).gives_task::<M>("Accepted: the task does the rest")
+    }
+
+    #[must_use]
+    pub fn class<M: Model, A: ClassAction<On = M::Api> + ToSchema>(id: &str) -> Self {
+        let mut it = Self::new::<M>(id, A::SUMMARY);
+        let body = it.refer::<A>();
+        let content = ContentBuilder::new().schema(Some(body)).build();
+        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+        it.builder = it.builder.request_body(Some(body.build()));
+        let task = it.refer::<api::task::TaskBrief>();
+        let answer = ObjectBuilder::new().property("task", task).required("task");
+        it.answer("202", "Accepted: the task has one child for each", answer)
+    }
+
+    #[must_use]
+    pub fn detail<M: Model>(id: &str, about: &str) -> Self {
+        let told = ObjectBuilder::new().schema_type(Type::Object);
+        let word = <M::Api as Resource>::WORD;
+        let answer = ObjectBuilder::new().property(word, told).required(word);
+        Self::new::<M>(id, about).ident().answer("200", about, answer)
     }
 
     fn new<M: Model>(rule: &str, summary: &str) -> Self {

@@ -30,6 +30,6 @@ async fn leave(app: &App, conn: &mut db::Conn, id: GuestId) -> Result<()> {
         return Err(Error::status(format!("{} waits for status rescue, not {}", StopRescue::NAME, guest.status)));
     }
     let caller = Caller::service(format!("expiry-{}", Uuid::now_v7()));
-    let mut cx = Cx { app, conn, caller: &caller };
+    let mut cx = Cx { app, conn, caller: &caller, parent: None };
     <Guest as Perform<StopRescue>>::perform(guest, StopRescue::default(), &mut cx).await.map(drop)
 }

@@ -1,6 +1,6 @@
 //! Rescue sessions.
 
-use api::rescue::RescueSessions;
+use api::rescue::{Extend, RescueSessions};
 use db::Conn;
 use db::filter::{Column, Kind, Page};
 use db::guest::Guest;
@@ -8,13 +8,18 @@ use db::session::RescueSession;
 use types::SessionId;
 use uuid::Uuid;
 
+use super::explain;
 use crate::app::App;
 use crate::dispatch::{List, Model, Query, Registry};
 use crate::error::{Error, Result};
 use crate::guest;
 
 pub fn register(registry: &mut Registry) {
-    registry.resource::<RescueSession>();
+    registry.resource::<RescueSession>().verb::<Extend>().detail(
+        "explain",
+        "Where it stands, what was seen, what to do next",
+        explain::explain,
+    );
 }
 
 impl Model for RescueSession {

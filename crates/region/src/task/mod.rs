@@ -36,6 +36,7 @@ pub fn register_all(
         .register::<guest::start::ServerStartTask>()?
         .register::<guest::stop::ServerStopTask>()?
         .register::<guest::start_rescue::StartRescueTask>()?
+        .register::<guest::start_rescue::BatchStartRescueTask>()?
         .register::<guest::stop_rescue::StopRescueTask>()
 }
 

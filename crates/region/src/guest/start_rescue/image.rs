@@ -5,7 +5,7 @@ use api::server::StartRescue;
 use db::agent::RescueImage;
 use db::guest::Guest;
 use db::host::Host;
-use types::desc::{Desc, DiskDriver};
+use types::desc::{Desc, DiskDriver, Machine};
 
 use crate::dispatch::Cx;
 use crate::error::{Error, Result};
@@ -69,15 +69,19 @@ fn unfit(image: &RescueImage, desc: &Desc) -> Option<String> {
     // A manifest that names no drivers makes no promise, and so breaks none.
     let lacks =
         |driver: &str| !image.drivers.is_empty() && !image.drivers.iter().any(|d| d.replace('_', "-") == driver);
-    desc.disks.iter().find(|d| lacks(driver_of(d.driver))).map(|d| format!("can't drive {} disks", d.driver))
+    desc.disks
+        .iter()
+        .find(|d| lacks(driver_of(d.driver, desc.machine)))
+        .map(|d| format!("can't drive {} disks", d.driver))
 }
 
-fn driver_of(driver: DiskDriver) -> &'static str {
-    match driver {
-        DiskDriver::Virtio => "virtio-blk",
-        DiskDriver::Scsi => "virtio-scsi",
-        DiskDriver::Ide => "ata-piix",
-        DiskDriver::Sata => "ahci",
+/// The kernel driver of a disk. The machine type q35 has no IDE: its host puts such disks on AHCI.
+fn driver_of(driver: DiskDriver, machine: Machine) -> &'static str {
+    match (driver, machine) {
+        (DiskDriver::Virtio, _) => "virtio-blk",
+        (DiskDriver::Scsi, _) => "virtio-scsi",
+        (DiskDriver::Ide, Machine::Pc) => "ata-piix",
+        (DiskDriver::Ide, Machine::Q35) | (DiskDriver::Sata, _) => "ahci",
     }
 }
 
@@ -85,7 +89,7 @@ fn driver_of(driver: DiskDriver) -> &'static str {
 mod tests {
     use super::*;
     use types::GuestId;
-    use types::desc::{BootFile, DiskDesc, DiskFormat, Firmware, Machine};
+    use types::desc::{BootFile, DiskDesc, DiskFormat, Firmware};
     use types::id::DiskId;
     use types::status::Arch;
 

@@ -1,8 +1,9 @@
 //! `POST /servers/{id}/start-rescue`: boots a server, with its own disks, into the rescue system.
 //!
 //! Here: all that the database knows is checked before the 202, and a session opened. [`task`] goes the way in, and the way back.
-//! [`image`] chooses what is booted.
+//! [`image`] chooses what is booted. [`batch`] does it for many.
 
+mod batch;
 mod image;
 mod task;
 
@@ -23,6 +24,7 @@ use crate::guest::OBJECT;
 use crate::guest::stop::DEFAULT_TIMEOUT_S;
 use crate::secrets::{self, Credentials};
 
+pub use batch::BatchStartRescueTask;
 pub use task::{Stage, StartRescueTask};
 
 /// Seconds until a session ends by itself.
@@ -41,6 +43,7 @@ impl Perform<StartRescue> for Guest {
         let host = db::host::get(cx.conn, self.host_id).await?;
         let host = host.ok_or_else(|| Error::status(format!("the host of server '{}' is gone", self.name)))?;
         check_qemu(&action, &host)?;
+        check_quota(&self, &host, cx).await?;
         let image = image::choose(&self, &action, &host, cx).await?;
 
         let last = match GuestStatus::FOLLOWS_POWER.contains(&self.status) {
@@ -126,6 +129,25 @@ impl Perform<StartRescue> for Guest {
         let access = SessionAccess { id: session, password, password_shown: false };
         Ok(Done { task: Some(spawned), extra: RescueAccess { rescue_session: Some(access) } })
     }
+}
+
+/// Sessions cost memory on hosts and attention of people: a project, and a host, may have only so many at once.
+async fn check_quota(guest: &Guest, host: &db::host::Host, cx: &mut Cx<'_>) -> Result<()> {
+    let (per_project, per_host) = (cx.app.config.rescue.max_per_project, cx.app.config.rescue.max_per_host);
+    let (of_project, of_host) = db::session::open_count(cx.conn, &guest.project, host.id).await?;
+    let full = |what: String, limit: u32| {
+        let details = format!(
+            "{what} has {limit} servers in rescue, as many as it may: end one first, or ask for a higher limit"
+        );
+        Err(Error::new(ErrorClass::TooManyRequests, details).retry_after(Duration::from_secs(60)))
+    };
+    if per_project > 0 && of_project >= i64::from(per_project) {
+        return full(format!("project '{}'", guest.project), per_project);
+    }
+    if per_host > 0 && of_host >= i64::from(per_host) {
+        return full(format!("host '{}'", host.name), per_host);
+    }
+    Ok(())
 }
 
 fn check_qemu(action: &StartRescue, host: &db::host::Host) -> Result<()> {
