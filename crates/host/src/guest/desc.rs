@@ -156,7 +156,7 @@ pub fn check(desc: &Desc) -> Result<(), String> {
         let octets: Vec<_> = nic.mac.split(':').collect();
         let hex =
             |text: &&str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if octets.len() != 6 || !octets.iter().all(|octet| hex(octet)) {
+        if octets.len() != 6 || !octets.iter().all(hex) {
             return wrong(format!("nic {index}: the mac is six octets of lower case hex, separated by colons"));
         }
         if index >= MAX_NICS || !seen.insert(format!("n{index}")) || !seen.insert(format!("m{}", nic.mac)) {

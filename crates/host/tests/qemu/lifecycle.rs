@@ -46,7 +46,7 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
 
     // Started; region hears of it at once, though the interval is ten minutes.
     let start = agent.header(guest);
-    assert_eq!(operate!(agent, start, start_guest, pb::StartGuestRequest::default()), Outcome::Started);
+    assert_eq!(operate!(agent, start, start_guest, pb::StartGuestRequest { operation: None }), Outcome::Started);
     agent
         .region
         .until("a heartbeat with the new power", |heard| {
@@ -74,9 +74,9 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
     agent.run().await;
     agent.until_state("the guest found again", guest, |state| state.power == "running").await;
     assert_eq!(agent.pid(guest), Some(pid));
-    let repeat = operate!(agent, start, start_guest, pb::StartGuestRequest::default());
+    let repeat = operate!(agent, start, start_guest, pb::StartGuestRequest { operation: None });
     assert_eq!(repeat, Outcome::Started, "answered from the ledger");
-    let started = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    let started = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     assert_eq!((started, agent.pid(guest)), (Outcome::Started, Some(pid)), "a guest that runs has started");
     let mut late = pb::StopGuestRequest { force: true, ..Default::default() };
     late.operation = Some(types::operation::OperationHeader { sequence: 1, ..agent.header(guest) }.into());
@@ -98,7 +98,7 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
 
     // Before the guest listens, the button is pressed for nothing: quit. The host's report waits for region.
     agent.region.heard.lock().unwrap().away = true;
-    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     let forced = agent.header(guest);
     let outcome = operate!(agent, forced, stop_guest, stop(1, false));
     assert!(matches!(outcome, Outcome::Stopped { how: StopHow::Quit, .. }), "{outcome:?}");
@@ -112,7 +112,7 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
         .await;
 
     // A QEMU that vanishes under us is off, and says so by itself.
-    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     let pid = rustix::process::Pid::from_raw(agent.pid(guest).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     agent.until_state("a killed QEMU", guest, |state| state.power == "shutoff").await;
@@ -127,16 +127,16 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
     let outcome = operate!(agent, agent.header(guest), preflight_rescue, preflight());
     let Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };
     assert!(failure.code == FailureCode::Disk && failure.message.contains("another process"), "{failure:?}");
-    let outcome = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    let outcome = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     let Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.code, FailureCode::Disk, "{failure:?}");
     drop(holder);
 
     // Gone, twice; an operation of before can't bring it back.
-    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     for _ in 0..2 {
         assert_eq!(
-            operate!(agent, agent.header(guest), delete_guest, pb::DeleteGuestRequest::default()),
+            operate!(agent, agent.header(guest), delete_guest, pb::DeleteGuestRequest { operation: None }),
             Outcome::Deleted
         );
     }
@@ -144,7 +144,7 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
     assert_eq!(agent.pid(guest), None);
     let denied = agent.client_as(&agent.own_tls()).get_host(pb::GetHostRequest {}).await.unwrap_err();
     assert_eq!(denied.code(), Code::PermissionDenied, "only region may ask");
-    let unknown = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    let unknown = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     assert!(matches!(unknown, Outcome::Failed { failure } if failure.code == FailureCode::UnknownGuest));
 }
 

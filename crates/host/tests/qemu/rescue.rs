@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use proto::host::v1 as pb;
-use types::desc::{Desc, DiskDriver};
+use types::desc::{Desc, DiskDriver, Machine};
 use types::id::{GuestId, SessionId};
 use types::operation::{FailureCode, OperationHeader, Outcome, StopHow};
 use types::rescue::BootSecrets;
@@ -76,7 +76,7 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     };
 
     // Everything that can be done before the guest is touched.
-    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     until("the guest's login", || agent.serial(guest).contains("tiny login:").then_some(())).await;
     let pid = agent.pid(guest);
     let preflighted = operate!(agent, agent.header(guest), preflight_rescue, session.preflight());
@@ -110,7 +110,7 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
         let written = operate!(agent, agent.header(guest), write_rescue_desc, session.write_desc());
         assert_eq!(written, Outcome::DescWritten { source_sha256: desc_sha256.clone() });
     }
-    let start = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    let start = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     assert!(
         matches!(&start, Outcome::Failed { failure } if failure.message.contains(&session.id.to_string())),
         "{start:?}"
@@ -174,7 +174,8 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     assert_eq!(operate!(agent, agent.header(guest), start_rescue, session.start()), Outcome::RescueStarted { boot: 3 });
     let ready = operate!(agent, agent.header(guest), await_ready, session.ready(120));
     assert!(matches!(&ready, Outcome::Ready { ready, .. } if ready.boot == 3), "{ready:?}");
-    log_in(&agent, guest, from).await.types("poweroff\r").await;
+    let console = log_in(&agent, guest, from).await;
+    console.types("poweroff\r").await;
     agent.until_state("its own power-off", guest, |state| state.power == "shutoff").await;
     assert_eq!(agent.state(guest).await.rescue_session, session.id.to_string());
 
@@ -185,10 +186,13 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     }
     assert!(secrets(&agent, guest).is_none() && !agent.guest_folder(guest).join("rescue").exists());
     let before = agent.serial(guest).matches("tiny login:").count();
-    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest::default());
+    operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     until("the guest's login", || (agent.serial(guest).matches("tiny login:").count() > before).then_some(())).await;
     assert!(!agent.arguments(guest).contains("yn_rescue_mode"));
-    assert_eq!(operate!(agent, agent.header(guest), delete_guest, pb::DeleteGuestRequest::default()), Outcome::Deleted);
+    assert_eq!(
+        operate!(agent, agent.header(guest), delete_guest, pb::DeleteGuestRequest { operation: None }),
+        Outcome::Deleted
+    );
 }
 
 /// Sends the request once.
@@ -200,7 +204,8 @@ async fn send_await(agent: &Agent, header: &OperationHeader, session: &Session) 
 
 /// Logs in at the console of the boot that begins at `from` in the log. What is typed before the prompt is there is lost.
 async fn log_in(agent: &Agent, guest: GuestId, from: usize) -> Console {
-    until("the rescue system's prompt", || agent.serial(guest)[from..].contains("rescue login:").then_some(())).await;
+    until("the rescue system's prompt", || agent.serial(guest).get(from..)?.contains("rescue login:").then_some(()))
+        .await;
     let mut console = Console::open(agent, guest).await;
     console.skip_replay().await;
     console.types("\r").await;
@@ -217,7 +222,9 @@ async fn read_only_means_that_the_image_does_not_change() {
     let files = Files::serve().await;
     let agent = Agent::start(std::slice::from_ref(&files.public_key)).await;
     let mut desc = tiny(DiskDriver::Virtio);
-    desc.disks[1].driver = DiskDriver::Scsi;
+    // An IDE disk can't be read-only: it gets an overlay, which is thrown away.
+    desc.machine = Machine::Pc;
+    desc.disks[1].driver = DiskDriver::Ide;
     let (guest, session) = (desc.id, Session::new(&files, "ro"));
     operate!(agent, agent.header(guest), create_guest, create(&desc));
     let digests = |desc: &Desc| {
@@ -230,10 +237,14 @@ async fn read_only_means_that_the_image_does_not_change() {
     operate!(agent, agent.header(guest), start_rescue, session.start());
     let ready = operate!(agent, agent.header(guest), await_ready, session.ready(120));
     let Outcome::Ready { ready, .. } = ready else { panic!("{ready:?}") };
-    assert!(ready.disks.len() == 2 && ready.disks.iter().all(|disk| disk.read_only), "{:?}", ready.disks);
+    let mut seen: Vec<_> = ready.disks.iter().map(|disk| (disk.serial.as_str(), disk.read_only)).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [("data-1", false), ("root-1", true)]);
     let mut console = log_in(&agent, guest, 0).await;
     console.types("dd if=/dev/zero of=/dev/vda bs=512 count=1 2>/dev/null || echo can''not\r").await;
     console.shows("cannot").await;
+    console.types("dd if=/dev/urandom of=/dev/sda bs=512 count=8 2>/dev/null && sync && echo writ''ten\r").await;
+    console.shows("written").await;
     // Ended without being stopped first, as a way back that is in a hurry does.
     assert!(matches!(operate!(agent, agent.header(guest), restore_desc, session.restore()), Outcome::Restored { .. }));
     assert_eq!(agent.pid(guest), None);
