@@ -82,6 +82,8 @@ pub enum Reply {
     Normal,
     /// The request is accepted, and answered with UNAVAILABLE.
     Lost,
+    /// Only when the operation has ended, and then it is the outcome: with a pace that holds, a request that is not answered.
+    AtEnd,
     /// Nothing is done, nothing is recorded.
     Refuse(tonic::Code),
 }

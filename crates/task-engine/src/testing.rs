@@ -49,6 +49,8 @@ impl StepInfo {
 pub enum BeforeRun {
     Run,
     Fail(StepError),
+    /// Stands still until the engine is killed, or loses the claim: the stage before is saved, this one not begun.
+    Hang,
 }
 
 /// What happens when a step has run and is about to be saved.
@@ -57,6 +59,8 @@ pub enum BeforeSave {
     Save,
     /// As if the process had ended just before: nothing is saved, the stage runs again.
     Crash,
+    /// Stands still until the engine is killed, or loses the claim: the step is done, but nobody knows.
+    Hang,
 }
 
 /// Steps between the engine and its steps.

@@ -11,13 +11,12 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use host_sim::{SimHandle, SimHost, SimOptions};
 use pg_cluster::{TestDatabase, TestServer};
-use proto::region::v1 as pb;
-use proto::region::v1::agent_upcall_service_client::AgentUpcallServiceClient;
 use region::app::App;
 use region::{Config, Region};
 use types::{GuestStatus, Secret, TaskId};
 
 use crate::SignedImage;
+use crate::agent::Agents;
 
 /// How long a test waits for anything. Long, because machines are shared; a test that passes does not wait.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -29,6 +28,8 @@ pub struct Setup {
     /// No agent registers.
     pub no_agent: bool,
     pub engine: Option<region::EngineSetup>,
+    /// An empty database of a server that the test looks after (and may restart); otherwise a migrated one of the shared server.
+    pub database_url: Option<String>,
 }
 
 pub struct Stack {
@@ -38,7 +39,22 @@ pub struct Stack {
     pub client: Client,
     pub image: SignedImage,
     folder: tempfile::TempDir,
-    database: TestDatabase,
+    database: Database,
+    agents: Agents,
+}
+
+enum Database {
+    Own(TestDatabase),
+    Given(String),
+}
+
+impl Database {
+    fn url(&self) -> &str {
+        match self {
+            Self::Own(database) => database.url(),
+            Self::Given(url) => url,
+        }
+    }
 }
 
 impl Stack {
@@ -60,7 +76,10 @@ impl Stack {
     async fn try_start(setup: Setup) -> anyhow::Result<Self> {
         service::install_crypto();
         service::telemetry::init(&service::telemetry::LogConfig { filter: "warn".into(), ..Default::default() });
-        let database = tokio::task::spawn_blocking(database).await??;
+        let database = match setup.database_url {
+            Some(url) => Database::Given(url),
+            None => Database::Own(tokio::task::spawn_blocking(database).await??),
+        };
         let folder = tempfile::tempdir()?;
         let image = SignedImage::new("small")?;
         let mut config = setup.config;
@@ -75,23 +94,16 @@ impl Stack {
         // A restarted region must be found where it was.
         config.http.listen = region.http.to_string();
         config.grpc.listen = region.grpc.to_string();
+        let agents = Agents::default();
         if !setup.no_agent {
-            register_agent(&region, &image, "agent1").await.context("agent")?;
+            agents.register(&config.grpc.listen, &image, "agent1").await.context("agent")?;
         }
         let options = SimOptions::new("host1").region(format!("http://{}", region.grpc));
         let host = SimHost::start(options).await?;
         host.wait_registered().await;
         let password = std::fs::read_to_string(folder.path().join("password"))?;
-        let client = Client::new(ClientOptions::new(
-            Some(format!("http://{}/v3", region.http)),
-            Credentials::Password {
-                user: "admin".into(),
-                domain: "Default".into(),
-                password: Some(Secret::new(password.trim())),
-                project: Some("system".into()),
-            },
-        ))?;
-        Ok(Self { region: Some(region), config, host, client, image, folder, database })
+        let client = client_of(&format!("http://{}", region.http), password.trim())?;
+        Ok(Self { region: Some(region), config, host, client, image, folder, database, agents })
     }
 
     /// The running region's parts.
@@ -103,6 +115,24 @@ impl Stack {
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}", self.config.http.listen)
+    }
+
+    /// What region runs with; for one that is started otherwise.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Gone with the stack.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The administrator at another region, by its base URL.
+    #[must_use]
+    pub fn client_at(&self, base_url: &str) -> Client {
+        client_of(base_url, &self.password()).expect("a client")
     }
 
     #[must_use]
@@ -128,12 +158,19 @@ impl Stack {
     /// # Panics
     /// If it does not start.
     pub async fn start_region(&mut self) {
+        self.start_region_with(fast).await;
+    }
+
+    /// The same, with another engine.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_region_with(&mut self, engine: impl Fn() -> region::EngineSetup) {
         assert!(self.region.is_none(), "region runs");
         let config = self.config.clone();
         // The port may take a moment to be free again.
-        let region =
-            eventually("region starts again", async || Region::start_with(config.clone(), fast()).await.ok()).await;
-        self.region = Some(region);
+        let started = eventually("region starts again", async || Region::start_with(config.clone(), engine()).await.ok());
+        self.region = Some(started.await);
     }
 
     /// A second region process on the same database, with ports of its own.
@@ -141,20 +178,26 @@ impl Stack {
     /// # Panics
     /// If it does not start.
     pub async fn replica(&self) -> Region {
+        self.replica_with(fast()).await
+    }
+
+    /// The same, with another engine.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn replica_with(&self, engine: region::EngineSetup) -> Region {
         let mut config = self.config.clone();
         config.http.listen = "127.0.0.1:0".into();
         config.grpc.listen = "127.0.0.1:0".into();
-        Region::start_with(config, fast()).await.expect("a replica starts")
+        Region::start_with(config, engine).await.expect("a replica starts")
     }
 
-    /// Registers an agent with the signed image.
+    /// Registers an agent with the signed image. It sends heartbeats while the stack lives.
     ///
     /// # Panics
     /// If region refuses it.
     pub async fn register_agent(&self, name: &str) {
-        register_agent(self.region.as_ref().expect("region runs"), &self.image, name)
-            .await
-            .expect("an agent registers");
+        self.agents.register(&self.config.grpc.listen, &self.image, name).await.expect("an agent registers");
     }
 
     /// Plain requests with the administrator's token.
@@ -220,14 +263,21 @@ impl Stack {
         events.into_iter().map(line).collect()
     }
 
+    /// A connection of the test's own, which needs no region.
+    ///
+    /// # Panics
+    /// If the server refuses it.
+    pub async fn connection(&self) -> db::Conn {
+        <db::Conn as diesel_async::AsyncConnection>::establish(self.database_url()).await.expect("a connection")
+    }
+
     /// Ends the test: no task may be left alive, and nobody may still hold secrets.
     ///
     /// # Panics
     /// If one is.
     pub async fn finish(mut self) {
         use task_engine::schema::tasks::dsl as t;
-        let pool = self.app().pool.clone();
-        let mut conn = pool.get().await.expect("a connection");
+        let mut conn = self.connection().await;
         let alive: Vec<(String, String)> = t::tasks
             .filter(t::ended_at.is_null())
             .select((t::name, t::stage_name))
@@ -247,18 +297,16 @@ fn fast() -> region::EngineSetup {
     Box::new(|engine| engine.tuning(task_engine::Tuning::for_tests()))
 }
 
-async fn register_agent(region: &Region, image: &SignedImage, name: &str) -> anyhow::Result<()> {
-    let mut client = AgentUpcallServiceClient::connect(format!("http://{}", region.grpc)).await?;
-    let request = pb::RegisterAgentRequest {
-        name: name.into(),
-        version: "0".into(),
-        zone: "default".into(),
-        http_endpoint: "http://127.0.0.1:1".into(),
-        tftp_endpoint: "127.0.0.1:1".into(),
-        images: vec![image.announced()?],
-    };
-    client.register_agent(request).await?;
-    Ok(())
+fn client_of(base_url: &str, password: &str) -> Result<Client, client::Error> {
+    Client::new(ClientOptions::new(
+        Some(format!("{base_url}/v3")),
+        Credentials::Password {
+            user: "admin".into(),
+            domain: "Default".into(),
+            password: Some(Secret::new(password)),
+            project: Some("system".into()),
+        },
+    ))
 }
 
 /// A database of its own, copied from a migrated one.

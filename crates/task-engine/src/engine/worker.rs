@@ -45,8 +45,10 @@ async fn stages<E: Send + Sync + 'static>(shared: &Shared<E>, job: &mut Job, sig
         measure(job, &ran.answer, begun);
         let change = decide(job, ran.answer, &shared.tuning, &now);
         log(job, &change);
-        if let Some(BeforeSave::Crash) = shared.intercept.as_ref().map(|i| i.before_save(&StepInfo::of(job))) {
-            return give_back(shared, job).await;
+        match shared.intercept.as_ref().map(|i| i.before_save(&StepInfo::of(job))) {
+            None | Some(BeforeSave::Save) => {}
+            Some(BeforeSave::Crash) => return give_back(shared, job).await,
+            Some(BeforeSave::Hang) => std::future::pending().await,
         }
         // Effects may fail, and what can't be stored or breaks a rule of the database fails too: both are errors of
         // the stage like any other. Only if that can't be saved either is the step given back as it stands.
@@ -102,8 +104,10 @@ async fn step<E: Send + Sync + 'static>(
     if cancellable && signals.cancel.is_cancelled() {
         return Ran::failed(StepError::cancelled());
     }
-    if let Some(BeforeRun::Fail(error)) = shared.intercept.as_ref().map(|i| i.before_run(&StepInfo::of(job))) {
-        return Ran::failed(error);
+    match shared.intercept.as_ref().map(|i| i.before_run(&StepInfo::of(job))) {
+        None | Some(BeforeRun::Run) => {}
+        Some(BeforeRun::Fail(error)) => return Ran::failed(error),
+        Some(BeforeRun::Hang) => std::future::pending().await,
     }
     let left = Duration::from_millis(job.left_ms.max(0).unsigned_abs()).max(shared.tuning.last_try);
     tokio::select! {
