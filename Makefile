@@ -13,7 +13,7 @@ export LIFEBOAT_RESCUE_IMAGES := $(TARGET)/rescue-images
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story images deploy clean
+.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region images deploy clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -65,12 +65,16 @@ e2e: deps build ## the stories across processes, with real QEMU
 	@scripts/built.sh rescue-image tiny
 	@cargo test -p e2e -- --nocapture
 
-bench: bench-story ## all measurements
+bench: bench-story bench-region ## all measurements
 
 bench-story: deps ## a rescue by Lifeboat against a bare shell script with QEMU; writes target/reports/story.json
 	@$(MAKE) --no-print-directory build PROFILE=release
 	@scripts/built.sh rescue-image tiny
 	@python3 scripts/bench/story.py $(TARGET)/release $(TARGET)/guests $(TARGET)/rescue-images $(TARGET)/reports/story.json $(RUNS)
+
+bench-region: deps ## tasks beside other engines, accept latency, a storm, lists, memory; writes target/reports/region.json (QUICK=1: small numbers)
+	@$(MAKE) --no-print-directory build PROFILE=release
+	@$(TARGET)/release/bench-region --region $(TARGET)/release/region --peers $(TARGET)/bench-peers --scripts scripts/bench/region --report $(TARGET)/reports/region.json $(if $(QUICK),--quick)
 
 images: ## container images of all services (needs docker or podman)
 	@scripts/images.sh

@@ -44,6 +44,7 @@ const LAWS: &[(u8, &str, &[&str])] = &[
             "artifact",
         ],
     ),
+    (4, "bench-region", &["host-sim", "task-engine", "pg-cluster", "service", "types", "proto", "artifact"]),
     (4, "e2e", &["lifeboat", "api", "client", "types"]),
 ];
 

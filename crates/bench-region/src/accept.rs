@@ -1,0 +1,91 @@
+//! How long a caller waits until its `start-rescue` is accepted, while the tasks of those before are at work; and region's memory before that.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::Sizes;
+use crate::numbers::{millis, percentile, rounded};
+use crate::report::{self, Report};
+use crate::server::Server;
+use crate::stack::Stack;
+
+const HOSTS: usize = 20;
+/// Before memory is looked at: time to let go of what the start needed.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// # Errors
+/// As region reports them.
+pub async fn run(server: &Server, program: &Path, sizes: &Sizes, report: &mut Report) -> anyhow::Result<()> {
+    let stack = Arc::new(Stack::start(server, program, "accept", 1).await?);
+    let requests: usize = sizes.accepts.iter().map(|(_, requests)| requests).sum();
+    let (_hosts, guests) = stack.hosts(HOSTS, requests).await?;
+    tokio::time::sleep(IDLE).await;
+    let idle = stack.replicas[0].memory()?;
+    report.metric("rss_idle_mib", idle.now);
+    report
+        .row(json!({ "part": "memory", "when": "idle", "rss_mib": rounded(idle.now), "peak_mib": rounded(idle.peak) }));
+
+    let guests = Arc::new(guests);
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut rows = Vec::new();
+    let mut end = 0;
+    for &(callers, requests) in sizes.accepts {
+        end += requests;
+        let begun = Instant::now();
+        let mut at_work = tokio::task::JoinSet::new();
+        for _ in 0..callers {
+            let (stack, guests, next) = (stack.clone(), guests.clone(), next.clone());
+            at_work.spawn(async move {
+                // Its connection is there before it begins.
+                stack.request(0, reqwest::Method::GET, "/ping").send().await?;
+                let mut took = Vec::new();
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    if at >= end {
+                        return anyhow::Ok(took);
+                    }
+                    took.push(millis(stack.start_rescue(0, guests[at]).await?));
+                }
+            });
+        }
+        let mut took = Vec::new();
+        while let Some(one) = at_work.join_next().await {
+            took.extend(one??);
+        }
+        next.store(end, Ordering::Relaxed);
+        let accepted = begun.elapsed().as_secs_f64();
+        stack.settle().await?;
+        let ended = begun.elapsed().as_secs_f64();
+        let (p50, p99) = (rounded(percentile(&took, 0.5)), rounded(percentile(&took, 0.99)));
+        let per_s = rounded(took.len() as f64 / accepted);
+        let ended_per_s = rounded(took.len() as f64 / ended);
+        rows.push(vec![
+            callers.to_string(),
+            took.len().to_string(),
+            p50.to_string(),
+            p99.to_string(),
+            per_s.to_string(),
+            ended_per_s.to_string(),
+        ]);
+        report.row(json!({
+            "part": "accept", "callers": callers, "requests": took.len(), "p50_ms": p50, "p99_ms": p99, "accepted_per_s": per_s,
+            "tasks_per_s": ended_per_s,
+        }));
+        match callers {
+            1 => report.metric("accept_p50_ms_1", p50),
+            200 => report.metric("accept_p99_ms_200", p99),
+            _ => {}
+        }
+    }
+    let header = ["callers", "requests", "p50 ms", "p99 ms", "accepted/s", "in rescue/s"];
+    report::print(
+        "start-rescue: time until the task is accepted, each caller one request after another",
+        &header,
+        rows,
+    );
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! The measurements of region: `make bench-region`. Everything on one durable Postgres of its own; what is printed was measured in this run.
+//!
+//! * [`race`]: tasks with four saved stages, by our engine ([`engine`]) and by the drivers of others (`scripts/bench/region`), in turns;
+//! * [`stack`]: region as processes, simulated hosts in this one; [`accept`], [`storm`] and [`list`] measure it;
+//! * [`server`]: Postgres and what it counts; [`numbers`]: percentiles; [`report`]: the table and the JSON.
+
+mod accept;
+mod engine;
+mod list;
+mod numbers;
+mod race;
+mod report;
+mod server;
+mod stack;
+mod storm;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use report::Report;
+use server::Server;
+
+#[derive(Parser)]
+#[command(about = "Measures region: tasks, accept latency, a storm, lists, memory")]
+struct Arguments {
+    /// The region program, a release build
+    #[arg(long, default_value = "target/release/region")]
+    region: PathBuf,
+    /// Where the other engines are installed; made if missing
+    #[arg(long, default_value = "target/bench-peers")]
+    peers: PathBuf,
+    /// The drivers of the other engines
+    #[arg(long, default_value = "scripts/bench/region")]
+    scripts: PathBuf,
+    #[arg(long, default_value = "target/reports/region.json")]
+    report: PathBuf,
+    /// Small numbers: whether it works, not how fast
+    #[arg(long)]
+    quick: bool,
+    /// These parts only; the others' figures are then missing from the report
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Part>,
+    #[command(subcommand)]
+    driver: Option<Driver>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Tasks,
+    Accept,
+    Storm,
+    List,
+}
+
+#[derive(Subcommand)]
+enum Driver {
+    /// Our own entry of the race, called as the others are
+    #[command(hide = true)]
+    Engine { phase: engine::Phase },
+}
+
+/// How much is measured.
+pub struct Sizes {
+    pub tasks: usize,
+    pub at_once: usize,
+    pub rounds: usize,
+    /// Callers at once, and requests in all.
+    pub accepts: &'static [(usize, usize)],
+    pub storm_hosts: usize,
+    pub storm_guests: usize,
+    pub lists: &'static [usize],
+    pub list_requests: usize,
+}
+
+const FULL: Sizes = Sizes {
+    tasks: 2000,
+    at_once: 200,
+    rounds: 3,
+    accepts: &[(1, 300), (50, 1500), (200, 2000)],
+    storm_hosts: 1000,
+    storm_guests: 10_000,
+    lists: &[100, 10_000, 100_000],
+    list_requests: 300,
+};
+
+const QUICK: Sizes = Sizes {
+    tasks: 200,
+    at_once: 200,
+    rounds: 1,
+    accepts: &[(1, 20), (50, 100), (200, 200)],
+    storm_hosts: 20,
+    storm_guests: 200,
+    lists: &[100, 1000, 5000],
+    list_requests: 30,
+};
+
+fn main() -> anyhow::Result<()> {
+    service::install_crypto();
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match &arguments.driver {
+        Some(Driver::Engine { phase }) => runtime.block_on(engine::run(*phase)),
+        None => {
+            stack::raise_file_limit()?;
+            // Postgres is started, and stopped, outside the runtime: it blocks.
+            let server = Server::start()?;
+            runtime.block_on(measure(&arguments, &server))
+        }
+    }
+}
+
+async fn measure(arguments: &Arguments, server: &Server) -> anyhow::Result<()> {
+    let sizes = if arguments.quick { &QUICK } else { &FULL };
+    let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
+    let mut report = Report::new(arguments.quick);
+    if wanted(Part::Tasks) {
+        race::run(server, &arguments.peers, &arguments.scripts, sizes, &mut report).await?;
+    }
+    if wanted(Part::Accept) {
+        accept::run(server, &arguments.region, sizes, &mut report).await?;
+    }
+    if wanted(Part::List) {
+        list::run(server, &arguments.region, sizes, &mut report).await?;
+    }
+    if wanted(Part::Storm) {
+        storm::run(server, &arguments.region, sizes, &mut report).await?;
+    }
+    report.write(&arguments.report)
+}
