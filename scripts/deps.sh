@@ -38,6 +38,10 @@ e2fsprogs        filesystems mke2fs
 busybox-static   initramfs   busybox
 openssh-client   rescue      ssh
 curl             requests    curl
+tftp-hpa         netboot     tftp
+atftp            netboot     atftp
+iproute2         netboot     ip
+nftables         netboot     nft
 python3          tests       python3
 gcc              linking     cc
 libc6-dev        linking     /usr/lib/*/libc.a

@@ -19,13 +19,14 @@ pub struct Caps {
     pub blksize: u16,
     /// Blocks.
     pub windowsize: u16,
-    /// Bytes of one window: bounds the memory of a transfer whatever block size and window are asked for together.
+    /// Bytes of one window. A window arrives in one burst, and what does not fit the client's receive buffer is lost: this is what Linux's
+    /// default buffer of 208 KiB holds, with its own bookkeeping counted. One block is always granted.
     pub window_bytes: usize,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { blksize: MAX_BLKSIZE, windowsize: 64, window_bytes: 4 << 20 }
+        Self { blksize: MAX_BLKSIZE, windowsize: 64, window_bytes: 128 << 10 }
     }
 }
 

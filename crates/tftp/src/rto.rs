@@ -39,6 +39,9 @@ impl Bounds {
     }
 }
 
+/// The least wait never grows beyond this by itself.
+const PATIENT: Duration = Duration::from_millis(320);
+
 impl Rto {
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
@@ -71,7 +74,25 @@ impl Rto {
         };
         self.smoothed = Some(smoothed);
         self.fastest = Some(self.fastest.map_or(round_trip, |f| f.min(round_trip)));
-        self.current = (smoothed + self.variation * 4).clamp(self.bounds.min, self.bounds.max);
+        self.current = self.measured();
+    }
+
+    /// What the samples say, without back-off.
+    #[must_use]
+    pub fn measured(&self) -> Duration {
+        let measured = self.smoothed.map_or(self.bounds.initial, |smoothed| smoothed + self.variation * 4);
+        measured.clamp(self.bounds.min, self.bounds.max)
+    }
+
+    /// Something new was answered, though it gave no sample: half of a back-off is taken back. Not all of it, because the round trip may
+    /// have become longer, and then only waiting so long brings another sample.
+    pub fn progress(&mut self) {
+        self.current = (self.current / 2).max(self.measured());
+    }
+
+    /// What was sent again had been answered already: from now on the least wait is twice as long.
+    pub fn too_early(&mut self) {
+        self.bounds.min = (self.bounds.min * 2).min(PATIENT).min(self.bounds.max);
     }
 
     /// Nothing came in time (RFC 6298, 5.5).
@@ -114,6 +135,16 @@ mod tests {
         }
         rto.sample(ms(1));
         assert_eq!(rto.current(), ms(10), "an answer ends the back-off");
+        rto.back_off();
+        rto.back_off();
+        rto.progress();
+        assert_eq!(rto.current(), ms(20), "half of it");
+        rto.progress();
+        rto.progress();
+        assert_eq!(rto.current(), ms(10), "and not below what was measured");
+        (0..20).for_each(|_| rto.too_early());
+        rto.sample(ms(1));
+        assert_eq!(rto.current(), PATIENT);
         assert_eq!(Rto::new(Bounds::default().within(Some(ms(100)))).current(), ms(100));
         assert_eq!(Rto::new(Bounds::default().within(Some(ms(60_000)))).current(), ms(250));
     }

@@ -5,8 +5,8 @@
 //! * A window is sent, then an acknowledgement is awaited (RFC 7440; a window of 1 is RFC 1350). An acknowledgement within the
 //!   window means that what follows got lost: sending goes on behind it.
 //! * A repeated acknowledgement sends nothing (RFC 1123 section 4.2.3.1, the sorcerer's apprentice), with one exception: in a window
-//!   of several blocks it may say that the first of them got lost. That is believed once for each window, and only when it
-//!   comes late enough to be an answer to that window.
+//!   of several blocks it may say that the first of them got lost. That is believed once for each sending of a window, and only
+//!   when it comes late enough to be an answer to that window.
 //! * What gets no answer is sent again after [`Rto`], with back-off, until `patience` is over.
 
 use std::collections::VecDeque;
@@ -276,8 +276,11 @@ impl Sender {
 
     fn on_repeated_ack(&mut self, now: Instant) {
         self.heard = true;
-        let answers_window = self.rto.fastest().is_some_and(|fastest| now - self.window_sent >= fastest);
-        if self.params.windowsize > 1 && self.fresh > self.base && !self.window_resent && answers_window {
+        let since = now - self.window_sent;
+        let answers_window = self.rto.fastest().is_some_and(|fastest| since >= fastest);
+        // Believed once more when all has been quiet for long enough: then the client says it because it waits.
+        let believed = !self.window_resent || since >= self.rto.measured();
+        if self.params.windowsize > 1 && self.fresh > self.base && believed && answers_window {
             self.window_resent = true;
             self.next = self.base;
         }
@@ -286,6 +289,11 @@ impl Sender {
     fn answered(&mut self, block: u64, now: Instant) {
         self.heard = true;
         self.progress = now;
+        self.rto.progress();
+        // An answer to what was sent again can't come sooner than any answer ever did: it is to what was sent before.
+        if self.retries > 0 && self.rto.fastest().is_some_and(|fastest| now - self.window_sent < fastest) {
+            self.rto.too_early();
+        }
         self.retries = 0;
         if let Some((_, sent)) = self.probe.take_if(|(probe, _)| *probe <= block) {
             self.rto.sample(now - sent);
