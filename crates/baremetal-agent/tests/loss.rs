@@ -48,8 +48,8 @@ fn every_transfer_ends_with_the_right_digest_at_1_and_5_percent() {
 /// Drops so many of a hundred packets that arrive.
 fn lose(percent: u32) {
     let rules = format!(
-        "flush ruleset\ntable inet loss {{ chain input {{ type filter hook input priority 0; \
-         numgen random mod 100 < {percent} counter drop; }} }}"
+        "flush ruleset\ntable inet loss {{\nchain input {{\ntype filter hook input priority 0;\n\
+         numgen random mod 100 < {percent} counter drop\n}}\n}}\n"
     );
     let output = Command::new("nft").arg(rules).output().unwrap();
     assert!(output.status.success(), "nft: {}", String::from_utf8_lossy(&output.stderr));
