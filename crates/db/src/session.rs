@@ -99,6 +99,14 @@ pub async fn open_of(conn: &mut Conn, guest: GuestId) -> QueryResult<Option<Resc
         .optional()
 }
 
+/// The session that the guest's host may still have: the one the guest's row names, or else the one it entered last, open or not.
+pub async fn of_guest(conn: &mut Conn, guest: &crate::guest::Guest) -> QueryResult<Option<RescueSession>> {
+    match guest.rescue_session_id {
+        Some(id) => get(conn, id).await,
+        None => latest_of(conn, guest.id).await,
+    }
+}
+
 /// The session that a guest entered last, open or not.
 pub async fn latest_of(conn: &mut Conn, guest: GuestId) -> QueryResult<Option<RescueSession>> {
     rescue_sessions::table

@@ -106,9 +106,10 @@ impl Task for ServerStartTask {
 
     async fn failed(&self, at: Stage, cause: &StepError, cx: &mut TaskCx<'_, App>) -> Result<Next<Stage>, StepError> {
         let why = work::why(cx, cause);
-        let to = match at {
-            Stage::Begin | Stage::RestoreDesc => GuestStatus::StartRescueFailed,
-            Stage::StartServer => GuestStatus::StartFailed,
+        // A rescue that still has to be put right must not be forgotten.
+        let to = match (at, self.leftover) {
+            (Stage::Begin | Stage::RestoreDesc, Some(_)) => GuestStatus::StartRescueFailed,
+            (Stage::Begin | Stage::RestoreDesc, None) | (Stage::StartServer, _) => GuestStatus::StartFailed,
         };
         work::change(
             cx,

@@ -65,7 +65,7 @@ pub async fn leftover(guest: &Guest, cx: &mut Cx<'_>) -> Result<Option<SessionId
     if !GuestStatus::OF_RESCUE.contains(&guest.status) {
         return Ok(None);
     }
-    Ok(db::session::latest_of(cx.conn, guest.id).await?.map(|s| s.id))
+    Ok(db::session::of_guest(cx.conn, guest).await?.map(|s| s.id))
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

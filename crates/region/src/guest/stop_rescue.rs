@@ -23,7 +23,7 @@ impl Perform<StopRescue> for Guest {
     const FROM: &'static [GuestStatus] = GuestStatus::MAY_STOP_RESCUE;
 
     async fn perform(self, action: StopRescue, cx: &mut Cx<'_>) -> Result<Done<StopRescue>> {
-        let session = db::session::latest_of(cx.conn, self.id).await?;
+        let session = db::session::of_guest(cx.conn, &self).await?;
         let session = session.ok_or_else(|| Error::status(format!("server '{}' has no rescue session", self.name)))?;
         let start = match action.power.unwrap_or(PowerAfter::Previous) {
             PowerAfter::Previous => session.prior_status == GuestStatus::Running,

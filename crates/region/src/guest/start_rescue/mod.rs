@@ -48,7 +48,7 @@ impl Perform<StartRescue> for Guest {
 
         let last = match GuestStatus::FOLLOWS_POWER.contains(&self.status) {
             true => None,
-            false => db::session::latest_of(cx.conn, self.id).await?,
+            false => db::session::of_guest(cx.conn, &self).await?,
         };
         let prior_status = last.as_ref().map_or(self.status, |s| s.prior_status);
         let (password, hash) = password(action.password.clone())?;

@@ -127,14 +127,14 @@ impl Task for StartRescueTask {
         match at {
             // Nothing has been touched, or nothing but what an earlier failure left.
             Stage::Preflight | Stage::PrepareRescue | Stage::RestoreLeftover => {
-                self.give_up(cx, cause, self.from_status, None);
+                self.give_up(cx, at, cause, self.from_status, None);
                 Ok(Next::done(()))
             }
             Stage::StopServer => Ok(Next::go(Stage::FinishStop)),
             Stage::WriteDesc | Stage::RescueStartServer | Stage::AwaitReady => Ok(Next::go(Stage::UndoDesc)),
             Stage::FinishStop | Stage::UndoDesc | Stage::StartAgain => {
                 let way_back = format!("; and the way back failed: {}", cause.message());
-                self.give_up(cx, cause, GuestStatus::StartRescueFailed, Some(&way_back));
+                self.give_up(cx, at, cause, GuestStatus::StartRescueFailed, Some(&way_back));
                 Ok(Next::done(()))
             }
         }
@@ -278,10 +278,23 @@ impl StartRescueTask {
         Next::done(())
     }
 
-    fn give_up(&self, cx: &mut TaskCx<'_, App>, cause: &StepError, to: GuestStatus, more: Option<&str>) {
+    /// The session whose desc the host may have, after a failure at this stage.
+    fn left_behind(&self, at: Stage) -> SessionId {
+        match at {
+            Stage::Preflight | Stage::PrepareRescue | Stage::RestoreLeftover => self.leftover.unwrap_or(self.session),
+            _ => self.session,
+        }
+    }
+
+    fn give_up(&self, cx: &mut TaskCx<'_, App>, at: Stage, cause: &StepError, to: GuestStatus, more: Option<&str>) {
         let mut why = work::why(cx, cause);
         why.cause.push_str(more.unwrap_or_default());
         work::close_session(cx, self.guest, self.session, SessionState::Failed, Some(&why));
+        if GuestStatus::OF_RESCUE.contains(&to) {
+            // Every way out begins by restoring the desc of the session that the host has.
+            let (guest, left) = (self.guest, self.left_behind(at));
+            cx.on_save(async move |conn| Ok(db::guest::set_session(conn, guest, Some(left)).await?));
+        }
         work::change(
             cx,
             Change {
