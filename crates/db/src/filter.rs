@@ -220,7 +220,6 @@ pub struct Page {
 
 impl Page {
     /// For `ORDER BY`, with a unique column at the end so that pages never overlap.
-    #[must_use]
     pub fn order_by(&self, unique: &str) -> SqlLiteral<Untyped> {
         let mut sql = String::new();
         for (column, descending) in &self.order {

@@ -2,7 +2,7 @@
 //!
 //! * [`schema`]: the tables, as diesel sees them; a contract test of region compares them with the migrated database
 //! * [`migrate`]: brings a database up to date, one process at a time
-//! * [`mod@pool`]: connections
+//! * the module `pool`: connections
 //! * [`filter`]: conditions that a caller has chosen, as SQL with bound parameters
 //! * one module per table, with its row and its queries: [`guest`], [`disk`], [`host`], [`agent`], [`image`], [`session`], [`event`], [`identity`], [`policy`],
 //!   [`idempotency`]
