@@ -2,12 +2,24 @@
 
 use std::time::Duration;
 
-use diesel_async::AsyncPgConnection;
+use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::deadpool;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 
 pub type Pool = deadpool::Pool<AsyncPgConnection>;
 pub type PoolError = deadpool::PoolError;
+
+/// Whoever is cut off in the middle of a transaction (a client that hangs up, a step that lost its lease) leaves a connection in the pool
+/// that still holds its locks, until somebody happens to take it; a frozen process holds them for ever. So the server ends what is idle in a
+/// transaction: no transaction of ours waits for anything but the server.
+const IDLE_IN_TRANSACTION: &str = "SET idle_in_transaction_session_timeout = '5s'";
+
+async fn establish(url: &str) -> ConnectionResult<AsyncPgConnection> {
+    let mut conn = AsyncPgConnection::establish(url).await?;
+    conn.batch_execute(IDLE_IN_TRANSACTION).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
 
 /// A pool of at most `size` connections, made when they are wanted. Waiting for one ends after 10 s with an error.
 ///
@@ -17,6 +29,7 @@ pub fn connect(url: &str, size: usize) -> Result<Pool, ::deadpool::managed::Buil
     // A lost connection shows at the next query, which is retried or told as 503: asking first would cost every request a round trip.
     let mut config = ManagerConfig::default();
     config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(|url| Box::pin(establish(url)));
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, config);
     deadpool::Pool::builder(manager)
         .max_size(size)
