@@ -58,7 +58,9 @@ impl Service {
         let reply = match accepted {
             Accepted::Refused(refusal) => return Err(Status::failed_precondition(refusal.to_string())),
             Accepted::Ended(outcome) => convert::ended(outcome),
-            Accepted::Running if behaviour.pace == Pace::Inline || behaviour.reply == Reply::AtEnd => convert::ended(self.core.ended(id).await),
+            Accepted::Running if behaviour.pace == Pace::Inline || behaviour.reply == Reply::AtEnd => {
+                convert::ended(self.core.ended(id).await)
+            }
             Accepted::Running => convert::pending(format!("{verb} is simulated")),
         };
         if behaviour.reply == Reply::Lost {

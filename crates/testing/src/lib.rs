@@ -12,4 +12,4 @@ mod stack;
 pub use image::SignedImage;
 pub use process::RegionProcess;
 pub use script::{Act, Script, Step};
-pub use stack::{LIMIT, Setup, Stack, Web, eventually};
+pub use stack::{LIMIT, Setup, Stack, Web, eventually, tuning};
