@@ -73,7 +73,7 @@ pub async fn run(server: &Server, program: &Path, sizes: &Sizes, report: &mut Re
         ]);
         report.row(json!({
             "part": "accept", "callers": callers, "requests": took.len(), "p50_ms": p50, "p99_ms": p99, "accepted_per_s": per_s,
-            "tasks_per_s": ended_per_s,
+            "tasks_per_s": ended_per_s, "put_off": stack.put_off.swap(0, Ordering::Relaxed),
         }));
         match callers {
             1 => report.metric("accept_p50_ms_1", p50),

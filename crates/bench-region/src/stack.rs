@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -40,6 +41,8 @@ pub struct Stack {
     /// Of the database.
     pub url: String,
     token: String,
+    /// Requests that were answered with 429 or 503.
+    pub put_off: AtomicUsize,
     /// The agent's heartbeats.
     _agent: JoinSet<()>,
     _folder: tempfile::TempDir,
@@ -121,7 +124,7 @@ impl Stack {
         let http = reqwest::Client::builder().pool_max_idle_per_host(512).timeout(Duration::from_secs(60)).build()?;
         let password = std::fs::read_to_string(folder.path().join("password"))?;
         let token = log_in(&http, &started[0].http, password.trim()).await?;
-        Ok(Self { replicas: started, http, url, token, _agent: agent, _folder: folder })
+        Ok(Self { replicas: started, http, url, token, put_off: AtomicUsize::new(0), _agent: agent, _folder: folder })
     }
 
     /// A request with the administrator's token, to one of the replicas.
@@ -130,18 +133,27 @@ impl Stack {
         self.http.request(method, format!("{base}{path}")).header("x-auth-token", &self.token)
     }
 
-    /// Puts a server into rescue; the time until its task was accepted.
+    /// Puts a server into rescue; the time until its task was accepted. Told to come again (429, 503), it does so, and the time goes on.
     ///
     /// # Errors
-    /// Any answer but 202, with its body.
+    /// Any other answer than 202, with its body.
     pub async fn start_rescue(&self, replica: usize, guest: GuestId) -> anyhow::Result<Duration> {
-        let request = self.request(replica, reqwest::Method::POST, &format!("/servers/{guest}/start-rescue"));
         let begun = Instant::now();
-        let answer = request.json(&json!({})).send().await?;
-        let (status, body) = (answer.status(), answer.text().await?);
-        let took = begun.elapsed();
-        ensure!(status.as_u16() == 202, "start-rescue was answered with {status}: {body}");
-        Ok(took)
+        loop {
+            let request = self.request(replica, reqwest::Method::POST, &format!("/servers/{guest}/start-rescue"));
+            let answer = request.json(&json!({})).send().await?;
+            let status = answer.status().as_u16();
+            let pause = answer.headers().get("retry-after").and_then(|after| after.to_str().ok()?.parse().ok());
+            let body = answer.text().await?;
+            match status {
+                202 => return Ok(begun.elapsed()),
+                429 | 503 => {
+                    self.put_off.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_secs(pause.unwrap_or(1))).await;
+                }
+                _ => bail!("start-rescue was answered with {status}: {body}"),
+            }
+        }
     }
 
     /// Simulated hosts, spread over the replicas, each with its share of `guests` servers that are off.
@@ -198,7 +210,7 @@ fn write_config(folder: &Path, url: &str, public_key: &str) -> anyhow::Result<Pa
     let quoted = |text: &str| serde_json::to_string(text);
     let text = format!(
         "[http]\nlisten = \"127.0.0.1:0\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = {}\n[bootstrap]\npassword_file = {}\n\
-         [secrets]\nkey_file = {}\n[rescue]\ntrusted_keys = [{}]\nmax_per_project = 0\nmax_per_host = 0\n[log]\nfilter = \"warn\"\n",
+         [secrets]\nkey_file = {}\n[rescue]\ntrusted_keys = [{}]\n[log]\nfilter = \"warn\"\n",
         quoted(url)?,
         quoted(&folder.join("password").to_string_lossy())?,
         quoted(&folder.join("key").to_string_lossy())?,

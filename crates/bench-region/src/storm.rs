@@ -67,7 +67,7 @@ pub async fn run(server: &Server, program: &Path, sizes: &Sizes, report: &mut Re
     }
     report.row(json!({
         "part": "storm", "guests": guests.len(), "hosts": hosts.len(), "replicas": REPLICAS, "accepted_s": rounded(accepted),
-        "all_in_rescue_s": rounded(seconds), "tasks_per_s": rounded(per_s), "operations": executed,
+        "all_in_rescue_s": rounded(seconds), "tasks_per_s": rounded(per_s), "operations": executed, "put_off": stack.put_off.load(Ordering::Relaxed),
     }));
     let title = format!("{} servers on {} hosts put into rescue, {REPLICAS} replicas", guests.len(), hosts.len());
     let row = [accepted, seconds, per_s, executed as f64, largest].map(|n| rounded(n).to_string()).to_vec();
