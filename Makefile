@@ -13,7 +13,7 @@ export LIFEBOAT_RESCUE_IMAGES := $(TARGET)/rescue-images
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region images deploy clean
+.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region images deploy clean bench-boot test-boot
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -65,7 +65,7 @@ e2e: deps build ## the stories across processes, with real QEMU
 	@scripts/built.sh rescue-image tiny
 	@cargo test -p e2e -- --nocapture
 
-bench: bench-story bench-region ## all measurements
+bench: bench-story bench-boot bench-region ## all measurements
 
 bench-story: deps ## a rescue by Lifeboat against a bare shell script with QEMU; writes target/reports/story.json
 	@$(MAKE) --no-print-directory build PROFILE=release
@@ -75,6 +75,14 @@ bench-story: deps ## a rescue by Lifeboat against a bare shell script with QEMU;
 bench-region: deps ## tasks beside other engines, accept latency, a storm, lists, memory; writes target/reports/region.json (QUICK=1: small numbers)
 	@$(MAKE) --no-print-directory build PROFILE=release
 	@$(TARGET)/release/bench-region --region $(TARGET)/release/region --peers $(TARGET)/bench-peers --scripts scripts/bench/region --report $(TARGET)/reports/region.json $(if $(QUICK),--quick)
+
+bench-boot: deps ## boot files beside tftpd-hpa, atftpd, dnsmasq, tftpd and nginx (root; 25 min); writes target/reports/boot.json
+	@scripts/bench/boot-peers.sh
+	@cargo build --quiet --release --workspace --bins --example boot-load
+	@python3 scripts/bench/boot.py $(TARGET)/release $(TARGET)/reports/boot.json $(RUNS)
+
+test-boot: deps rescue-image ## boot files alone: loss, other clients, network boot, a minute of fuzzing each
+	@LIFEBOAT_FUZZ_SECONDS=60 cargo test --workspace --test netboot --test loss --test clients --test relay --test fuzz_short
 
 images: ## container images of all services (needs docker or podman)
 	@scripts/images.sh

@@ -6,12 +6,14 @@
 //! itself with `O_NOFOLLOW`. What is found must be a regular file, and is looked at before it is opened for reading: opening a
 //! device can have effects, and opening a FIFO can block.
 
+use std::collections::HashSet;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2};
 use rustix::io::Errno;
@@ -20,12 +22,17 @@ use rustix::io::Errno;
 const MAX_NAME: usize = 1024;
 /// Bytes of one component; the limit of Linux's file systems.
 const MAX_COMPONENT: usize = 255;
+/// Names that are remembered as those of regular files.
+const MAX_SEEN: usize = 1024;
 
 #[derive(Debug)]
 pub struct Root {
     folder: OwnedFd,
     path: PathBuf,
     way: Way,
+    /// Names that led to regular files: the look before the opening is spared the next time. Should there be something else by then, it is
+    /// opened as what changes between look and opening would be: without blocking, and refused.
+    seen: Mutex<HashSet<Vec<u8>>>,
 }
 
 /// How the kernel is kept beneath the folder.
@@ -110,7 +117,7 @@ impl Root {
     /// # Errors
     /// The folder can't be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut root = Self { folder: folder(path)?, path: path.to_owned(), way: Way::Openat2 };
+        let mut root = Self { folder: folder(path)?, path: path.to_owned(), way: Way::Openat2, seen: Mutex::default() };
         let probe = openat2(&root.folder, c".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), Self::RESOLVE);
         if let Err(error) = probe {
             tracing::info!(%error, "openat2 does not work here: file names are followed a component at a time");
@@ -124,7 +131,7 @@ impl Root {
     /// # Errors
     /// The folder can't be opened.
     pub fn with_way(path: &Path, way: Way) -> io::Result<Self> {
-        Ok(Self { folder: folder(path)?, path: path.to_owned(), way })
+        Ok(Self { folder: folder(path)?, path: path.to_owned(), way, seen: Mutex::default() })
     }
 
     #[must_use]
@@ -141,12 +148,26 @@ impl Root {
     /// [`RootError`].
     pub fn file(&self, name: &[u8]) -> Result<Opened, RootError> {
         let parts = components(name)?;
-        let looked = self.at(&parts, OFlags::PATH)?;
-        regular(&fstat(&looked).map_err(io::Error::from)?)?;
+        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = seen().contains(name);
+        if !known {
+            let looked = self.at(&parts, OFlags::PATH)?;
+            regular(&fstat(&looked).map_err(io::Error::from)?)?;
+        }
         // NONBLOCK, should the file have become a FIFO since; it means nothing for a regular file.
         let fd = self.at(&parts, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         let stat = fstat(&fd).map_err(io::Error::from)?;
-        regular(&stat)?;
+        if let Err(error) = regular(&stat) {
+            seen().remove(name);
+            return Err(error);
+        }
+        if !known {
+            let mut seen = seen();
+            if seen.len() >= MAX_SEEN {
+                seen.clear();
+            }
+            seen.insert(name.to_owned());
+        }
         Ok(Opened { file: File::from(fd), mark: mark(&stat) })
     }
 
@@ -369,6 +390,29 @@ mod tests {
                 let refused = matches!(result, Err(RootError::NotFound | RootError::Denied(_)));
                 assert!(refused, "{:?} {} gives {result:?}", root.way, name.escape_ascii());
             }
+        }
+    }
+
+    #[test]
+    fn a_file_that_became_something_else_is_refused() {
+        let (_folder, path) = trapped();
+        for root in both(&path) {
+            std::fs::write(path.join("turns"), "file").unwrap();
+            assert_eq!(read(&root, b"turns").unwrap(), "file");
+            for way in [0, 1, 2] {
+                std::fs::remove_file(path.join("turns")).unwrap();
+                match way {
+                    0 => rustix::fs::mknodat(CWD, path.join("turns"), FileType::Fifo, Mode::RUSR, 0).unwrap(),
+                    1 => symlink("kernel", path.join("turns")).unwrap(),
+                    _ => std::fs::create_dir(path.join("turns")).unwrap(),
+                }
+                for _ in 0..2 {
+                    let refused = matches!(read(&root, b"turns"), Err(RootError::NotFound | RootError::Denied(_)));
+                    assert!(refused, "{:?} {way}", root.way);
+                }
+            }
+            std::fs::remove_dir(path.join("turns")).unwrap();
+            assert!(matches!(read(&root, b"turns"), Err(RootError::NotFound)));
         }
     }
 

@@ -24,7 +24,8 @@ fn every_transfer_ends_with_the_right_digest_at_1_and_5_percent() {
         return;
     }
     for program in ["unshare", "nft", "ip"] {
-        let found = Command::new(program).arg("--version").output().or_else(|_| Command::new(program).arg("-V").output());
+        let found =
+            Command::new(program).arg("--version").output().or_else(|_| Command::new(program).arg("-V").output());
         assert!(found.is_ok(), "{program} is wanted for this test: make deps");
     }
     let mut unshare = Command::new("unshare");
@@ -108,7 +109,8 @@ fn fetch_again(
     let began = Instant::now();
     for tries in 1..=3 {
         let output = client.fetch(tftp, http, "small", to);
-        let said = [&output.stdout[..], &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
+        let said =
+            [&output.stdout[..], &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
         let whole = std::fs::metadata(to).is_ok_and(|m| m.len() == 200_000);
         if output.status.success() && whole {
             return (tries, began.elapsed());

@@ -135,8 +135,7 @@ async fn a_machine_does_not_boot_an_image_that_was_changed() {
     let script = "#!ipxe\nkernel /images/small/kernel console=ttyS0 quiet\ninitrd /images/small/initramfs\nboot\n";
     std::fs::write(site.root.join("boot.ipxe"), script).unwrap();
     let agent = start(site.config()).await;
-    let mut machine =
-        Machine::boot(site.folder.path(), &format!("http://{}/boot.ipxe", seen(&agent.endpoints.http)));
+    let mut machine = Machine::boot(site.folder.path(), &format!("http://{}/boot.ipxe", seen(&agent.endpoints.http)));
     setup::until_within("the refusal", LIMIT, async || {
         let metrics = agent.get("/metrics").await.text().await.unwrap();
         metrics.contains("baremetal_agent_refused_total{protocol=\"http\",reason=\"not_found\"}")

@@ -6,6 +6,9 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Rto {
     bounds: Bounds,
+    /// The least wait now, and how many samples have come since it was changed.
+    floor: Duration,
+    calm: u32,
     smoothed: Option<Duration>,
     variation: Duration,
     fastest: Option<Duration>,
@@ -39,13 +42,23 @@ impl Bounds {
     }
 }
 
-/// The least wait never grows beyond this by itself.
+/// The least wait never grows beyond this.
 const PATIENT: Duration = Duration::from_millis(320);
+/// So many samples halve it again.
+const CALM: u32 = 32;
 
 impl Rto {
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, smoothed: None, variation: Duration::ZERO, fastest: None, current: bounds.initial }
+        Self {
+            bounds,
+            floor: bounds.min,
+            calm: 0,
+            smoothed: None,
+            variation: Duration::ZERO,
+            fastest: None,
+            current: bounds.initial,
+        }
     }
 
     /// The time to wait now.
@@ -74,6 +87,11 @@ impl Rto {
         };
         self.smoothed = Some(smoothed);
         self.fastest = Some(self.fastest.map_or(round_trip, |f| f.min(round_trip)));
+        self.calm += 1;
+        if self.calm >= CALM {
+            self.calm = 0;
+            self.floor = (self.floor / 2).max(self.bounds.min);
+        }
         self.current = self.measured();
     }
 
@@ -81,7 +99,7 @@ impl Rto {
     #[must_use]
     pub fn measured(&self) -> Duration {
         let measured = self.smoothed.map_or(self.bounds.initial, |smoothed| smoothed + self.variation * 4);
-        measured.clamp(self.bounds.min, self.bounds.max)
+        measured.clamp(self.floor, self.bounds.max)
     }
 
     /// Something new was answered, though it gave no sample: half of a back-off is taken back. Not all of it, because the round trip may
@@ -90,9 +108,10 @@ impl Rto {
         self.current = (self.current / 2).max(self.measured());
     }
 
-    /// What was sent again had been answered already: from now on the least wait is twice as long.
+    /// What was sent again had been answered already: the least wait is twice as long, until the client has answered in time for a while.
     pub fn too_early(&mut self) {
-        self.bounds.min = (self.bounds.min * 2).min(PATIENT).min(self.bounds.max);
+        self.calm = 0;
+        self.floor = (self.floor * 2).min(PATIENT).min(self.bounds.max).max(self.bounds.min);
     }
 
     /// Nothing came in time (RFC 6298, 5.5).
@@ -145,6 +164,8 @@ mod tests {
         (0..20).for_each(|_| rto.too_early());
         rto.sample(ms(1));
         assert_eq!(rto.current(), PATIENT);
+        (0..CALM * 6).for_each(|_| rto.sample(ms(1)));
+        assert_eq!(rto.current(), ms(10), "it is forgotten");
         assert_eq!(Rto::new(Bounds::default().within(Some(ms(100)))).current(), ms(100));
         assert_eq!(Rto::new(Bounds::default().within(Some(ms(60_000)))).current(), ms(250));
     }

@@ -1,7 +1,7 @@
-//! The fuzz target `packet`, for some seconds and on stable: the seeds, and what a repeatable mutation makes of them.
+//! The fuzz target `packet`, for some seconds (LIFEBOAT_FUZZ_SECONDS, 3) and on stable: the seeds, and what a
+//! repeatable mutation makes of them.
 
 use std::path::Path;
-use std::time::Duration;
 
 mod check;
 #[path = "check/mutate.rs"]
@@ -10,6 +10,6 @@ mod mutate;
 #[test]
 fn any_datagram_is_borne() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/packet");
-    let tried = mutate::run(&seeds, Duration::from_secs(3), check::packet);
+    let tried = mutate::run(&seeds, mutate::time(), check::packet);
     assert!(tried > 1000, "{tried} inputs only");
 }

@@ -58,7 +58,11 @@ impl Client {
             }
             Self::CurlHttp => {
                 let url = format!("http://{http}/tftp/{name}");
-                ("curl", "curl", ["-sSf", "--noproxy", "*", "--max-time", "100", "-o", to, &url].map(str::to_owned).into())
+                (
+                    "curl",
+                    "curl",
+                    ["-sSf", "--noproxy", "*", "--max-time", "100", "-o", to, &url].map(str::to_owned).into(),
+                )
             }
             Self::BusyboxHttp => {
                 let url = format!("http://{http}/tftp/{name}");

@@ -14,6 +14,12 @@ impl Random {
     }
 }
 
+/// How long to go on.
+pub fn time() -> Duration {
+    let seconds = std::env::var("LIFEBOAT_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(3))
+}
+
 /// Values at which readers go wrong.
 const BITING: [&[u8]; 12] =
     [b"\0", b"\0\0", b"\xff", b"/", b"..", b"../", b"\\", b"%2e", b"%00", b"65536", b"4294967296", b"blksize\0"];
