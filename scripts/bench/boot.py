@@ -5,7 +5,7 @@
 
 BIN: folder with baremetal-agent and examples/boot-load (a release build). Needs root: everything runs on loopback in a network namespace of
 its own. Each cell is a block size, a window, a number of clients and a rate of loss; each server serves it RUNS times for SECONDS, in turns,
-and the median counts. Under loss a run takes three times as long, since a client that lost its request waits a second.
+and the median counts. Under loss a run takes three times as long, three seconds at least, since a client that lost its request waits a second.
 Server CPU is seconds of CPU for each second; memory is the most that was resident during the run.
 
 Loss: a firewall rule drops what arrives on loopback at random, so that each direction loses as much; packets that were handed over together
@@ -176,7 +176,7 @@ def tftp_cells(servers, load, runs, seconds, loss_runs):
                         for name in names:
                             server = servers[name]
                             taken[name].append(measure(server, [
-                                load, "tftp", server.address, "60m", blksize, window, clients, seconds * 3 if percent else seconds]))
+                                load, "tftp", server.address, "60m", blksize, window, clients, max(3, seconds * 3) if percent else seconds]))
                     row = {"loss_percent": percent, "clients": clients, "blksize": blksize, "windowsize": window, "servers": {}}
                     for name in names:
                         result = summary(taken[name])
