@@ -213,5 +213,5 @@ async fn send(
         Verb::AwaitReady => host.await_ready(pb::AwaitReadyRequest { operation, session_id, timeout_s: 60 }).await,
         other => panic!("{other} changes nothing of a guest"),
     };
-    answer.err().expect("refused")
+    answer.expect_err("refused")
 }
