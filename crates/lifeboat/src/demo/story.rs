@@ -113,7 +113,8 @@ impl Cast<'_> {
 
     async fn repair_by_ssh(&self, fault: Fault) -> Result<()> {
         let key = self.short(&self.key.public_file());
-        self.climc(&["server-start-rescue", SERVER, "--ssh-key", &key, "--stop-timeout", STUCK_TIMEOUT_S, "--wait"]).await?;
+        self.climc(&["server-start-rescue", SERVER, "--ssh-key", &key, "--stop-timeout", STUCK_TIMEOUT_S, "--wait"])
+            .await?;
         self.climc_answer(&["server-rescue-show", SERVER]).await?;
         let session = self.session().await?;
         let host_key = session.ssh_host_key.context("the rescue system published no ssh host key")?;
