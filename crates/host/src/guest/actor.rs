@@ -1,27 +1,24 @@
 //! One loop owns one guest. It runs one operation at a time; what comes meanwhile waits, and asks the running one to give up its
 //! place if it is later. An operation is never dropped in the middle: it notices at its next wait.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use types::id::GuestId;
 use types::operation::{Failure, FailureCode, GuestReport, OperationHeader, Outcome, StopHow};
-use types::rescue::BootSecrets;
 use types::status::PowerState;
 
 use super::console::Console;
 use super::desc::Stored;
-use super::link::{Expected, Link, Places, Proof};
+use super::link::Proof;
 use super::paths::Paths;
-use super::start::Boot;
+use super::running::Running;
 use super::state::{Decision, Described, Runs, decide};
 use super::{Work, failure, serial};
 use crate::env::Env;
-use crate::qemu::machine::{Life, Machine};
-use crate::qemu::process::{self, Process};
 
 /// Between two looks at what nobody tells us: the length of the serial log.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
@@ -92,18 +89,10 @@ pub struct Guest {
     pub env: Arc<Env>,
     pub stored: Option<Stored>,
     pub running: Option<Running>,
+    /// QEMU's reason for the latest end that came by itself.
+    pub last_end: Option<String>,
     pub console: Console,
     pub view: Arc<watch::Sender<View>>,
-}
-
-/// A QEMU and what belongs to it.
-#[derive(Debug)]
-pub struct Running {
-    pub machine: Machine,
-    pub boot: Boot,
-    /// Of a rescue system.
-    pub link: Option<Link>,
-    _console: DropGuard,
 }
 
 impl Guest {
@@ -129,68 +118,10 @@ impl Guest {
         };
         let view = Arc::new(watch::Sender::new(View { exists: false, report, memory_mib: 0 }));
         let console = Console::new(paths.serial_log());
-        let mut guest = Self { id, paths, env, stored, running: None, console, view };
+        let mut guest = Self { id, paths, env, stored, running: None, last_end: None, console, view };
         guest.adopt()?;
         guest.publish();
         Ok(guest)
-    }
-
-    /// Takes charge of the guest's QEMU if one runs that is not known yet. True: one was found.
-    ///
-    /// # Errors
-    /// The list of processes can't be read.
-    pub fn adopt(&mut self) -> Result<bool, Failure> {
-        if self.running.is_some() {
-            return Ok(false);
-        }
-        let found = process::find(self.id, &self.paths.pid_file()).map_err(super::broken("/proc"))?;
-        let Some(process) = found else { return Ok(false) };
-        let session = process.session();
-        let boot = Boot::read(&self.paths.boot()).filter(|boot| boot.rescue.map(|it| it.session) == session);
-        let boot = boot.unwrap_or_else(|| Boot::unknown(session));
-        tracing::info!(guest = %self.id, pid = process.pid, session = ?session, "a running QEMU was taken charge of");
-        self.take_charge(process, boot);
-        Ok(true)
-    }
-
-    /// From now on this process is the guest.
-    pub(super) fn take_charge(&mut self, process: Process, boot: Boot) {
-        let (view, env) = (Arc::clone(&self.view), Arc::clone(&self.env));
-        let machine = Machine::watch(process, &self.paths.sockets().agent, move |life: &Life| {
-            tell(&view, &env, |report| {
-                report.power = life.power();
-                report.rescue_ready &= life.power() != PowerState::Shutoff;
-            });
-        });
-        let link = boot.rescue.and_then(|_| self.open_link(&boot));
-        let console = self.console.attach(&self.paths.sockets().serial);
-        self.running = Some(Running { machine, boot, link, _console: console });
-    }
-
-    fn open_link(&self, boot: &Boot) -> Option<Link> {
-        let wanted = boot.rescue?;
-        let secrets = self.secrets().filter(|it| it.session == wanted.session && it.boot == wanted.boot);
-        let Some(secrets) = secrets else {
-            tracing::error!(guest = %self.id, "the secrets of the running rescue system are lost; it can't prove itself");
-            return None;
-        };
-        let disks = self.stored.iter().flat_map(|stored| &stored.desc.disks).map(|disk| disk.serial.clone());
-        let expected = Expected { secrets, disks: disks.collect::<BTreeSet<_>>() };
-        let places = Places {
-            socket: self.paths.sockets().rescue,
-            serial_log: self.paths.serial_log(),
-            serial_from: boot.serial_from,
-        };
-        let (view, env) = (Arc::clone(&self.view), Arc::clone(&self.env));
-        Some(Link::open(expected, places, move || {
-            tell(&view, &env, |report| report.rescue_ready = report.power != PowerState::Shutoff);
-        }))
-    }
-
-    /// The secrets of the latest boot of the rescue system.
-    #[must_use]
-    pub fn secrets(&self) -> Option<BootSecrets> {
-        serde_json::from_slice(&std::fs::read(self.paths.secrets()).ok()?).ok()
     }
 
     #[must_use]
@@ -396,35 +327,6 @@ impl Guest {
             | Work::WriteDesc(_)
             | Work::AwaitReady { .. } => Outcome::Started,
         })
-    }
-
-    /// Takes a QEMU that has ended off the books: what it leaves behind means nothing any more.
-    pub fn clear_end(&mut self) {
-        if self.runs() != Runs::Nothing {
-            return;
-        }
-        self.running = None;
-        for path in [self.paths.boot(), self.paths.pid_file()] {
-            if let Err(error) = super::paths::gone(std::fs::remove_file(&path)) {
-                tracing::warn!(path = %path.display(), %error, "a left-over can't be removed");
-            }
-        }
-        if let Err(error) = self.paths.remove_runtime() {
-            tracing::warn!(guest = %self.id, %error, "left-over sockets can't be removed");
-        }
-        self.publish();
-    }
-}
-
-/// A change of the view from outside the loop.
-fn tell(view: &watch::Sender<View>, env: &Env, change: impl FnOnce(&mut GuestReport)) {
-    let changed = view.send_if_modified(|view| {
-        let before = view.report.clone();
-        change(&mut view.report);
-        before != view.report
-    });
-    if changed {
-        env.tell();
     }
 }
 

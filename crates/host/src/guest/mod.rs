@@ -2,6 +2,7 @@
 //!
 //! * [`manager`]: id to handle; nothing else.
 //! * [`actor`]: one loop owns one guest, and runs one operation at a time; a later operation takes the place of an earlier one.
+//! * [`running`]: its QEMU, as the owner holds it.
 //! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
 //! * [`desc`], [`paths`]: the guest's files.
 //! * [`create`], [`start`], [`stop`], [`preflight`], [`prepare`], [`rescue`], [`ready`]: one ability each; every one may be
@@ -19,6 +20,7 @@ pub mod preflight;
 pub mod prepare;
 pub mod ready;
 pub mod rescue;
+pub mod running;
 pub mod serial;
 pub mod start;
 pub mod state;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use types::id::SessionId;
 use types::operation::{Failure, FailureCode, Outcome};
 
-use super::actor::{Cx, Guest, Running};
+use super::actor::{Cx, Guest};
 use super::link::Proof;
+use super::running::Running;
+use super::start::Boot;
 use super::{failure, serial};
 
 /// A kernel that panics may leave QEMU running.
@@ -29,16 +31,22 @@ impl Guest {
     ) -> Result<Outcome, Failure> {
         cx.progress.say("waiting for the rescue system");
         let log = self.paths.serial_log();
-        let running = self.running.as_ref().filter(|it| it.boot.rescue.is_some_and(|boot| boot.session == session));
-        let Some(running) = running else {
-            return Err(failure(FailureCode::Qemu, "the rescue system of this session does not run"));
+        let is_mine = |boot: &Boot| boot.rescue.is_some_and(|boot| boot.session == session);
+        let running = self.running.as_ref().filter(|it| is_mine(&it.boot));
+        // It may have ended before anybody asked; then the file says which boot it was.
+        let boot = running.map(|it| it.boot.clone()).or_else(|| Boot::read(&self.paths.boot()).filter(is_mine));
+        let Some(Boot { began, serial_from: from, .. }) = boot else {
+            return Err(failure(FailureCode::Qemu, "the rescue system of this session was not started"));
         };
-        let (from, began) = (running.boot.serial_from, running.boot.began);
         let fail = |code, message: String| {
             let evidence = serial::evidence(&log, from);
             Err(Failure { code, message, evidence })
         };
-        match cx.unless_overtaken(wait(running, &log, timeout)).await? {
+        let waited = match running {
+            Some(running) => cx.unless_overtaken(wait(running, &log, timeout)).await?,
+            None => Waited::Ended(self.last_end.clone()),
+        };
+        match waited {
             Waited::Decided(Proof::Ready { report, at }) => {
                 let seconds = (at - began).as_seconds_f64().max(0.0);
                 metrics::histogram!("host_rescue_ready_seconds").record(seconds);

@@ -110,6 +110,7 @@ impl Guest {
         let next = after_end(reason.as_deref(), rescue, proven, Utc::now() - began < BOOTS_WINDOW);
         tracing::info!(guest = %self.id, reason = reason.as_deref().unwrap_or("unknown"), next = ?next, "QEMU ended by itself");
         self.clear_end();
+        self.last_end = reason;
         if next == AfterEnd::Off {
             return;
         }

@@ -74,6 +74,7 @@ impl Guest {
             let message = format!("the guest and the host's reserve need {needs} MiB of memory, {has} are available");
             return Err(failure(FailureCode::Resource, message));
         }
+        self.last_end = None;
         let boot = Boot {
             began: Utc::now(),
             serial_from: serial::length(&self.paths.serial_log()),

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use types::operation::{Failure, FailureCode, Outcome, StopHow};
 
-use super::actor::{Cx, Guest, Running};
+use super::actor::{Cx, Guest};
 use super::failure;
 use super::link::Proof;
+use super::running::Running;
 use crate::qemu::machine::Life;
 
 /// A power button that is pressed before the guest listens is lost, so it is pressed again.

@@ -12,6 +12,8 @@ use proto::host::v1::host_service_client::HostServiceClient;
 use service::tls::TlsConfig;
 use tokio::process::{Child, Command};
 use tonic::transport::Channel;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use types::desc::{DESC_VERSION, Desc, DiskDesc, DiskDriver, DiskFormat, Firmware, Machine};
 use types::id::{DiskId, GuestId, OperationId, TaskId};
 use types::operation::{OperationHeader, Outcome};
@@ -121,6 +123,43 @@ impl Agent {
     pub fn client_as(&self, tls: &TlsConfig) -> HostServiceClient<Channel> {
         HostServiceClient::new(service::tls::channel(&self.endpoint, "h1.host.lifeboat", Some(tls)).unwrap())
     }
+    fn channel(&self) -> Channel {
+        service::tls::channel(&self.endpoint, "h1.host.lifeboat", Some(&self.region_tls)).unwrap()
+    }
+    /// As health checks see it.
+    pub async fn health(&self, name: &str) -> ServingStatus {
+        let request = tonic_health::pb::HealthCheckRequest { service: name.into() };
+        HealthClient::new(self.channel()).check(request).await.unwrap().into_inner().status()
+    }
+    /// As reflection lists them, in both versions.
+    pub async fn services(&self) -> Vec<String> {
+        use tonic_reflection::pb::{v1, v1alpha};
+        macro_rules! list {
+            ($version:ident) => {{
+                let message_request =
+                    Some($version::server_reflection_request::MessageRequest::ListServices(String::new()));
+                let request = $version::ServerReflectionRequest { host: String::new(), message_request };
+                let mut client = $version::server_reflection_client::ServerReflectionClient::new(self.channel());
+                let mut answers =
+                    client.server_reflection_info(tokio_stream::iter([request])).await.unwrap().into_inner();
+                match answers.message().await.unwrap().unwrap().message_response.unwrap() {
+                    $version::server_reflection_response::MessageResponse::ListServicesResponse(list) => list
+                        .service
+                        .into_iter()
+                        .map(|service| service.name)
+                        .filter(|name| !name.contains("reflection"))
+                        .collect::<Vec<_>>(),
+                    other => panic!("{other:?}"),
+                }
+            }};
+        }
+        let mut services = list!(v1);
+        services.sort();
+        let mut older = list!(v1alpha);
+        older.sort();
+        assert_eq!(services, older);
+        services
+    }
     pub fn own_tls(&self) -> TlsConfig {
         let path = |name: &str| self.folder.path().join(name);
         TlsConfig { ca: path("ca.pem"), cert: path("h1.host.lifeboat.pem"), key: path("h1.host.lifeboat.key") }
@@ -188,6 +227,11 @@ impl Drop for Agent {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("the agent's log:\n{}", self.log());
+            for entry in std::fs::read_dir(self.folder.path().join("w/servers")).into_iter().flatten().flatten() {
+                let serial = std::fs::read(entry.path().join("serial.log")).unwrap_or_default();
+                let last = String::from_utf8_lossy(&serial[serial.len().saturating_sub(4000)..]).into_owned();
+                eprintln!("the last of {}'s serial console:\n{last}", entry.file_name().to_string_lossy());
+            }
         }
         if let Some(mut process) = self.process.take() {
             let _ = process.start_kill();

@@ -132,6 +132,16 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
     assert_eq!(failure.code, FailureCode::Disk, "{failure:?}");
     drop(holder);
 
+    // Tools can ask what there is, and whether it is well.
+    assert_eq!(
+        agent.services().await,
+        ["grpc.health.v1.Health", "host.v1.HostService", "region.v1.AgentUpcallService", "region.v1.HostUpcallService"]
+    );
+    assert_eq!(
+        agent.health("host.v1.HostService").await,
+        tonic_health::pb::health_check_response::ServingStatus::Serving
+    );
+
     // Gone, twice; an operation of before can't bring it back.
     operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     for _ in 0..2 {
