@@ -101,9 +101,13 @@ impl Guests {
                 Ok(Outcome::Deleted)
             }
             Work::Prepare { files, endpoints } => self.prepare(files, endpoints),
-            Work::Preflight => self
-                .guest(id)
-                .map(|_| Outcome::Preflighted { qemu_version: qemu.to_owned(), accelerator: accelerator.to_owned() }),
+            Work::Preflight => self.guest(id).and_then(|guest| match &guest.desc.rescue {
+                // As the real one: first the session that the guest is still in.
+                Some(section) => {
+                    failed(FailureCode::WrongState, format!("the guest is in rescue session {}", section.session))
+                }
+                None => Ok(Outcome::Preflighted { qemu_version: qemu.to_owned(), accelerator: accelerator.to_owned() }),
+            }),
             Work::Start => self.guest(id).and_then(start),
             Work::Stop { force } => self.guest(id).map(|guest| stop(guest, *force)),
             Work::WriteDesc(section) => self.guest(id).and_then(|guest| write_desc(guest, section)),

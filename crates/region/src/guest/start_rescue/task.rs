@@ -39,8 +39,11 @@ pub struct StartRescueTask {
 pub enum Stage {
     #[default]
     Preflight,
-    PrepareRescue,
+    // Only where an earlier rescue left something behind: a host looks at nothing new before that is put right.
+    StopLeftover,
     RestoreLeftover,
+    PreflightRestored,
+    PrepareRescue,
     StopServer,
     WriteDesc,
     RescueStartServer,
@@ -54,8 +57,10 @@ pub enum Stage {
 impl Stage {
     pub const ALL: &'static [Self] = &[
         Self::Preflight,
-        Self::PrepareRescue,
+        Self::StopLeftover,
         Self::RestoreLeftover,
+        Self::PreflightRestored,
+        Self::PrepareRescue,
         Self::StopServer,
         Self::WriteDesc,
         Self::RescueStartServer,
@@ -72,6 +77,9 @@ impl Task for StartRescueTask {
     type Stage = Stage;
 
     async fn step(&self, stage: Stage, cx: &mut TaskCx<'_, App>) -> Result<Next<Stage>, StepError> {
+        if stage == Stage::Preflight && self.leftover.is_some() {
+            return Ok(Next::go(Stage::StopLeftover));
+        }
         let limit = self.limit_of(stage, cx.env());
         let call = self.call(stage, cx.env()).await?;
         let Some(outcome) = ask(cx, self.host, self.guest, call).await? else {
@@ -79,12 +87,12 @@ impl Task for StartRescueTask {
         };
         let session = self.session;
         match (stage, outcome) {
-            (Stage::Preflight, Outcome::Preflighted { .. }) => Ok(Next::go(Stage::PrepareRescue)),
-            (Stage::PrepareRescue, Outcome::Prepared { .. }) => Ok(Next::go(match self.leftover {
-                Some(_) => Stage::RestoreLeftover,
-                None => Stage::StopServer,
-            })),
-            (Stage::RestoreLeftover, Outcome::Restored { .. }) => Ok(Next::go(Stage::StopServer)),
+            (Stage::StopLeftover, Outcome::Stopped { .. }) => Ok(Next::go(Stage::RestoreLeftover)),
+            (Stage::RestoreLeftover, Outcome::Restored { .. }) => Ok(Next::go(Stage::PreflightRestored)),
+            (Stage::Preflight | Stage::PreflightRestored, Outcome::Preflighted { .. }) => {
+                Ok(Next::go(Stage::PrepareRescue))
+            }
+            (Stage::PrepareRescue, Outcome::Prepared { .. }) => Ok(Next::go(Stage::StopServer)),
             (Stage::StopServer | Stage::FinishStop, Outcome::Stopped { how, seconds }) => {
                 cx.on_save(async move |conn| Ok(db::session::set_stopped(conn, session, how, seconds).await?));
                 Ok(Next::go(if stage == Stage::StopServer { Stage::WriteDesc } else { Stage::UndoDesc }))
@@ -126,7 +134,11 @@ impl Task for StartRescueTask {
     async fn failed(&self, at: Stage, cause: &StepError, cx: &mut TaskCx<'_, App>) -> Result<Next<Stage>, StepError> {
         match at {
             // Nothing has been touched, or nothing but what an earlier failure left.
-            Stage::Preflight | Stage::PrepareRescue | Stage::RestoreLeftover => {
+            Stage::Preflight
+            | Stage::StopLeftover
+            | Stage::RestoreLeftover
+            | Stage::PreflightRestored
+            | Stage::PrepareRescue => {
                 self.give_up(cx, at, cause, self.from_status, None);
                 Ok(Next::done(()))
             }
@@ -142,16 +154,16 @@ impl Task for StartRescueTask {
 
     fn limit(stage: &Stage) -> Duration {
         Duration::from_secs(match stage {
-            Stage::Preflight => 60,
+            Stage::Preflight | Stage::PreflightRestored => 60,
             Stage::PrepareRescue => 15 * 60,
             Stage::WriteDesc | Stage::RescueStartServer | Stage::RestoreLeftover => 120,
-            Stage::StopServer | Stage::FinishStop | Stage::AwaitReady => 300,
+            Stage::StopLeftover | Stage::StopServer | Stage::FinishStop | Stage::AwaitReady => 300,
             Stage::UndoDesc | Stage::StartAgain => 300,
         })
     }
 
     fn cancellable(stage: &Stage) -> bool {
-        matches!(stage, Stage::Preflight | Stage::PrepareRescue | Stage::AwaitReady)
+        matches!(stage, Stage::Preflight | Stage::PreflightRestored | Stage::PrepareRescue | Stage::AwaitReady)
     }
 }
 
@@ -163,7 +175,9 @@ impl StartRescueTask {
     /// Where the request sets the time, the limit follows it.
     fn limit_of(&self, stage: Stage, app: &App) -> Duration {
         match stage {
-            Stage::StopServer | Stage::FinishStop => Duration::from_secs(self.stop_timeout_s.into()) + STOP_SLACK,
+            Stage::StopLeftover | Stage::StopServer | Stage::FinishStop => {
+                Duration::from_secs(self.stop_timeout_s.into()) + STOP_SLACK
+            }
             Stage::AwaitReady => {
                 Duration::from_secs(app.config.rescue.ready_timeout_s.into()) + Duration::from_secs(60)
             }
@@ -177,7 +191,7 @@ impl StartRescueTask {
         let session_id = self.session.to_string();
         let disk_mode = self.disk_mode.to_string();
         Ok(match stage {
-            Stage::Preflight => {
+            Stage::Preflight | Stage::PreflightRestored => {
                 Call::Preflight(pb::PreflightRescueRequest { operation, image: Some(self.image()), disk_mode })
             }
             Stage::PrepareRescue => {
@@ -188,7 +202,7 @@ impl StartRescueTask {
                 operation,
                 session_id: self.leftover.map(|s| s.to_string()).unwrap_or_default(),
             }),
-            Stage::StopServer | Stage::FinishStop => {
+            Stage::StopLeftover | Stage::StopServer | Stage::FinishStop => {
                 Call::Stop(pb::StopGuestRequest { operation, timeout_s: self.stop_timeout_s, force: false })
             }
             Stage::WriteDesc => Call::WriteDesc(pb::WriteRescueDescRequest {
