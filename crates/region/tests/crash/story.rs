@@ -114,7 +114,17 @@ pub const NOT_RESTORED: Story = Story {
 pub const RESCUE_AGAIN: Story = Story {
     name: "start-rescue out of a failed one",
     begin: Begin::StartRescueFailed,
-    host: &[PreflightRescue, PrepareRescue, RestoreDesc, StopGuest, WriteRescueDesc, StartRescue, AwaitReady],
+    // What the earlier one left is put right before anything new is looked at.
+    host: &[
+        StopGuest,
+        RestoreDesc,
+        PreflightRescue,
+        PrepareRescue,
+        StopGuest,
+        WriteRescueDesc,
+        StartRescue,
+        AwaitReady,
+    ],
     ..START_RESCUE
 };
 pub const START_AFTER_FAILURE: Story = Story {

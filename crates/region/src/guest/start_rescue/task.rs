@@ -295,8 +295,18 @@ impl StartRescueTask {
     /// The session whose desc the host may have, after a failure at this stage.
     fn left_behind(&self, at: Stage) -> SessionId {
         match at {
-            Stage::Preflight | Stage::PrepareRescue | Stage::RestoreLeftover => self.leftover.unwrap_or(self.session),
-            _ => self.session,
+            Stage::Preflight
+            | Stage::StopLeftover
+            | Stage::RestoreLeftover
+            | Stage::PreflightRestored
+            | Stage::PrepareRescue => self.leftover.unwrap_or(self.session),
+            Stage::StopServer
+            | Stage::WriteDesc
+            | Stage::RescueStartServer
+            | Stage::AwaitReady
+            | Stage::FinishStop
+            | Stage::UndoDesc
+            | Stage::StartAgain => self.session,
         }
     }
 
