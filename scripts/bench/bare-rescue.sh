@@ -20,16 +20,19 @@ session=$(cat /proc/sys/kernel/random/uuid)
 cmdline=$(sed -n 's/.*"cmdline": *"\([^"]*\)".*/\1/p' "$image/image.json")
 
 began=$EPOCHREALTIME
-qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35,accel=tcg -m "$memory" -smp 1 -no-reboot \
+# The machine that Lifeboat's host would start, device by device: a floor that is slower than it need be would flatter us.
+qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35,accel=tcg -m "${memory}M" -smp 1 -rtc base=utc \
+  -boot strict=on -no-reboot \
   -kernel "$image/kernel" -initrd "$image/initramfs" \
   -append "$cmdline yn_rescue_mode=true lifeboat.session=$session lifeboat.disks=1" \
   -fw_cfg "name=opt/org.lifeboat/session,file=$work/secrets" \
-  -chardev "file,id=serial,path=$work/serial" -device isa-serial,chardev=serial \
-  -drive "if=none,id=disk,file=$disk,format=qcow2" -device virtio-blk-pci,drive=disk \
-  -netdev user,id=net -device virtio-net-pci,netdev=net \
-  -device virtio-rng-pci \
+  -chardev "socket,id=serial,path=$work/console,server=on,wait=off,logfile=$work/serial" -serial chardev:serial \
+  -object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng \
+  -blockdev "{\"driver\":\"qcow2\",\"discard\":\"unmap\",\"node-name\":\"disk\",\"file\":{\"driver\":\"file\",\"filename\":\"$disk\"}}" \
+  -device virtio-blk-pci,drive=disk,bootindex=1 \
+  -netdev user,id=net -device virtio-net-pci,netdev=net,romfile= \
   -device virtio-serial-pci -chardev "socket,id=port,path=$work/port,server=on,wait=off" \
-  -device virtserialport,chardev=port,name=org.lifeboat.rescue.0 &
+  -device virtserialport,chardev=port,name=org.lifeboat.rescue.0 2>"$work/said" &
 pid=$!
 
 # The port's other end: the frames that come through it, until the one that says ready.
