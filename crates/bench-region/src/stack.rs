@@ -304,6 +304,8 @@ fn desc(name: &str) -> Desc {
             serial: "disk0".into(),
         }],
         nics: Vec::new(),
+        cdroms: Vec::new(),
+        qemu_version: None,
         vnc: false,
         rescue: None,
     }

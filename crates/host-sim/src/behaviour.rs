@@ -18,6 +18,15 @@ pub enum Verb {
     StartRescue,
     AwaitReady,
     RestoreDesc,
+    ResetGuest,
+    SuspendGuest,
+    ResumeGuest,
+    ChangeGuest,
+    ResizeDisk,
+    DeleteDisk,
+    CreateSnapshot,
+    RevertSnapshot,
+    DeleteSnapshot,
 }
 
 impl std::fmt::Display for Verb {

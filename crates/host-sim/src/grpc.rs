@@ -218,6 +218,75 @@ impl HostService for Service {
         self.operate(Verb::RestoreDesc, header, &request, work).await
     }
 
+    async fn reset_guest(&self, request: Request<pb::ResetGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        self.operate(Verb::ResetGuest, header, &request, Work::Reset).await
+    }
+
+    async fn suspend_guest(&self, request: Request<pb::SuspendGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        self.operate(Verb::SuspendGuest, header, &request, Work::Suspend).await
+    }
+
+    async fn resume_guest(&self, request: Request<pb::ResumeGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        self.operate(Verb::ResumeGuest, header, &request, Work::Resume).await
+    }
+
+    async fn change_guest(&self, request: Request<pb::ChangeGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let desc = convert::desc(&request.desc_json)?;
+        self.operate(Verb::ChangeGuest, header, &request, Work::Change(Box::new(desc))).await
+    }
+
+    async fn resize_disk(&self, request: Request<pb::ResizeDiskRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::ResizeDisk { disk: parse("disk_id", &request.disk_id)?, size_mib: request.size_mib };
+        self.operate(Verb::ResizeDisk, header, &request, work).await
+    }
+
+    async fn delete_disk(&self, request: Request<pb::DeleteDiskRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::DeleteDisk(parse("disk_id", &request.disk_id)?);
+        self.operate(Verb::DeleteDisk, header, &request, work).await
+    }
+
+    async fn create_snapshot(&self, request: Request<pb::SnapshotRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::CreateSnapshot(parse("snapshot_id", &request.snapshot_id)?);
+        self.operate(Verb::CreateSnapshot, header, &request, work).await
+    }
+
+    async fn revert_snapshot(&self, request: Request<pb::SnapshotRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::RevertSnapshot(parse("snapshot_id", &request.snapshot_id)?);
+        self.operate(Verb::RevertSnapshot, header, &request, work).await
+    }
+
+    async fn delete_snapshot(&self, request: Request<pb::SnapshotRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::DeleteSnapshot(parse("snapshot_id", &request.snapshot_id)?);
+        self.operate(Verb::DeleteSnapshot, header, &request, work).await
+    }
+
     type ConsoleStream = Pin<Box<dyn Stream<Item = Result<pb::ConsoleOutput, Status>> + Send>>;
 
     /// Greets, then echoes.
@@ -232,6 +301,26 @@ impl HostService for Service {
         let guest = self.guest(&first.guest_id)?;
         let greeting = format!("simulated console of {}\r\n", guest.desc.name).into_bytes();
         let begin = tokio_stream::iter([Ok(pb::ConsoleOutput { data: [greeting, first.data].concat() })]);
+        let echo = input.map(|message| message.map(|message| pb::ConsoleOutput { data: message.data }));
+        Ok(Response::new(Box::pin(begin.chain(echo))))
+    }
+
+    type VncStream = Self::ConsoleStream;
+
+    /// The first words of a VNC server (RFC 6143, 7.1.1), then an echo.
+    async fn vnc(&self, request: Request<Streaming<pb::ConsoleInput>>) -> Result<Response<Self::VncStream>, Status> {
+        self.allowed(&request)?;
+        let mut input = request.into_inner();
+        let first =
+            input.message().await?.ok_or_else(|| Status::invalid_argument("the first input names the guest"))?;
+        let guest = self.guest(&first.guest_id)?;
+        if !guest.desc.vnc || guest.power == types::PowerState::Shutoff {
+            return Err(Status::failed_precondition(
+                "the guest shows no screen: it is off, or was started without VNC",
+            ));
+        }
+        let data = [b"RFB 003.008\n".to_vec(), first.data].concat();
+        let begin = tokio_stream::iter([Ok(pb::ConsoleOutput { data })]);
         let echo = input.map(|message| message.map(|message| pb::ConsoleOutput { data: message.data }));
         Ok(Response::new(Box::pin(begin.chain(echo))))
     }

@@ -1,10 +1,10 @@
 //! What each operation does to guests in memory. No input or output, no time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 use types::desc::{BootFile, Desc, RescueSection};
-use types::id::{GuestId, SessionId};
+use types::id::{DiskId, GuestId, SessionId, SnapshotId};
 use types::operation::{Failure, FailureCode, GuestReport, Outcome, StopHow};
 use types::rescue::{ReadyReport, SeenDisk, hex};
 use types::status::{DiskMode, PowerState};
@@ -23,6 +23,10 @@ pub struct SimGuest {
     pub deaf: bool,
     /// The rescue system that was started for this session.
     pub runs: Option<SessionId>,
+    /// Snapshots, each with the disks that are in it.
+    pub snapshots: HashMap<SnapshotId, BTreeSet<DiskId>>,
+    /// How often the machine was reset since it was made.
+    pub resets: u32,
 }
 
 impl SimGuest {
@@ -36,6 +40,8 @@ impl SimGuest {
             ready: false,
             deaf: false,
             runs: None,
+            snapshots: HashMap::new(),
+            resets: 0,
         }
     }
 
@@ -71,6 +77,15 @@ pub(crate) enum Work {
     StartRescue { session: SessionId },
     AwaitReady { session: SessionId },
     Restore { session: SessionId },
+    Reset,
+    Suspend,
+    Resume,
+    Change(Box<Desc>),
+    ResizeDisk { disk: DiskId, size_mib: u64 },
+    DeleteDisk(DiskId),
+    CreateSnapshot(SnapshotId),
+    RevertSnapshot(SnapshotId),
+    DeleteSnapshot(SnapshotId),
 }
 
 /// All guests of one host, and its store of boot files.
@@ -79,6 +94,8 @@ pub(crate) struct Guests {
     pub guests: HashMap<GuestId, SimGuest>,
     /// Digests.
     pub store: HashSet<String>,
+    /// Images of disks that no guest has.
+    pub detached: HashSet<DiskId>,
 }
 
 /// The digest of a desc as this host would write it.
@@ -87,7 +104,7 @@ pub fn digest(desc: &Desc) -> String {
     hex(&Sha256::digest(serde_json::to_vec_pretty(desc).expect("a desc is plain data")))
 }
 
-fn failed<T>(code: FailureCode, message: impl Into<String>) -> Result<T, Failure> {
+pub(crate) fn failed<T>(code: FailureCode, message: impl Into<String>) -> Result<T, Failure> {
     Err(Failure { code, message: message.into(), evidence: Vec::new() })
 }
 
@@ -114,11 +131,24 @@ impl Guests {
             Work::StartRescue { session } => self.guest(id).and_then(|guest| start_rescue(guest, *session)),
             Work::AwaitReady { session } => self.guest(id).and_then(|guest| await_ready(guest, *session)),
             Work::Restore { session } => self.guest(id).map(|guest| restore(guest, *session)),
+            Work::Reset => self.guest(id).and_then(reset),
+            Work::Suspend => {
+                self.guest(id).and_then(|guest| pause(guest, PowerState::Paused)).map(|()| Outcome::Suspended)
+            }
+            Work::Resume => {
+                self.guest(id).and_then(|guest| pause(guest, PowerState::Running)).map(|()| Outcome::Resumed)
+            }
+            Work::Change(desc) => self.change(id, desc),
+            Work::ResizeDisk { disk, size_mib } => self.resize_disk(id, *disk, *size_mib),
+            Work::DeleteDisk(disk) => self.delete_disk(*disk),
+            Work::CreateSnapshot(snapshot) => self.create_snapshot(id, *snapshot),
+            Work::RevertSnapshot(snapshot) => self.revert_snapshot(id, *snapshot),
+            Work::DeleteSnapshot(snapshot) => self.delete_snapshot(id, *snapshot),
         };
         done.unwrap_or_else(|failure| Outcome::Failed { failure })
     }
 
-    fn guest(&mut self, id: GuestId) -> Result<&mut SimGuest, Failure> {
+    pub(crate) fn guest(&mut self, id: GuestId) -> Result<&mut SimGuest, Failure> {
         match self.guests.get_mut(&id) {
             Some(guest) => Ok(guest),
             None => failed(FailureCode::UnknownGuest, format!("there is no guest {id} on this host")),
@@ -165,6 +195,33 @@ fn stop(guest: &mut SimGuest, force: bool) -> Outcome {
     };
     guest.off();
     Outcome::Stopped { how, seconds: 0.0 }
+}
+
+fn reset(guest: &mut SimGuest) -> Result<Outcome, Failure> {
+    is_on(guest)?;
+    guest.resets += 1;
+    if guest.runs.is_some() {
+        // As with a reboot inside the rescue system: another boot, which has to prove itself.
+        guest.boot += 1;
+        guest.ready = false;
+        guest.power = PowerState::Running;
+    }
+    Ok(Outcome::ResetDone)
+}
+
+fn pause(guest: &mut SimGuest, power: PowerState) -> Result<(), Failure> {
+    is_on(guest)?;
+    guest.power = power;
+    Ok(())
+}
+
+fn is_on(guest: &SimGuest) -> Result<(), Failure> {
+    match guest.power {
+        PowerState::Running | PowerState::Paused => Ok(()),
+        PowerState::Shutoff | PowerState::Unknown => {
+            failed(FailureCode::WrongState, "the guest is off: start it first")
+        }
+    }
 }
 
 fn write_desc(guest: &mut SimGuest, section: &RescueSection) -> Result<Outcome, Failure> {

@@ -4,7 +4,7 @@
 //! Read in this order:
 //! * [`options`]: what a simulated host is made of.
 //! * [`behaviour`]: what a test can make it do.
-//! * [`guests`]: what each operation does to guests in memory; no input or output.
+//! * [`guests`], `change`: what each operation does to guests in memory; no input or output.
 //! * `core`: the ledger, the operations at work, the counting of executions.
 //! * `grpc`, `upcall`: towards region and from region.
 //! * [`handle`]: the test's grip on it.
@@ -23,6 +23,7 @@
 //! ```
 
 pub mod behaviour;
+mod change;
 mod core;
 mod grpc;
 pub mod guests;

@@ -127,6 +127,8 @@ fn desc() -> Desc {
             serial: "root-1".into(),
         }],
         nics: vec![],
+        cdroms: Vec::new(),
+        qemu_version: None,
         vnc: false,
         rescue: None,
     }

@@ -100,6 +100,15 @@ impl From<Outcome> for pb::Outcome {
                 seconds,
             }),
             Outcome::Restored { desc_sha256 } => PbResult::Restored(pb::Restored { desc_sha256 }),
+            Outcome::ResetDone => PbResult::ResetDone(pb::ResetDone {}),
+            Outcome::Suspended => PbResult::Suspended(pb::Suspended {}),
+            Outcome::Resumed => PbResult::Resumed(pb::Resumed {}),
+            Outcome::Changed { desc_sha256, live_pending } => {
+                PbResult::Changed(pb::Changed { desc_sha256, live_pending })
+            }
+            Outcome::Resized { desc_sha256, size_mib } => PbResult::Resized(pb::Resized { desc_sha256, size_mib }),
+            Outcome::DiskDeleted => PbResult::DiskDeleted(pb::DiskDeleted {}),
+            Outcome::SnapshotDone => PbResult::SnapshotDone(pb::SnapshotDone {}),
             Outcome::Failed { failure } => PbResult::Failure(pb::Failure {
                 code: failure.code.to_string(),
                 message: failure.message,
@@ -132,6 +141,13 @@ impl TryFrom<pb::Outcome> for Outcome {
                 seconds: it.seconds,
             },
             PbResult::Restored(it) => Self::Restored { desc_sha256: it.desc_sha256 },
+            PbResult::ResetDone(_) => Self::ResetDone,
+            PbResult::Suspended(_) => Self::Suspended,
+            PbResult::Resumed(_) => Self::Resumed,
+            PbResult::Changed(it) => Self::Changed { desc_sha256: it.desc_sha256, live_pending: it.live_pending },
+            PbResult::Resized(it) => Self::Resized { desc_sha256: it.desc_sha256, size_mib: it.size_mib },
+            PbResult::DiskDeleted(_) => Self::DiskDeleted,
+            PbResult::SnapshotDone(_) => Self::SnapshotDone,
             PbResult::Failure(it) => Self::Failed {
                 failure: Failure {
                     code: parse("outcome.failure.code", &it.code)?,
@@ -224,6 +240,13 @@ mod tests {
             Outcome::DescWritten { source_sha256: "d".into() },
             Outcome::RescueStarted { boot: 1 },
             Outcome::Restored { desc_sha256: "d".into() },
+            Outcome::ResetDone,
+            Outcome::Suspended,
+            Outcome::Resumed,
+            Outcome::Changed { desc_sha256: "d".into(), live_pending: vec!["vnc".into()] },
+            Outcome::Resized { desc_sha256: "d".into(), size_mib: 9 },
+            Outcome::DiskDeleted,
+            Outcome::SnapshotDone,
             Outcome::Failed {
                 failure: Failure { code: FailureCode::Panic, message: "m".into(), evidence: vec!["e".into()] },
             },

@@ -29,6 +29,12 @@ pub struct Desc {
     /// In boot order.
     pub disks: Vec<DiskDesc>,
     pub nics: Vec<NicDesc>,
+    /// Drives for ISO images. A drive comes and goes only while the guest is off; what is in it changes at any time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cdroms: Vec<CdromDesc>,
+    /// The version of QEMU to run it with, as the host lists it; the host's newest if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qemu_version: Option<String>,
     /// QEMU's VNC server on a unix socket, and a display to show.
     #[serde(default)]
     pub vnc: bool,
@@ -82,6 +88,17 @@ pub struct DiskDesc {
     pub image: Option<String>,
     /// What the guest reads as the disk's serial number, so that a person can tell disks apart in rescue.
     pub serial: String,
+}
+
+/// A drive for ISO images. It is an ATAPI drive, which every firmware and operating system knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CdromDesc {
+    /// 0 or 1. The drives have the last IDE or SATA ports, from the end: disks of those buses have the first ones.
+    pub index: u32,
+    /// The name of an ISO image in the host's image folder; nothing is in the drive if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iso: Option<String>,
 }
 
 words! {

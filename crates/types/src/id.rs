@@ -41,9 +41,13 @@ kinds! {
     /// One stay of one guest in rescue mode.
     Session, SessionId = "rescuesession";
     Disk, DiskId = "disk";
+    /// All disks of a guest at one moment.
+    Snapshot, SnapshotId = "snapshot";
     User, UserId = "user";
     Image, ImageId = "rescueimage";
     Project, ProjectId = "project";
+    /// What users and projects belong to.
+    Domain, DomainId = "domain";
     Role, RoleId = "role";
     Policy, PolicyId = "policy";
 }

@@ -63,6 +63,25 @@ pub enum Outcome {
     Restored {
         desc_sha256: String,
     },
+    /// The machine has been reset.
+    ResetDone,
+    /// Its processors stand still.
+    Suspended,
+    /// Its processors go on.
+    Resumed,
+    /// The desc on disk is the one that was sent.
+    Changed {
+        desc_sha256: String,
+        /// Fields that a running guest gets with its next start.
+        live_pending: Vec<String>,
+    },
+    Resized {
+        desc_sha256: String,
+        size_mib: u64,
+    },
+    DiskDeleted,
+    /// A snapshot was made, reverted to, or deleted.
+    SnapshotDone,
     Failed {
         failure: Failure,
     },
@@ -85,6 +104,8 @@ words! {
         UnknownGuest = "unknown_guest",
         /// The request does not fit what the guest is doing.
         WrongState = "wrong_state",
+        /// It can be done only while the guest is off: stop it first.
+        MustStop = "must_stop",
         /// A boot file could not be had from any agent.
         Download = "download",
         /// A boot file, manifest or signature is not what it should be.

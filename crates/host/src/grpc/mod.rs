@@ -1,6 +1,7 @@
 //! The host service: decode, hand to the ledger and the guest's owner, encode. No decision about a guest is made here.
 
 mod console;
+mod vnc;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -90,6 +91,17 @@ impl Service {
     }
 }
 
+/// A desc that may become, or stay, the guest's.
+fn described(header: Option<&pb::Operation>, desc_json: &str) -> Result<types::desc::Desc, Malformed> {
+    let desc = convert::desc(desc_json)?;
+    let wrong = |problem| Malformed { field: "desc_json", problem };
+    desc::check(&desc).map_err(wrong)?;
+    if header.is_some_and(|header| header.guest_id != desc.id.to_string()) {
+        return Err(wrong("it describes another guest than the operation is for".into()));
+    }
+    Ok(desc)
+}
+
 fn image(image: Option<&pb::RescueImage>) -> Result<Wanted, Malformed> {
     let image = image.ok_or(Malformed { field: "image", problem: "is missing".into() })?;
     Ok(Wanted {
@@ -142,12 +154,7 @@ impl HostService for Service {
         self.allowed(&request)?;
         let mut request = request.into_inner();
         let header = request.operation.take();
-        let desc = convert::desc(&request.desc_json)?;
-        let wrong = |problem| Status::from(Malformed { field: "desc_json", problem });
-        desc::check(&desc).map_err(wrong)?;
-        if header.as_ref().is_some_and(|header| header.guest_id != desc.id.to_string()) {
-            return Err(wrong("it describes another guest than the operation is for".into()));
-        }
+        let desc = described(header.as_ref(), &request.desc_json)?;
         self.operate(header, &request, Work::Create(Box::new(desc))).await
     }
 
@@ -237,6 +244,75 @@ impl HostService for Service {
         self.operate(header, &request, work).await
     }
 
+    async fn reset_guest(&self, request: Request<pb::ResetGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        self.operate(header, &request, Work::Reset).await
+    }
+
+    async fn suspend_guest(&self, request: Request<pb::SuspendGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        self.operate(header, &request, Work::Suspend).await
+    }
+
+    async fn resume_guest(&self, request: Request<pb::ResumeGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        self.operate(header, &request, Work::Resume).await
+    }
+
+    async fn change_guest(&self, request: Request<pb::ChangeGuestRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let desc = described(header.as_ref(), &request.desc_json)?;
+        self.operate(header, &request, Work::Change(Box::new(desc))).await
+    }
+
+    async fn resize_disk(&self, request: Request<pb::ResizeDiskRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::ResizeDisk { disk: parse("disk_id", &request.disk_id)?, size_mib: request.size_mib };
+        self.operate(header, &request, work).await
+    }
+
+    async fn delete_disk(&self, request: Request<pb::DeleteDiskRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::DeleteDisk(parse("disk_id", &request.disk_id)?);
+        self.operate(header, &request, work).await
+    }
+
+    async fn create_snapshot(&self, request: Request<pb::SnapshotRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::CreateSnapshot(parse("snapshot_id", &request.snapshot_id)?);
+        self.operate(header, &request, work).await
+    }
+
+    async fn revert_snapshot(&self, request: Request<pb::SnapshotRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::RevertSnapshot(parse("snapshot_id", &request.snapshot_id)?);
+        self.operate(header, &request, work).await
+    }
+
+    async fn delete_snapshot(&self, request: Request<pb::SnapshotRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::DeleteSnapshot(parse("snapshot_id", &request.snapshot_id)?);
+        self.operate(header, &request, work).await
+    }
+
     type ConsoleStream = Pin<Box<dyn Stream<Item = Result<pb::ConsoleOutput, Status>> + Send>>;
 
     async fn console(
@@ -245,10 +321,31 @@ impl HostService for Service {
     ) -> Result<Response<Self::ConsoleStream>, Status> {
         self.allowed(&request)?;
         let mut input = request.into_inner();
-        let missing = || Status::invalid_argument("the first input names the guest");
-        let first = tokio::time::timeout(Duration::from_secs(10), input.message()).await.map_err(|_| missing())?;
-        let first = first?.ok_or_else(missing)?;
+        let first = first(&mut input).await?;
         let console = self.guest(&first.guest_id)?.console().clone();
         Ok(Response::new(console::stream(console, first.data, input, self.draining.clone())))
     }
+
+    type VncStream = Self::ConsoleStream;
+
+    async fn vnc(&self, request: Request<Streaming<pb::ConsoleInput>>) -> Result<Response<Self::VncStream>, Status> {
+        self.allowed(&request)?;
+        let mut input = request.into_inner();
+        let first = first(&mut input).await?;
+        let handle = self.guest(&first.guest_id)?;
+        let socket = handle.vnc_socket();
+        let stream = tokio::net::UnixStream::connect(&socket).await;
+        let stream = stream.map_err(|error| {
+            tracing::debug!(guest = first.guest_id, %error, "no VNC socket");
+            Status::failed_precondition("the guest shows no screen: it is off, or was started without VNC")
+        })?;
+        Ok(Response::new(vnc::stream(stream, first.data, input, self.draining.clone())))
+    }
+}
+
+/// The first message of a stream, which names the guest.
+async fn first(input: &mut Streaming<pb::ConsoleInput>) -> Result<pb::ConsoleInput, Status> {
+    let missing = || Status::invalid_argument("the first input names the guest");
+    let first = tokio::time::timeout(Duration::from_secs(10), input.message()).await.map_err(|_| missing())?;
+    first?.ok_or_else(missing)
 }

@@ -301,6 +301,17 @@ impl Guest {
                     self.await_ready(*session, Duration::from_secs((*timeout_s).into()), cx).await
                 }
                 Work::Restore { session } => self.restore(*session, cx).await,
+                Work::Reset => self.reset().await,
+                Work::Suspend => self.suspend().await,
+                Work::Resume => self.resume().await,
+                Work::Change(_)
+                | Work::ResizeDisk { .. }
+                | Work::DeleteDisk(_)
+                | Work::CreateSnapshot(_)
+                | Work::RevertSnapshot(_)
+                | Work::DeleteSnapshot(_) => {
+                    Err(failure(FailureCode::WrongState, "this version of the host can't do that yet"))
+                }
             },
         }
     }
@@ -325,7 +336,16 @@ impl Guest {
             | Work::Preflight { .. }
             | Work::Prepare { .. }
             | Work::WriteDesc(_)
-            | Work::AwaitReady { .. } => Outcome::Started,
+            | Work::AwaitReady { .. }
+            | Work::Reset
+            | Work::Suspend
+            | Work::Resume
+            | Work::Change(_)
+            | Work::ResizeDisk { .. }
+            | Work::DeleteDisk(_)
+            | Work::CreateSnapshot(_)
+            | Work::RevertSnapshot(_)
+            | Work::DeleteSnapshot(_) => Outcome::Started,
         })
     }
 }

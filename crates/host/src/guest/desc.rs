@@ -111,6 +111,9 @@ pub fn check(desc: &Desc) -> Result<(), String> {
     if desc.rescue.is_some() {
         return wrong("a new guest has no rescue section".into());
     }
+    if !desc.cdroms.is_empty() || desc.qemu_version.is_some() {
+        return wrong("cdroms and qemu_version are not known to this version of the host yet".into());
+    }
     if desc.arch.as_str() != std::env::consts::ARCH {
         return wrong(format!("this host is {}, not {}", std::env::consts::ARCH, desc.arch));
     }
@@ -208,6 +211,8 @@ pub(crate) mod tests {
                 model: NicModel::Virtio,
                 forwards: vec![PortForward { host_port: 2222, guest_port: 22 }],
             }],
+            cdroms: Vec::new(),
+            qemu_version: None,
             vnc: false,
             rescue: None,
         }

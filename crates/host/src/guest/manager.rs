@@ -48,6 +48,11 @@ impl Handle {
     pub fn console(&self) -> &Console {
         &self.console
     }
+    /// QEMU's VNC server, while the guest runs with one.
+    #[must_use]
+    pub fn vnc_socket(&self) -> std::path::PathBuf {
+        self.paths.sockets().vnc
+    }
     /// The desc as it is on disk.
     ///
     /// # Errors

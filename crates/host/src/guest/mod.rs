@@ -5,7 +5,7 @@
 //! * [`running`]: its QEMU, as the owner holds it.
 //! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
 //! * [`desc`], [`paths`]: the guest's files.
-//! * [`create`], [`start`], [`stop`], [`preflight`], [`prepare`], [`rescue`], [`ready`]: one ability each; every one may be
+//! * [`create`], [`start`], [`stop`], [`power`], [`preflight`], [`prepare`], [`rescue`], [`ready`]: one ability each; every one may be
 //!   repeated at any point.
 //! * [`link`]: what the rescue system says, and whether its proof holds. [`console`], [`serial`]: the serial console.
 
@@ -16,6 +16,7 @@ pub mod desc;
 pub mod link;
 pub mod manager;
 pub mod paths;
+pub mod power;
 pub mod preflight;
 pub mod prepare;
 pub mod ready;
@@ -28,7 +29,7 @@ pub mod stop;
 
 use artifact::Wanted;
 use types::desc::{Desc, RescueSection};
-use types::id::SessionId;
+use types::id::{DiskId, SessionId, SnapshotId};
 use types::operation::{Failure, FailureCode};
 use types::secret::Secret;
 use types::status::DiskMode;
@@ -46,6 +47,15 @@ pub enum Work {
     StartRescue { session: SessionId, ssh_keys: Vec<String>, password_hash: Option<Secret> },
     AwaitReady { session: SessionId, timeout_s: u32 },
     Restore { session: SessionId },
+    Reset,
+    Suspend,
+    Resume,
+    Change(Box<Desc>),
+    ResizeDisk { disk: DiskId, size_mib: u64 },
+    DeleteDisk(DiskId),
+    CreateSnapshot(SnapshotId),
+    RevertSnapshot(SnapshotId),
+    DeleteSnapshot(SnapshotId),
 }
 
 impl Work {
@@ -63,6 +73,15 @@ impl Work {
             Self::StartRescue { .. } => "start_rescue",
             Self::AwaitReady { .. } => "await_ready",
             Self::Restore { .. } => "restore_desc",
+            Self::Reset => "reset",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Change(_) => "change",
+            Self::ResizeDisk { .. } => "resize_disk",
+            Self::DeleteDisk(_) => "delete_disk",
+            Self::CreateSnapshot(_) => "create_snapshot",
+            Self::RevertSnapshot(_) => "revert_snapshot",
+            Self::DeleteSnapshot(_) => "delete_snapshot",
         }
     }
 }

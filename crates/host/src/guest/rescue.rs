@@ -34,6 +34,8 @@ pub enum AfterEnd {
 #[must_use]
 pub fn after_end(reason: Option<&str>, boot: Option<RescueBoot>, proven: bool, brief: bool) -> AfterEnd {
     match (reason, boot) {
+        // Somebody pressed the reset button.
+        (Some("host-qmp-system-reset"), Some(_)) => AfterEnd::Again,
         // A panic resets the machine as well: only a system that was up can have been told to reboot.
         (Some("guest-reset"), Some(boot)) if proven && !(brief && boot.boot >= BOOTS) => AfterEnd::Again,
         _ => AfterEnd::Off,
@@ -180,6 +182,8 @@ mod tests {
             (Some("host-qmp-quit"), boot(1), true, true, AfterEnd::Off),
             (None, boot(1), true, true, AfterEnd::Off),
             (reset, None, true, true, AfterEnd::Off),
+            (Some("host-qmp-system-reset"), boot(BOOTS), false, true, AfterEnd::Again),
+            (Some("host-qmp-system-reset"), None, false, true, AfterEnd::Off),
         ];
         for (reason, boot, proven, brief, expected) in table {
             assert_eq!(after_end(reason, boot, proven, brief), expected, "{reason:?} {boot:?} {proven} {brief}");

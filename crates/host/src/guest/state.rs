@@ -37,8 +37,8 @@ pub fn decide(described: Described, runs: Runs, work: &Work) -> Decision {
     let unknown = || Decision::Deny(FailureCode::UnknownGuest, "there is no such guest on this host".into());
     match work {
         Work::Create(_) | Work::Prepare { .. } => Act,
-        // Also without a desc: a creation that failed may have left files.
-        Work::Delete => Act,
+        // Also without a desc: a creation that failed may have left files, and a detached disk outlives its guest.
+        Work::Delete | Work::DeleteDisk(_) => Act,
         _ if described == Described::Not => unknown(),
         Work::Start => match (described, runs) {
             (Described::Rescue(session), _) | (_, Runs::Rescue(session)) => in_rescue(session),
@@ -76,6 +76,25 @@ pub fn decide(described: Described, runs: Runs, work: &Work) -> Decision {
             Described::Rescue(other) if other != *session => Already,
             Described::Rescue(_) | Described::Own | Described::Not => Act,
         },
+        Work::Reset | Work::Suspend | Work::Resume => match runs {
+            Runs::Nothing => deny("the guest is off: start it first"),
+            Runs::Own | Runs::Rescue(_) => Act,
+        },
+        // A rescue system may still run when the desc is the guest's own again: a way back that was interrupted.
+        Work::Change(_) | Work::ResizeDisk { .. } | Work::CreateSnapshot(_) | Work::DeleteSnapshot(_) => {
+            match (described, runs) {
+                (Described::Rescue(session), _) | (_, Runs::Rescue(session)) => in_rescue(session),
+                (_, Runs::Own | Runs::Nothing) => Act,
+            }
+        }
+        Work::RevertSnapshot(_) => match (described, runs) {
+            (Described::Rescue(session), _) | (_, Runs::Rescue(session)) => in_rescue(session),
+            (_, Runs::Own) => Decision::Deny(
+                FailureCode::MustStop,
+                "disks are put back only while the guest is off: stop the server first".into(),
+            ),
+            (_, Runs::Nothing) => Act,
+        },
     }
 }
 
@@ -91,6 +110,7 @@ fn deny(message: impl Into<String>) -> Decision {
 mod tests {
     use super::*;
     use crate::guest::desc::tests::{sample, section};
+    use types::id::{DiskId, SnapshotId};
     use types::status::DiskMode;
 
     #[test]
@@ -118,22 +138,31 @@ mod tests {
             Work::StartRescue { session: mine, ssh_keys: vec![], password_hash: None },
             Work::AwaitReady { session: mine, timeout_s: 1 },
             Work::Restore { session: mine },
+            Work::Reset,
+            Work::Suspend,
+            Work::Resume,
+            Work::Change(Box::new(sample())),
+            Work::ResizeDisk { disk: DiskId::generate(), size_mib: 1 },
+            Work::DeleteDisk(DiskId::generate()),
+            Work::CreateSnapshot(SnapshotId::generate()),
+            Work::RevertSnapshot(SnapshotId::generate()),
+            Work::DeleteSnapshot(SnapshotId::generate()),
         ];
-        // a: act, =: already, u: unknown guest, w: wrong state. Columns as `works`.
+        // a: act, =: already, u: unknown guest, w: wrong state, s: must stop. Columns as `works`.
         let table = [
-            (Described::Not, Runs::Nothing, "auuauauuuu"),
-            (Described::Not, Runs::Own, "auuauauuuu"),
-            (Described::Own, Runs::Nothing, "aa=aaaawwa"),
-            (Described::Own, Runs::Own, "a=aaaawwwa"),
-            (Described::Own, Runs::Rescue(mine), "awaaaawwwa"),
-            (Described::Own, Runs::Rescue(other), "awaaaawwwa"),
-            (Described::Rescue(mine), Runs::Nothing, "aw=awaaaaa"),
-            (Described::Rescue(mine), Runs::Own, "awaawawwaa"),
-            (Described::Rescue(mine), Runs::Rescue(mine), "awaawaa=aa"),
-            (Described::Rescue(mine), Runs::Rescue(other), "awaawaawaa"),
-            (Described::Rescue(other), Runs::Nothing, "aw=awawww="),
-            (Described::Rescue(other), Runs::Own, "awaawawww="),
-            (Described::Rescue(other), Runs::Rescue(other), "awaawawww="),
+            (Described::Not, Runs::Nothing, "auuauauuuu uuuuuauuu"),
+            (Described::Not, Runs::Own, "auuauauuuu uuuuuauuu"),
+            (Described::Own, Runs::Nothing, "aa=aaaawwa wwwaaaaaa"),
+            (Described::Own, Runs::Own, "a=aaaawwwa aaaaaaasa"),
+            (Described::Own, Runs::Rescue(mine), "awaaaawwwa aaawwawww"),
+            (Described::Own, Runs::Rescue(other), "awaaaawwwa aaawwawww"),
+            (Described::Rescue(mine), Runs::Nothing, "aw=awaaaaa wwwwwawww"),
+            (Described::Rescue(mine), Runs::Own, "awaawawwaa aaawwawww"),
+            (Described::Rescue(mine), Runs::Rescue(mine), "awaawaa=aa aaawwawww"),
+            (Described::Rescue(mine), Runs::Rescue(other), "awaawaawaa aaawwawww"),
+            (Described::Rescue(other), Runs::Nothing, "aw=awawww= wwwwwawww"),
+            (Described::Rescue(other), Runs::Own, "awaawawww= aaawwawww"),
+            (Described::Rescue(other), Runs::Rescue(other), "awaawawww= aaawwawww"),
         ];
         for (described, runs, expected) in table {
             let got: String = works
@@ -142,10 +171,11 @@ mod tests {
                     Decision::Act => 'a',
                     Decision::Already => '=',
                     Decision::Deny(FailureCode::UnknownGuest, _) => 'u',
+                    Decision::Deny(FailureCode::MustStop, _) => 's',
                     Decision::Deny(..) => 'w',
                 })
                 .collect();
-            assert_eq!(got, expected, "{described:?} {runs:?}");
+            assert_eq!(got, expected.replace(' ', ""), "{described:?} {runs:?}");
         }
     }
 }

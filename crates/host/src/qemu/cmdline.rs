@@ -264,6 +264,8 @@ mod tests {
                 model: NicModel::Virtio,
                 forwards: vec![PortForward { host_port: 2222, guest_port: 22 }],
             }],
+            cdroms: Vec::new(),
+            qemu_version: None,
             vnc: false,
             rescue: None,
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qmp::command::{Continue, QueryStatus, Quit, SystemPowerdown};
+use qmp::command::{Continue, QueryStatus, Quit, Stop, SystemPowerdown, SystemReset};
 use qmp::{Command, Event, Limits, Qmp, QmpError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -108,6 +108,20 @@ impl Machine {
     pub async fn resume(&self) -> Result<(), QmpError> {
         self.execute(Continue {}).await.map(|_| ())
     }
+    /// Presses the reset button.
+    ///
+    /// # Errors
+    /// As [`press_power`](Self::press_power).
+    pub async fn reset(&self) -> Result<(), QmpError> {
+        self.execute(SystemReset {}).await.map(|_| ())
+    }
+    /// Stops the processors.
+    ///
+    /// # Errors
+    /// As [`press_power`](Self::press_power).
+    pub async fn pause(&self) -> Result<(), QmpError> {
+        self.execute(Stop {}).await.map(|_| ())
+    }
     /// Ends QEMU; the guest's memory is lost.
     ///
     /// # Errors
@@ -116,7 +130,18 @@ impl Machine {
         self.execute(Quit {}).await.map(|_| ())
     }
 
-    async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, QmpError> {
+    /// Until it is so; false if it did not become so within `limit`, or has ended.
+    pub async fn becomes_within(&self, wanted: &Life, limit: Duration) -> bool {
+        let mut life = self.life.clone();
+        let settled = async { life.wait_for(|life| life == wanted || matches!(life, Life::Ended(_))).await.is_ok() };
+        tokio::time::timeout(limit, settled).await.unwrap_or(false) && self.life() == *wanted
+    }
+
+    /// One command.
+    ///
+    /// # Errors
+    /// [`QmpError`], also when QEMU does not answer.
+    pub async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, QmpError> {
         let qmp = self.qmp.borrow().clone();
         qmp.ok_or(QmpError::Closed)?.execute(command).await
     }

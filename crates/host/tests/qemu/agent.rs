@@ -299,6 +299,8 @@ pub fn tiny(driver: DiskDriver) -> Desc {
         memory_mib: 256,
         disks: vec![disk(0, Some("tiny.qcow2"), 0, "root-1"), disk(1, None, 16, "data-1")],
         nics: vec![],
+        cdroms: Vec::new(),
+        qemu_version: None,
         vnc: false,
         rescue: None,
     }

@@ -98,6 +98,8 @@ pub fn desc(id: GuestId, body: &ServerCreate, host: &Host) -> Result<Desc> {
         memory_mib: body.vmem_size,
         disks,
         nics,
+        cdroms: Vec::new(),
+        qemu_version: None,
         vnc: false,
         rescue: None,
     })

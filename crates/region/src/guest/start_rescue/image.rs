@@ -128,6 +128,8 @@ mod tests {
                 serial: "s".into(),
             }],
             nics: vec![],
+            cdroms: Vec::new(),
+            qemu_version: None,
             vnc: false,
             rescue: None,
         }
