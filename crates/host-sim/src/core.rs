@@ -207,8 +207,9 @@ impl Core {
             match &behaviour.fail {
                 Some(failure) => Outcome::Failed { failure: failure.clone() },
                 None => {
-                    let qemu = self.options.qemu_versions.first().map_or("", String::as_str);
-                    state.guests.apply(request.header.guest, &request.work, qemu, &self.options.accelerator)
+                    let options = &self.options;
+                    let (id, work) = (request.header.guest, &request.work);
+                    state.guests.apply(id, work, &options.qemu_versions, &options.accelerator)
                 }
             }
         });

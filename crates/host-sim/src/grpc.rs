@@ -165,7 +165,8 @@ impl HostService for Service {
         let header = request.operation.take();
         image(request.image.as_ref())?;
         parse::<types::DiskMode>("disk_mode", &request.disk_mode)?;
-        self.operate(Verb::PreflightRescue, header, &request, Work::Preflight).await
+        let qemu = convert::optional(&request.qemu_version);
+        self.operate(Verb::PreflightRescue, header, &request, Work::Preflight { qemu }).await
     }
 
     async fn prepare_rescue(&self, request: Request<pb::PrepareRescueRequest>) -> Answer {
@@ -189,6 +190,7 @@ impl HostService for Service {
             initramfs,
             cmdline: described.cmdline.clone(),
             disk_mode: parse("disk_mode", &request.disk_mode)?,
+            qemu_version: convert::optional(&request.qemu_version),
         };
         let work = Work::WriteDesc(Box::new(section));
         self.operate(Verb::WriteRescueDesc, header, &request, work).await

@@ -69,19 +69,36 @@ impl SimGuest {
 pub(crate) enum Work {
     Create(Box<Desc>),
     Start,
-    Stop { force: bool },
+    Stop {
+        force: bool,
+    },
     Delete,
-    Preflight,
-    Prepare { files: Vec<BootFile>, endpoints: Vec<String> },
+    /// The version of QEMU that is wanted.
+    Preflight {
+        qemu: Option<String>,
+    },
+    Prepare {
+        files: Vec<BootFile>,
+        endpoints: Vec<String>,
+    },
     WriteDesc(Box<RescueSection>),
-    StartRescue { session: SessionId },
-    AwaitReady { session: SessionId },
-    Restore { session: SessionId },
+    StartRescue {
+        session: SessionId,
+    },
+    AwaitReady {
+        session: SessionId,
+    },
+    Restore {
+        session: SessionId,
+    },
     Reset,
     Suspend,
     Resume,
     Change(Box<Desc>),
-    ResizeDisk { disk: DiskId, size_mib: u64 },
+    ResizeDisk {
+        disk: DiskId,
+        size_mib: u64,
+    },
     DeleteDisk(DiskId),
     CreateSnapshot(SnapshotId),
     RevertSnapshot(SnapshotId),
@@ -110,7 +127,7 @@ pub(crate) fn failed<T>(code: FailureCode, message: impl Into<String>) -> Result
 
 impl Guests {
     /// Carries it out; right when repeated.
-    pub fn apply(&mut self, id: GuestId, work: &Work, qemu: &str, accelerator: &str) -> Outcome {
+    pub fn apply(&mut self, id: GuestId, work: &Work, qemu: &[String], accelerator: &str) -> Outcome {
         let done = match work {
             Work::Create(desc) => self.create(id, desc),
             Work::Delete => {
@@ -118,12 +135,19 @@ impl Guests {
                 Ok(Outcome::Deleted)
             }
             Work::Prepare { files, endpoints } => self.prepare(files, endpoints),
-            Work::Preflight => self.guest(id).and_then(|guest| match &guest.desc.rescue {
+            Work::Preflight { qemu: wanted } => self.guest(id).and_then(|guest| match (&guest.desc.rescue, wanted) {
                 // As the real one: first the session that the guest is still in.
-                Some(section) => {
+                (Some(section), _) => {
                     failed(FailureCode::WrongState, format!("the guest is in rescue session {}", section.session))
                 }
-                None => Ok(Outcome::Preflighted { qemu_version: qemu.to_owned(), accelerator: accelerator.to_owned() }),
+                (None, Some(wanted)) if !qemu.contains(wanted) => {
+                    let message = format!("there is no QEMU {wanted} on this host: it has {}", qemu.join(", "));
+                    failed(FailureCode::Qemu, message)
+                }
+                (None, _) => Ok(Outcome::Preflighted {
+                    qemu_version: wanted.clone().or_else(|| qemu.first().cloned()).unwrap_or_default(),
+                    accelerator: accelerator.to_owned(),
+                }),
             }),
             Work::Start => self.guest(id).and_then(start),
             Work::Stop { force } => self.guest(id).map(|guest| stop(guest, *force)),

@@ -191,7 +191,10 @@ async fn a_whole_rescue_and_back() {
         })
         .await;
     assert!(matches!(
-        done!(preflight_rescue, PreflightRescueRequest { image: image.clone(), disk_mode: rw() }),
+        done!(
+            preflight_rescue,
+            PreflightRescueRequest { image: image.clone(), disk_mode: rw(), qemu_version: String::new() }
+        ),
         Outcome::Preflighted { .. }
     ));
     let prepared =
@@ -199,7 +202,12 @@ async fn a_whole_rescue_and_back() {
     assert_eq!(prepared, Outcome::Prepared { bytes_downloaded: 12, from: Some("http://a".into()) });
     let early = done!(
         write_rescue_desc,
-        WriteRescueDescRequest { session_id: session_id.clone(), image: image.clone(), disk_mode: rw() }
+        WriteRescueDescRequest {
+            session_id: session_id.clone(),
+            image: image.clone(),
+            disk_mode: rw(),
+            qemu_version: String::new()
+        }
     );
     assert!(matches!(early, Outcome::Failed { failure: Failure { code: FailureCode::WrongState, .. } }), "{early:?}");
     let stopped = done!(stop_guest, StopGuestRequest { timeout_s: 5, force: false });
@@ -207,7 +215,12 @@ async fn a_whole_rescue_and_back() {
     for _ in 0..2 {
         let written = done!(
             write_rescue_desc,
-            WriteRescueDescRequest { session_id: session_id.clone(), image: image.clone(), disk_mode: rw() }
+            WriteRescueDescRequest {
+                session_id: session_id.clone(),
+                image: image.clone(),
+                disk_mode: rw(),
+                qemu_version: String::new()
+            }
         );
         assert_eq!(written, Outcome::DescWritten { source_sha256: desc_sha256.clone() });
     }
@@ -233,7 +246,8 @@ async fn a_whole_rescue_and_back() {
         .unwrap();
     assert!(state.rescue_ready && state.rescue_session == session_id);
     for _ in 0..2 {
-        let restored = done!(restore_desc, RestoreDescRequest { session_id: session_id.clone() });
+        let restored =
+            done!(restore_desc, RestoreDescRequest { session_id: session_id.clone(), overlay: String::new() });
         assert_eq!(restored, Outcome::Restored { desc_sha256: desc_sha256.clone() });
     }
     assert_eq!(host.guest(desc.id).unwrap().power, PowerState::Shutoff);
@@ -308,9 +322,13 @@ async fn replies_and_reports_go_wrong_as_told() {
 
     let (twice, _) = go(4, Behaviour::reports(Reports::Twice)).await;
     let failure = Failure { code: FailureCode::Qemu, message: "told to".into(), evidence: vec![] };
+    // A later operation would take its place.
+    host.wait_ended(twice).await;
     let (late, _) =
         go(5, Behaviour { fail: Some(failure.clone()), reports: Reports::Held, ..Behaviour::default() }).await;
+    host.wait_ended(late).await;
     let (never, _) = go(6, Behaviour::reports(Reports::Never)).await;
+    host.wait_ended(never).await;
     let (after, _) = go(7, Behaviour::default()).await;
     host.wait_reported(after).await;
     region.until("the repeated report", |heard| heard.reports_of(twice) == 2).await;

@@ -51,6 +51,12 @@ where
     if text.is_empty() { Ok(None) } else { parse(field, text).map(Some) }
 }
 
+/// An empty text is `None`.
+#[must_use]
+pub fn optional(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
 impl From<OperationHeader> for pb::Operation {
     fn from(header: OperationHeader) -> Self {
         Self {

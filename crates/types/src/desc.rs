@@ -148,6 +148,9 @@ pub struct RescueSection {
     /// The kernel's command line. Never holds a secret.
     pub cmdline: String,
     pub disk_mode: DiskMode,
+    /// The version of QEMU to run the rescue system with; the guest's own if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qemu_version: Option<String>,
 }
 
 /// A boot file, named by what is in it.

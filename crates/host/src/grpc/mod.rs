@@ -185,7 +185,8 @@ impl HostService for Service {
         let mut request = request.into_inner();
         let header = request.operation.take();
         let image = Box::new(image(request.image.as_ref())?);
-        let work = Work::Preflight { image, disk_mode: parse("disk_mode", &request.disk_mode)? };
+        let disk_mode = parse("disk_mode", &request.disk_mode)?;
+        let work = Work::Preflight { image, disk_mode, qemu_version: convert::optional(&request.qemu_version) };
         self.operate(header, &request, work).await
     }
 
@@ -210,6 +211,7 @@ impl HostService for Service {
             initramfs: image.initramfs,
             cmdline: image.cmdline,
             disk_mode: parse("disk_mode", &request.disk_mode)?,
+            qemu_version: convert::optional(&request.qemu_version),
         };
         self.operate(header, &request, Work::WriteDesc(Box::new(section))).await
     }
@@ -240,6 +242,9 @@ impl HostService for Service {
         self.allowed(&request)?;
         let mut request = request.into_inner();
         let header = request.operation.take();
+        if !request.overlay.is_empty() {
+            return Err(Status::invalid_argument("overlay: this version of the host has no overlays yet"));
+        }
         let work = Work::Restore { session: parse("session_id", &request.session_id)? };
         self.operate(header, &request, work).await
     }

@@ -291,7 +291,9 @@ impl Guest {
                     self.stop(Duration::from_secs((*timeout_s).into()), *force, cx).await
                 }
                 Work::Delete => self.delete(cx).await,
-                Work::Preflight { image, disk_mode } => self.preflight(image, *disk_mode).await,
+                Work::Preflight { image, disk_mode, qemu_version } => {
+                    self.preflight(image, *disk_mode, qemu_version.as_deref()).await
+                }
                 Work::Prepare { image, endpoints } => self.prepare(image, endpoints, cx).await,
                 Work::WriteDesc(section) => self.write_rescue_desc(section),
                 Work::StartRescue { session, ssh_keys, password_hash } => {

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use types::desc::{DESC_VERSION, Desc, DiskDriver, Machine};
+use types::desc::{DESC_VERSION, Desc, DiskDesc, DiskDriver, Machine};
 use types::id::SessionId;
 use types::operation::{Failure, FailureCode};
 use types::rescue::hex;
 
 use super::paths::{Paths, gone};
 use super::{broken, failure};
-use crate::qemu::cmdline::{MAX_NICS, MAX_VIRTIO_DISKS};
+use crate::qemu::devices::{MAX_CDROMS, MAX_NICS, MAX_VIRTIO_DISKS, taken_by_cdrom};
 
 /// A desc as it is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,9 +111,6 @@ pub fn check(desc: &Desc) -> Result<(), String> {
     if desc.rescue.is_some() {
         return wrong("a new guest has no rescue section".into());
     }
-    if !desc.cdroms.is_empty() || desc.qemu_version.is_some() {
-        return wrong("cdroms and qemu_version are not known to this version of the host yet".into());
-    }
     if desc.arch.as_str() != std::env::consts::ARCH {
         return wrong(format!("this host is {}, not {}", std::env::consts::ARCH, desc.arch));
     }
@@ -154,6 +151,23 @@ pub fn check(desc: &Desc) -> Result<(), String> {
             return wrong(format!("disk {index}: id, index and serial must differ from the other disks'"));
         }
     }
+    for drive in &desc.cdroms {
+        let index = drive.index;
+        if index >= MAX_CDROMS || !seen.insert(format!("c{index}")) {
+            return wrong(format!(
+                "cdrom {index}: the index is below {MAX_CDROMS}, and differs from the other drives'"
+            ));
+        }
+        let port = taken_by_cdrom(index, desc.machine);
+        let there = |disk: &&DiskDesc| match disk.driver {
+            DiskDriver::Ide => disk.index == port,
+            DiskDriver::Sata => disk.index == port && desc.machine == Machine::Q35,
+            DiskDriver::Virtio | DiskDriver::Scsi => false,
+        };
+        if let Some(disk) = desc.disks.iter().find(there) {
+            return wrong(format!("cdrom {index}: {} disk {port} has its place", disk.driver));
+        }
+    }
     for nic in &desc.nics {
         let index = nic.index;
         let octets: Vec<_> = nic.mac.split(':').collect();
@@ -180,7 +194,7 @@ pub fn check(desc: &Desc) -> Result<(), String> {
 pub(crate) mod tests {
     use super::*;
     use types::desc::{
-        BootFile, DiskDesc, DiskFormat, Firmware, NicBackend, NicDesc, NicModel, PortForward, RescueSection,
+        BootFile, CdromDesc, DiskFormat, Firmware, NicBackend, NicDesc, NicModel, PortForward, RescueSection,
     };
     use types::id::{DiskId, GuestId};
     use types::status::{Arch, DiskMode};
@@ -227,6 +241,7 @@ pub(crate) mod tests {
             initramfs: file(),
             cmdline: "console=ttyS0".into(),
             disk_mode: DiskMode::Rw,
+            qemu_version: None,
         }
     }
 
@@ -287,7 +302,7 @@ pub(crate) mod tests {
     fn what_is_wrong_is_said() {
         assert_eq!(check(&sample()), Ok(()));
         type Change = fn(&mut Desc);
-        let cases: [(Change, &str); 13] = [
+        let cases: [(Change, &str); 16] = [
             (|d| d.rescue = Some(section(SessionId::generate())), "rescue section"),
             (|d| d.arch = if d.arch == Arch::X86_64 { Arch::Aarch64 } else { Arch::X86_64 }, "this host is"),
             (|d| d.vcpu = 0, "vcpu"),
@@ -298,6 +313,21 @@ pub(crate) mod tests {
             (|d| d.disks[0].serial = "x".repeat(21), "serial"),
             (|d| d.disks[0].size_mib = 0, "size"),
             (|d| d.disks.push(d.disks[0].clone()), "differ"),
+            (|d| d.cdroms.push(CdromDesc { index: 2, iso: None }), "below 2"),
+            (|d| d.cdroms = vec![CdromDesc { index: 0, iso: None }; 2], "differs"),
+            (
+                |d| {
+                    d.cdroms.push(CdromDesc { index: 0, iso: None });
+                    d.disks.push(DiskDesc {
+                        id: DiskId::generate(),
+                        index: 5,
+                        driver: DiskDriver::Sata,
+                        serial: "x".into(),
+                        ..d.disks[0].clone()
+                    });
+                },
+                "has its place",
+            ),
             (|d| d.nics[0].mac = "52:54:00:00:00:0G".into(), "mac"),
             (|d| d.nics.push(NicDesc { index: 1, ..d.nics[0].clone() }), "differ"),
             (|d| d.nics[0].forwards.push(PortForward { host_port: 2222, guest_port: 80 }), "once"),

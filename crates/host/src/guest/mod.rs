@@ -41,7 +41,7 @@ pub enum Work {
     Start,
     Stop { timeout_s: u32, force: bool },
     Delete,
-    Preflight { image: Box<Wanted>, disk_mode: DiskMode },
+    Preflight { image: Box<Wanted>, disk_mode: DiskMode, qemu_version: Option<String> },
     Prepare { image: Box<Wanted>, endpoints: Vec<String> },
     WriteDesc(Box<RescueSection>),
     StartRescue { session: SessionId, ssh_keys: Vec<String>, password_hash: Option<Secret> },

@@ -15,7 +15,7 @@ use types::status::DiskMode;
 use super::actor::{Cx, Guest};
 use super::{broken, failure, serial};
 use crate::qemu::cmdline::{DiskFile, Launch, RescueFiles, arguments, needs_overlay};
-use crate::qemu::process;
+use crate::qemu::{QemuError, process};
 use crate::system;
 
 /// QEMU returns when it has opened its files and sockets.
@@ -80,12 +80,14 @@ impl Guest {
             serial_from: serial::length(&self.paths.serial_log()),
             rescue: rescue.as_ref().map(|(_, boot)| *boot),
         };
+        let wanted = desc.rescue.as_ref().and_then(|section| section.qemu_version.as_deref());
+        let program = self.env.qemu.pick(wanted.or(desc.qemu_version.as_deref())).map_err(no_qemu)?.1.to_owned();
         let launch = self.launch(desc, rescue.map(|(files, _)| files)).await?;
         let json = serde_json::to_vec_pretty(&boot).expect("plain data");
         service::files::write_atomic(&self.paths.boot(), &json, 0o600).map_err(broken("boot.json"))?;
         self.paths.make_runtime().map_err(broken("the folder of sockets"))?;
 
-        if let Err(failure) = run(self.env.qemu.newest().1, &arguments(desc, &launch)).await {
+        if let Err(failure) = run(&program, &arguments(desc, &launch)).await {
             // It may have come up and then failed to say so.
             if !self.adopt()? {
                 self.clear_end();
@@ -135,7 +137,10 @@ impl Guest {
             }
             disks.push(DiskFile { path, overlay });
         }
+        let isos =
+            desc.cdroms.iter().map(|drive| drive.iso.as_deref().map(|name| self.env.storage.image(name)).transpose());
         Ok(Launch {
+            isos: isos.collect::<Result<_, _>>()?,
             accelerator: self.env.accelerator,
             sandbox: self.env.qemu.sandbox,
             pid_file: self.paths.pid_file(),
@@ -165,6 +170,11 @@ impl Guest {
         copy_once(&own, &scratch)?;
         Ok(Some((code, scratch)))
     }
+}
+
+/// The wanted QEMU is not here.
+pub(super) fn no_qemu(error: QemuError) -> Failure {
+    failure(FailureCode::Qemu, error.to_string())
 }
 
 fn copy_once(from: &Path, to: &Path) -> Result<(), Failure> {

@@ -1,27 +1,15 @@
 //! What QEMU is started with: desc and files in, arguments out. Pure.
 //!
-//! Every device has a PCI address of its own, fixed by its kind and index, whether or not its neighbours are there. So the guest
-//! sees the same machine in each boot, and in rescue only what is added: a kernel, a fw_cfg file, and the virtio-serial controller
-//! on an address that is never used otherwise.
+//! The guest sees the same machine in each boot ([`devices`]), and in rescue only what is added: a kernel, a fw_cfg file, and the
+//! virtio-serial controller on an address that is never used otherwise.
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-use types::desc::{Desc, DiskDesc, DiskDriver, DiskFormat, Machine, NicDesc, NicModel};
+use types::desc::{Desc, DiskDriver, Machine};
 use types::rescue::{CMDLINE_FLAG, CMDLINE_SESSION, FW_CFG_NAME, PORT_NAME};
 use types::status::DiskMode;
 
-/// Addresses on the root bus. 0 is the host bridge, 1 the chipset of `pc`, 31 that of `q35`.
-const VGA: u32 = 0x2;
-const RNG: u32 = 0x3;
-const VIRTIO_SERIAL: u32 = 0x4;
-const SCSI: u32 = 0x5;
-const AHCI: u32 = 0x6;
-const NICS: u32 = 0x8;
-const DISKS: u32 = 0x10;
-/// NICs and virtio disks that have an address.
-pub const MAX_NICS: u32 = DISKS - NICS;
-pub const MAX_VIRTIO_DISKS: u32 = 0x1f - DISKS;
+use super::devices::{self, AHCI, RNG, SCSI, VGA, VIRTIO_SERIAL};
 
 /// What runs the guest's processors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +39,8 @@ pub struct Launch {
     pub uefi: Option<(PathBuf, PathBuf)>,
     /// In the order of the desc's disks.
     pub disks: Vec<DiskFile>,
+    /// In the order of the desc's cdroms.
+    pub isos: Vec<Option<PathBuf>>,
     pub rescue: Option<RescueFiles>,
 }
 
@@ -88,10 +78,21 @@ pub fn arguments(desc: &Desc, launch: &Launch) -> Vec<String> {
     general(&mut out, desc, launch);
     consoles(&mut out, desc, launch);
     controllers(&mut out, desc);
+    let read_only = desc.rescue.as_ref().is_some_and(|section| section.disk_mode == DiskMode::Ro);
     for (disk, file) in desc.disks.iter().zip(&launch.disks) {
-        add_disk(&mut out, desc, disk, file);
+        out.add("-blockdev", devices::blockdev(disk, file, read_only).to_string());
+        out.add("-device", devices::disk(disk, desc.machine).option());
     }
-    desc.nics.iter().for_each(|nic| add_nic(&mut out, nic));
+    for nic in &desc.nics {
+        out.add("-netdev", devices::netdev_option(nic));
+        out.add("-device", devices::nic(nic, desc.machine).option());
+    }
+    for (drive, iso) in desc.cdroms.iter().zip(&launch.isos) {
+        if let Some(iso) = iso {
+            out.add("-blockdev", devices::iso(drive.index, iso).to_string());
+        }
+        out.add("-device", devices::cdrom(drive, desc.machine).option());
+    }
     if let (Some(section), Some(files)) = (&desc.rescue, &launch.rescue) {
         out.add("-kernel", text(&files.kernel));
         out.add("-initrd", text(&files.initramfs));
@@ -171,54 +172,13 @@ fn controllers(out: &mut Arguments, desc: &Desc) {
     if has(DiskDriver::Sata) && desc.machine == Machine::Pc {
         out.add("-device", format!("ahci,id=ahci,addr={AHCI:#x}"));
     }
+    devices::root_ports(desc.machine).for_each(|port| out.add("-device", port.option()));
 }
 
 /// A bus that refuses a disk which can't be written.
 #[must_use]
 pub const fn needs_overlay(driver: DiskDriver) -> bool {
     matches!(driver, DiskDriver::Ide | DiskDriver::Sata)
-}
-
-fn add_disk(out: &mut Arguments, desc: &Desc, disk: &DiskDesc, file: &DiskFile) {
-    let read_only = desc.rescue.as_ref().is_some_and(|section| section.disk_mode == DiskMode::Ro);
-    let index = disk.index;
-    let node = format!("disk-{index}");
-    let format = match (&file.overlay, disk.format) {
-        (Some(_), _) | (None, DiskFormat::Qcow2) => "qcow2",
-        (None, DiskFormat::Raw) => "raw",
-    };
-    let blockdev = json!({
-        "driver": format,
-        "node-name": node,
-        "read-only": read_only && file.overlay.is_none(),
-        "discard": "unmap",
-        "file": { "driver": "file", "filename": text(file.overlay.as_ref().unwrap_or(&file.path)) },
-    });
-    out.add("-blockdev", blockdev.to_string());
-    let place = match (disk.driver, desc.machine) {
-        (DiskDriver::Virtio, _) => format!("virtio-blk-pci,addr={:#x}", DISKS + index),
-        (DiskDriver::Scsi, _) => format!("scsi-hd,bus=scsi.0,channel=0,scsi-id={index},lun=0"),
-        // q35 has one AHCI controller with six ports on board, for what is called IDE as well.
-        (DiskDriver::Ide | DiskDriver::Sata, Machine::Q35) => format!("ide-hd,bus=ide.{index}"),
-        (DiskDriver::Ide, Machine::Pc) => format!("ide-hd,bus=ide.{},unit={}", index / 2, index % 2),
-        (DiskDriver::Sata, Machine::Pc) => format!("ide-hd,bus=ahci.{index}"),
-    };
-    // From 1 on: 0 belongs to a kernel that is given with -kernel.
-    let order = index + 1;
-    out.add("-device", format!("{place},drive={node},id=dev-{index},serial={},bootindex={order}", disk.serial));
-}
-
-fn add_nic(out: &mut Arguments, nic: &NicDesc) {
-    let index = nic.index;
-    let forwards = nic.forwards.iter().map(|f| format!(",hostfwd=tcp:127.0.0.1:{}-:{}", f.host_port, f.guest_port));
-    out.add("-netdev", format!("user,id=net-{index}{}", forwards.collect::<String>()));
-    let model = match nic.model {
-        NicModel::Virtio => "virtio-net-pci",
-        NicModel::E1000 => "e1000",
-    };
-    // Without its option ROM: a guest boots from its disks, and the ROM's package need not be there.
-    let address = NICS + index;
-    out.add("-device", format!("{model},netdev=net-{index},id=nic-{index},mac={},addr={address:#x},romfile=", nic.mac));
 }
 
 fn text(path: &Path) -> String {
@@ -233,7 +193,11 @@ fn escaped(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::desc::{BootFile, DESC_VERSION, Firmware, NicBackend, PortForward, RescueSection};
+    use crate::qemu::devices::{MAX_NICS, MAX_VIRTIO_DISKS};
+    use types::desc::{
+        BootFile, CdromDesc, DESC_VERSION, DiskDesc, DiskFormat, Firmware, NicBackend, NicDesc, NicModel, PortForward,
+        RescueSection,
+    };
     use types::id::{DiskId, GuestId, SessionId};
     use types::status::Arch;
 
@@ -291,6 +255,7 @@ mod tests {
                 .iter()
                 .map(|d| DiskFile { path: path(&format!("d{}", d.index)), overlay: None })
                 .collect(),
+            isos: desc.cdroms.iter().map(|drive| drive.iso.as_ref().map(|name| path(name))).collect(),
             rescue: desc.rescue.is_some().then(|| RescueFiles {
                 kernel: path("kernel"),
                 initramfs: path("initramfs"),
@@ -308,6 +273,7 @@ mod tests {
             initramfs: file(),
             cmdline: "console=ttyS0 panic=-1".into(),
             disk_mode,
+            qemu_version: None,
         });
         desc
     }
@@ -339,6 +305,7 @@ mod tests {
         let mut desc = in_rescue(desc(Machine::Pc, DiskDriver::Sata), DiskMode::Ro);
         desc.vnc = true;
         desc.nics[0].model = NicModel::E1000;
+        desc.cdroms = vec![CdromDesc { index: 0, iso: Some("a.iso".into()) }, CdromDesc { index: 1, iso: None }];
         let mut launch = launch(&desc);
         launch.accelerator = Accelerator::Kvm;
         launch.uefi = Some(("/code,1".into(), "/vars".into()));
@@ -368,15 +335,18 @@ mod tests {
             desc.disks.push(disk(3, DiskDriver::Sata, DiskFormat::Raw));
             desc.nics = (0..MAX_NICS).map(|index| NicDesc { index, ..desc.nics[0].clone() }).collect();
             let arguments = arguments(&desc, &launch(&desc));
+            // On the root bus, and on the ports, which have one place each.
             let mut addresses: Vec<_> = arguments
                 .iter()
-                .filter_map(|argument| argument.split(',').find_map(|part| part.strip_prefix("addr=")))
+                .filter_map(|argument| {
+                    argument.split(',').find(|part| part.starts_with("addr=") || part.starts_with("bus=port-"))
+                })
                 .collect();
             let count = addresses.len();
             addresses.sort_unstable();
             addresses.dedup();
             assert_eq!(addresses.len(), count);
-            assert!(!addresses.contains(&"0x0") && !addresses.contains(&"0x1") && !addresses.contains(&"0x1f"));
+            assert!(["addr=0x0", "addr=0x1", "addr=0x1f"].iter().all(|taken| !addresses.contains(taken)));
         }
     }
 }

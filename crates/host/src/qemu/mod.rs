@@ -1,6 +1,6 @@
 //! QEMU as a program:
 //!
-//! * [`cmdline`]: what it is started with, pure;
+//! * [`cmdline`], [`devices`]: what it is started with, pure;
 //! * [`process`]: which of the machine's processes is a guest's, beyond doubt;
 //! * [`machine`]: one running QEMU: power state, commands, its end;
 //! * [`accel`]: whether this machine's KVM can be used;
@@ -8,6 +8,7 @@
 
 pub mod accel;
 pub mod cmdline;
+pub mod devices;
 pub mod machine;
 pub mod process;
 
@@ -23,7 +24,7 @@ use tokio::process::Command;
 pub enum QemuError {
     #[error("{0} is no QEMU that runs here: install qemu-system-x86, or name the program under [qemu] binaries")]
     Missing(PathBuf),
-    #[error("there is no QEMU {wanted} here, only {present}")]
+    #[error("there is no QEMU {wanted} on this host: it has {present}")]
     Version { wanted: String, present: String },
 }
 
@@ -63,6 +64,18 @@ impl Binaries {
     pub fn newest(&self) -> (&str, &Path) {
         let (version, program) = self.by_version.values().next_back().expect("find() puts one in, or fails");
         (version, program)
+    }
+
+    /// The program of this version; the newest if none is wanted.
+    ///
+    /// # Errors
+    /// [`QemuError::Version`] lists what is there.
+    pub fn pick(&self, wanted: Option<&str>) -> Result<(&str, &Path), QemuError> {
+        let Some(wanted) = wanted else { return Ok(self.newest()) };
+        let found = self.by_version.values().find(|(version, _)| version == wanted);
+        found
+            .map(|(version, program)| (&**version, &**program))
+            .ok_or_else(|| QemuError::Version { wanted: wanted.to_owned(), present: self.versions().join(", ") })
     }
 
     /// Newest last.

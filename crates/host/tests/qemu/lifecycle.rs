@@ -122,8 +122,12 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
     let holder = hold(&disk, &agent.folder.path().join("nbd")).await;
     let file = Some(pb::BootFile { sha256: "a".repeat(64), size: 1 });
     let image = pb::RescueImage { name: "small".into(), kernel: file.clone(), initramfs: file, ..Default::default() };
-    let preflight =
-        || pb::PreflightRescueRequest { operation: None, image: Some(image.clone()), disk_mode: "rw".into() };
+    let preflight = || pb::PreflightRescueRequest {
+        operation: None,
+        image: Some(image.clone()),
+        disk_mode: "rw".into(),
+        qemu_version: String::new(),
+    };
     let outcome = operate!(agent, agent.header(guest), preflight_rescue, preflight());
     let Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };
     assert!(failure.code == FailureCode::Disk && failure.message.contains("another process"), "{failure:?}");

@@ -35,14 +35,15 @@ impl Session {
     }
     pub fn preflight(&self) -> pb::PreflightRescueRequest {
         let (image, disk_mode) = (Some(self.image.clone()), self.disk_mode.to_owned());
-        pb::PreflightRescueRequest { operation: None, image, disk_mode }
+        pb::PreflightRescueRequest { operation: None, image, disk_mode, qemu_version: String::new() }
     }
     pub fn prepare(&self) -> pb::PrepareRescueRequest {
         pb::PrepareRescueRequest { operation: None, image: Some(self.image.clone()), endpoints: self.endpoints.clone() }
     }
     pub fn write_desc(&self) -> pb::WriteRescueDescRequest {
         let (image, disk_mode) = (Some(self.image.clone()), self.disk_mode.to_owned());
-        pb::WriteRescueDescRequest { operation: None, session_id: self.id.to_string(), image, disk_mode }
+        let (session_id, qemu_version) = (self.id.to_string(), String::new());
+        pb::WriteRescueDescRequest { operation: None, session_id, image, disk_mode, qemu_version }
     }
     pub fn start(&self) -> pb::StartRescueRequest {
         let password_hash = PASSWORD_HASH.to_owned();
@@ -52,7 +53,7 @@ impl Session {
         pb::AwaitReadyRequest { operation: None, session_id: self.id.to_string(), timeout_s }
     }
     pub fn restore(&self) -> pb::RestoreDescRequest {
-        pb::RestoreDescRequest { operation: None, session_id: self.id.to_string() }
+        pb::RestoreDescRequest { operation: None, session_id: self.id.to_string(), overlay: String::new() }
     }
 }
 

@@ -70,7 +70,7 @@ impl Task for ServerStartTask {
             (Stage::Begin | Stage::RestoreDesc, None) => Ok(Next::go(Stage::StartServer)),
             (Stage::RestoreDesc, Some(session)) => {
                 let call =
-                    Call::RestoreDesc(pb::RestoreDescRequest { operation: None, session_id: session.to_string() });
+                    Call::RestoreDesc(pb::RestoreDescRequest { session_id: session.to_string(), ..Default::default() });
                 match ask(cx, self.host, self.guest, call).await? {
                     None => Ok(Next::wait(stage, Self::limit(&stage))),
                     Some(Outcome::Restored { .. }) => {

@@ -108,7 +108,7 @@ impl Task for ServerStopTask {
             }
             Stage::RestoreDesc => {
                 let session_id = self.leftover.map(|s| s.to_string()).unwrap_or_default();
-                let call = Call::RestoreDesc(pb::RestoreDescRequest { operation: None, session_id });
+                let call = Call::RestoreDesc(pb::RestoreDescRequest { session_id, ..Default::default() });
                 match ask(cx, self.host, self.guest, call).await? {
                     None => Ok(Next::wait(stage, Self::limit(&stage))),
                     Some(Outcome::Restored { .. }) => {

@@ -94,7 +94,7 @@ impl Task for StopRescueTask {
                 Duration::from_secs(self.timeout_s.into()) + STOP_SLACK,
             ),
             Stage::RestoreDesc => (
-                Call::RestoreDesc(pb::RestoreDescRequest { operation: None, session_id: self.session.to_string() }),
+                Call::RestoreDesc(pb::RestoreDescRequest { session_id: self.session.to_string(), ..Default::default() }),
                 Self::limit(&stage),
             ),
             Stage::StartServer => (Call::Start(pb::StartGuestRequest::default()), Self::limit(&stage)),

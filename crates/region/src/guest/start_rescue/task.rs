@@ -192,7 +192,8 @@ impl StartRescueTask {
         let disk_mode = self.disk_mode.to_string();
         Ok(match stage {
             Stage::Preflight | Stage::PreflightRestored => {
-                Call::Preflight(pb::PreflightRescueRequest { operation, image: Some(self.image()), disk_mode })
+                let image = Some(self.image());
+                Call::Preflight(pb::PreflightRescueRequest { operation, image, disk_mode, ..Default::default() })
             }
             Stage::PrepareRescue => {
                 let endpoints = self.endpoints(app).await?;
@@ -201,6 +202,7 @@ impl StartRescueTask {
             Stage::RestoreLeftover => Call::RestoreDesc(pb::RestoreDescRequest {
                 operation,
                 session_id: self.leftover.map(|s| s.to_string()).unwrap_or_default(),
+                ..Default::default()
             }),
             Stage::StopLeftover | Stage::StopServer | Stage::FinishStop => {
                 Call::Stop(pb::StopGuestRequest { operation, timeout_s: self.stop_timeout_s, force: false })
@@ -210,6 +212,7 @@ impl StartRescueTask {
                 session_id,
                 image: Some(self.image()),
                 disk_mode,
+                ..Default::default()
             }),
             Stage::RescueStartServer => {
                 let credentials = self.credentials(app).await?;
@@ -225,7 +228,7 @@ impl StartRescueTask {
                 session_id,
                 timeout_s: app.config.rescue.ready_timeout_s,
             }),
-            Stage::UndoDesc => Call::RestoreDesc(pb::RestoreDescRequest { operation, session_id }),
+            Stage::UndoDesc => Call::RestoreDesc(pb::RestoreDescRequest { operation, session_id, ..Default::default() }),
             Stage::StartAgain => Call::Start(pb::StartGuestRequest { operation }),
         })
     }

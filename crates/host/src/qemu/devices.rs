@@ -1,0 +1,225 @@
+//! A guest's devices, each described once: as options of QEMU's command line, and as arguments of its control socket. Pure.
+//!
+//! Every device has an address of its own, fixed by its kind and index, whether or not its neighbours are there. So the guest sees the
+//! same machine in each boot, and a device that was plugged in while it ran is found at the same place after the next start.
+//!
+//! q35 can't hot-plug on its root bus: there, the first disk and the first NIC are on the root bus, and each other index has a root
+//! port of its own, which is there from the start, occupied or not. `pc` hot-plugs on its root bus.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use types::desc::{CdromDesc, DiskDesc, DiskDriver, DiskFormat, Machine, NicDesc, NicModel};
+
+use super::cmdline::DiskFile;
+
+/// Addresses on the root bus. 0 is the host bridge, 1 the chipset of `pc`, 31 that of `q35`.
+pub const VGA: u32 = 0x2;
+pub const RNG: u32 = 0x3;
+pub const VIRTIO_SERIAL: u32 = 0x4;
+pub const SCSI: u32 = 0x5;
+pub const AHCI: u32 = 0x6;
+const NICS: u32 = 0x8;
+const DISKS: u32 = 0x10;
+/// NICs and virtio disks that have an address.
+pub const MAX_NICS: u32 = DISKS - NICS;
+pub const MAX_VIRTIO_DISKS: u32 = 0x1f - DISKS;
+/// Drives for ISO images.
+pub const MAX_CDROMS: u32 = 2;
+/// What the firmware tries after all disks.
+const CDROM_BOOT: u32 = 100;
+
+/// A device: its driver, and options in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device(Vec<(&'static str, Value)>);
+
+impl Device {
+    fn new(driver: &str) -> Self {
+        Self(vec![("driver", driver.into())])
+    }
+    fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.0.push((name, value.into()));
+        self
+    }
+
+    /// The value of `-device`. Values are our own words, checked serials and macs: no comma in them.
+    #[must_use]
+    pub fn option(&self) -> String {
+        let mut text = String::new();
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            let _ = match value {
+                Value::String(value) if at == 0 => write!(text, "{value}"),
+                Value::String(value) => write!(text, ",{name}={value}"),
+                other => write!(text, ",{name}={other}"),
+            };
+        }
+        text
+    }
+
+    /// The arguments of `device_add`.
+    #[must_use]
+    pub fn arguments(&self) -> Value {
+        self.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Map<_, _>>().into()
+    }
+}
+
+/// Where a device is on PCI.
+fn place(device: Device, machine: Machine, first: u32, index: u32) -> Device {
+    match machine {
+        Machine::Q35 if index > 0 => device.with("bus", port_id(first + index)),
+        Machine::Q35 | Machine::Pc => device.with("addr", format!("{:#x}", first + index)),
+    }
+}
+
+fn port_id(address: u32) -> String {
+    format!("port-{address:x}")
+}
+
+/// The root ports of a machine, the same for each guest.
+pub fn root_ports(machine: Machine) -> impl Iterator<Item = Device> {
+    let addresses = (NICS + 1..NICS + MAX_NICS).chain(DISKS + 1..DISKS + MAX_VIRTIO_DISKS);
+    addresses.filter(move |_| machine == Machine::Q35).map(|address| {
+        // The slot's number is what systemd calls a NIC by (`ens9`).
+        let port = Device::new("pcie-root-port").with("id", port_id(address)).with("addr", format!("{address:#x}"));
+        port.with("chassis", address).with("slot", address)
+    })
+}
+
+/// A name of QEMU's for a disk's content.
+#[must_use]
+pub fn disk_node(index: u32) -> String {
+    format!("disk-{index}")
+}
+#[must_use]
+pub fn disk_id(index: u32) -> String {
+    format!("dev-{index}")
+}
+#[must_use]
+pub fn netdev_id(index: u32) -> String {
+    format!("net-{index}")
+}
+#[must_use]
+pub fn nic_id(index: u32) -> String {
+    format!("nic-{index}")
+}
+#[must_use]
+pub fn cdrom_id(index: u32) -> String {
+    format!("cd-{index}")
+}
+
+/// The arguments of `-blockdev` and `blockdev-add`.
+#[must_use]
+pub fn blockdev(disk: &DiskDesc, file: &DiskFile, read_only: bool) -> Value {
+    let format = match (&file.overlay, disk.format) {
+        (Some(_), _) | (None, DiskFormat::Qcow2) => "qcow2",
+        (None, DiskFormat::Raw) => "raw",
+    };
+    json!({
+        "driver": format,
+        "node-name": disk_node(disk.index),
+        "read-only": read_only && file.overlay.is_none(),
+        "discard": "unmap",
+        "file": { "driver": "file", "filename": text(file.overlay.as_ref().unwrap_or(&file.path)) },
+    })
+}
+
+#[must_use]
+pub fn disk(disk: &DiskDesc, machine: Machine) -> Device {
+    let index = disk.index;
+    let device = match (disk.driver, machine) {
+        (DiskDriver::Virtio, _) => place(Device::new("virtio-blk-pci"), machine, DISKS, index),
+        (DiskDriver::Scsi, _) => {
+            Device::new("scsi-hd").with("bus", "scsi.0").with("channel", 0).with("scsi-id", index).with("lun", 0)
+        }
+        // q35 has one AHCI controller with six ports on board, for what is called IDE as well.
+        (DiskDriver::Ide | DiskDriver::Sata, Machine::Q35) => Device::new("ide-hd").with("bus", format!("ide.{index}")),
+        (DiskDriver::Ide, Machine::Pc) => {
+            Device::new("ide-hd").with("bus", format!("ide.{}", index / 2)).with("unit", index % 2)
+        }
+        (DiskDriver::Sata, Machine::Pc) => Device::new("ide-hd").with("bus", format!("ahci.{index}")),
+    };
+    let device = device.with("drive", disk_node(index)).with("id", disk_id(index)).with("serial", disk.serial.clone());
+    // From 1 on: 0 belongs to a kernel that is given with -kernel.
+    device.with("bootindex", index + 1)
+}
+
+/// Whether it can come and go while the guest runs. The first disk stays: the guest runs from it.
+#[must_use]
+pub const fn disk_is_hot(disk: &DiskDesc) -> bool {
+    disk.index > 0 && matches!(disk.driver, DiskDriver::Virtio | DiskDriver::Scsi)
+}
+
+/// As for disks; the first NIC of a q35 is on the root bus.
+#[must_use]
+pub const fn nic_is_hot(nic: &NicDesc, machine: Machine) -> bool {
+    nic.index > 0 || matches!(machine, Machine::Pc)
+}
+
+/// The last ports, from the end.
+#[must_use]
+pub fn cdrom(drive: &CdromDesc, machine: Machine) -> Device {
+    let index = drive.index;
+    let device = Device::new("ide-cd");
+    let device = match machine {
+        Machine::Q35 => device.with("bus", format!("ide.{}", 5 - index.min(5))),
+        Machine::Pc => device.with("bus", "ide.1").with("unit", 1 - index.min(1)),
+    };
+    let device = if drive.iso.is_some() { device.with("drive", format!("iso-{index}")) } else { device };
+    device.with("id", cdrom_id(index)).with("bootindex", CDROM_BOOT + index)
+}
+
+/// The index an IDE or SATA disk must not have beside this drive.
+#[must_use]
+pub const fn taken_by_cdrom(index: u32, machine: Machine) -> u32 {
+    match machine {
+        Machine::Q35 => 5 - index,
+        Machine::Pc => 3 - index,
+    }
+}
+
+#[must_use]
+pub fn iso(index: u32, file: &Path) -> Value {
+    json!({
+        "driver": "raw",
+        "node-name": format!("iso-{index}"),
+        "read-only": true,
+        "file": { "driver": "file", "filename": text(file) },
+    })
+}
+
+/// The arguments of `netdev_add`.
+#[must_use]
+pub fn netdev(nic: &NicDesc) -> Value {
+    let forwards: Vec<_> = forwards(nic).map(|text| json!({ "str": text })).collect();
+    let mut arguments = json!({ "type": "user", "id": netdev_id(nic.index) });
+    if !forwards.is_empty() {
+        arguments["hostfwd"] = forwards.into();
+    }
+    arguments
+}
+
+/// The value of `-netdev`.
+#[must_use]
+pub fn netdev_option(nic: &NicDesc) -> String {
+    forwards(nic).fold(format!("user,id={}", netdev_id(nic.index)), |text, forward| format!("{text},hostfwd={forward}"))
+}
+
+fn forwards(nic: &NicDesc) -> impl Iterator<Item = String> {
+    nic.forwards.iter().map(|f| format!("tcp:127.0.0.1:{}-:{}", f.host_port, f.guest_port))
+}
+
+#[must_use]
+pub fn nic(nic: &NicDesc, machine: Machine) -> Device {
+    let model = match nic.model {
+        NicModel::Virtio => "virtio-net-pci",
+        NicModel::E1000 => "e1000",
+    };
+    let device = Device::new(model).with("netdev", netdev_id(nic.index)).with("id", nic_id(nic.index));
+    // Without its option ROM: a guest boots from its disks, and the ROM's package need not be there.
+    place(device.with("mac", nic.mac.clone()), machine, NICS, nic.index).with("romfile", "")
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
