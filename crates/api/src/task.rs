@@ -69,8 +69,23 @@ pub struct Task {
     pub cause: Option<String>,
     /// What was seen when it failed: the last lines of a serial console, a command's output.
     pub evidence: Vec<String>,
+    /// Why it stands still: the last error of the stage at work, the reason of `blocked`.
+    #[serde(default)]
+    pub last_error: Option<String>,
+    /// Somebody asked it to stop.
+    #[serde(default)]
+    pub cancel_requested: bool,
     /// The stages so far, in order.
     pub stages: Vec<TaskStage>,
+    /// When the stage at work gives up.
+    #[serde(default)]
+    pub stage_deadline: Option<DateTime<Utc>>,
+    /// Its children, oldest first, at most 200; in lists none. `GET /tasks?parent=ID` has them all.
+    #[serde(default)]
+    pub children: Vec<TaskChild>,
+    /// How many children there are; in lists 0.
+    #[serde(default)]
+    pub children_total: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub ended_at: Option<DateTime<Utc>>,
@@ -99,4 +114,51 @@ impl Action for Cancel {
     type Extra = NoExtra;
     const NAME: &'static str = "cancel";
     const SUMMARY: &'static str = "Ask a task to stop and go its way back, where its stage allows";
+}
+
+/// A child, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TaskChild {
+    pub id: TaskId,
+    pub task_name: String,
+    pub state: TaskState,
+    pub stage: String,
+    pub obj_type: Option<String>,
+    pub obj_id: Option<Uuid>,
+    pub obj_name: Option<String>,
+    pub cause: Option<String>,
+}
+
+/// `POST /tasks/{id}/retry`: for a blocked task.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct Retry {}
+impl Action for Retry {
+    type On = Tasks;
+    type Extra = NoExtra;
+    const NAME: &'static str = "retry";
+    const SUMMARY: &'static str = "Let a blocked task go on from the stage where it stands";
+}
+
+/// `POST /tasks/{id}/abandon`: for a blocked task.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct Abandon {}
+impl Action for Abandon {
+    type On = Tasks;
+    type Extra = NoExtra;
+    const NAME: &'static str = "abandon";
+    const SUMMARY: &'static str = "Give up a blocked task: its server goes to the failed status of what was being done";
+}
+
+/// Tasks that ended long ago, as they were.
+#[derive(Debug)]
+pub enum ArchivedTasks {}
+impl Resource for ArchivedTasks {
+    const WORD: &'static str = "archivedtask";
+    const PLURAL: &'static str = "archivedtasks";
+    type View = Task;
 }

@@ -87,8 +87,12 @@ pub const COLUMNS: &[Column] = &[
     Column::new("obj_name", "events.obj_name", Kind::Text),
     Column::new("action", "events.action", Kind::Text),
     Column::new("success", "events.success", Kind::Boolean),
+    Column::new("notes", "events.notes", Kind::Text),
+    Column::new("old_status", "events.old_status", Kind::Text),
+    Column::new("new_status", "events.new_status", Kind::Text),
     Column::new("user", "events.user_name", Kind::Text),
     Column::new("project", "events.project", Kind::Text),
+    Column::new("source", "events.source", Kind::Text),
     Column::new("request_id", "events.request_id", Kind::Text),
     Column::new("task_id", "events.task_id", Kind::Id),
     Column::new("ops_time", "events.ops_time", Kind::Time),
@@ -97,8 +101,9 @@ pub const COLUMNS: &[Column] = &[
 /// One page, and how many there are in all.
 pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<Event>, i64)> {
     let matching = || events::table.filter(page.base.clone()).filter(page.filter.clone());
-    let total = matching().count().get_result(conn).await?;
+    let total = page.total(matching().count().get_result(conn)).await?;
     let rows = matching()
+        .filter(page.after.clone())
         .select(Event::as_select())
         .order(page.order_by("events.id"))
         .limit(page.limit)

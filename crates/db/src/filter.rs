@@ -193,16 +193,70 @@ impl Clause {
         }
     }
 
+    fn bind_one<'b>(&'b self, n: usize, out: AstPass<'_, 'b, Pg>) -> diesel::QueryResult<()> {
+        self.values.bind_one(n, out)
+    }
+}
+
+impl Values {
     fn bind_one<'b>(&'b self, n: usize, mut out: AstPass<'_, 'b, Pg>) -> diesel::QueryResult<()> {
         let missing = || diesel::result::Error::QueryBuilderError("a clause has too few values".into());
-        match &self.values {
-            Values::Text(v) => out.push_bind_param::<Text, _>(v.get(n).ok_or_else(missing)?),
-            Values::Integer(v) => out.push_bind_param::<BigInt, _>(v.get(n).ok_or_else(missing)?),
-            Values::Float(v) => out.push_bind_param::<Double, _>(v.get(n).ok_or_else(missing)?),
-            Values::Boolean(v) => out.push_bind_param::<Bool, _>(v.get(n).ok_or_else(missing)?),
-            Values::Time(v) => out.push_bind_param::<Timestamptz, _>(v.get(n).ok_or_else(missing)?),
-            Values::Id(v) => out.push_bind_param::<SqlUuid, _>(v.get(n).ok_or_else(missing)?),
+        match self {
+            Self::Text(v) => out.push_bind_param::<Text, _>(v.get(n).ok_or_else(missing)?),
+            Self::Integer(v) => out.push_bind_param::<BigInt, _>(v.get(n).ok_or_else(missing)?),
+            Self::Float(v) => out.push_bind_param::<Double, _>(v.get(n).ok_or_else(missing)?),
+            Self::Boolean(v) => out.push_bind_param::<Bool, _>(v.get(n).ok_or_else(missing)?),
+            Self::Time(v) => out.push_bind_param::<Timestamptz, _>(v.get(n).ok_or_else(missing)?),
+            Self::Id(v) => out.push_bind_param::<SqlUuid, _>(v.get(n).ok_or_else(missing)?),
         }
+    }
+}
+
+/// The rows behind a marker: those that come after the row it names, in the order of the list. What was inserted meanwhile moves nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Marker {
+    /// The columns of the order, the last of them unique, with the values of the row.
+    pub columns: Vec<(&'static str, Values)>,
+    pub descending: bool,
+}
+
+/// The condition of a marker; without one it holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct After(pub Option<Marker>);
+
+impl Expression for After {
+    type SqlType = Bool;
+}
+impl<QS> AppearsOnTable<QS> for After {}
+impl<QS> SelectableExpression<QS> for After {}
+impl<GB> ValidGrouping<GB> for After {
+    type IsAggregate = is_aggregate::Never;
+}
+impl QueryId for After {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl QueryFragment<Pg> for After {
+    /// A comparison of rows, which one index serves: `(a, b) < ($1, $2)`.
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> diesel::QueryResult<()> {
+        out.unsafe_to_cache_prepared();
+        let Some(marker) = &self.0 else {
+            out.push_sql("TRUE");
+            return Ok(());
+        };
+        let columns: Vec<&str> = marker.columns.iter().map(|(column, _)| *column).collect();
+        out.push_sql("(");
+        out.push_sql(&columns.join(", "));
+        out.push_sql(if marker.descending { ") < (" } else { ") > (" });
+        for (n, (_, value)) in marker.columns.iter().enumerate() {
+            if n > 0 {
+                out.push_sql(", ");
+            }
+            value.bind_one(0, out.reborrow())?;
+        }
+        out.push_sql(")");
+        Ok(())
     }
 }
 
@@ -213,12 +267,27 @@ pub struct Page {
     pub base: Where,
     /// The `filter` parameters.
     pub filter: Where,
+    /// The rows of the page only, not the total.
+    pub after: After,
+    /// How many rows match, where that is known already and need not be counted.
+    pub known_total: Option<i64>,
     pub order: Vec<(Column, bool)>,
     pub limit: i64,
     pub offset: i64,
 }
 
 impl Page {
+    /// How many rows match: what is known, or else what `count` finds.
+    pub async fn total<F>(&self, count: F) -> diesel::QueryResult<i64>
+    where
+        F: Future<Output = diesel::QueryResult<i64>>,
+    {
+        match self.known_total {
+            Some(total) => Ok(total),
+            None => count.await,
+        }
+    }
+
     /// For `ORDER BY`, with a unique column at the end so that pages never overlap.
     pub fn order_by(&self, unique: &str) -> SqlLiteral<Untyped> {
         let mut sql = String::new();

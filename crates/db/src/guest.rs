@@ -159,8 +159,13 @@ pub async fn set_power(conn: &mut Conn, id: GuestId, host: HostId, power: PowerS
         .map(|rows| rows > 0)
 }
 
-/// Ids and names of live guests that `ident` may mean: the one of this id, or else all of this name, at most two.
+/// Live guests that `ident` may mean: the one of this id, or else all of this name, at most two.
 pub async fn find(conn: &mut Conn, ident: &str) -> QueryResult<Vec<GuestId>> {
+    find_in(conn, ident, None).await
+}
+
+/// The same; of those that have the name, only what belongs to these projects.
+pub async fn find_in(conn: &mut Conn, ident: &str, projects: Option<&[String]>) -> QueryResult<Vec<GuestId>> {
     if let Ok(id) = ident.parse::<GuestId>() {
         let found = guests::table
             .filter(guests::id.eq(id))
@@ -172,13 +177,16 @@ pub async fn find(conn: &mut Conn, ident: &str) -> QueryResult<Vec<GuestId>> {
             return Ok(found);
         }
     }
-    guests::table
+    let named = guests::table
         .filter(guests::name.eq(ident))
         .filter(guests::deleted_at.is_null())
         .select(guests::id)
         .limit(2)
-        .load(conn)
-        .await
+        .into_boxed();
+    match projects {
+        Some(projects) => named.filter(guests::project.eq_any(projects)).load(conn).await,
+        None => named.load(conn).await,
+    }
 }
 
 /// What a list may be filtered and ordered by.
@@ -207,8 +215,9 @@ pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<(Guest, Stri
             .filter(page.base.clone())
             .filter(page.filter.clone())
     };
-    let total = matching().count().get_result(conn).await?;
+    let total = page.total(matching().count().get_result(conn)).await?;
     let rows = matching()
+        .filter(page.after.clone())
         .select((Guest::as_select(), hosts::name))
         .order(page.order_by("guests.id"))
         .limit(page.limit)

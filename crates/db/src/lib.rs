@@ -4,7 +4,7 @@
 //! * [`migrate`]: brings a database up to date, one process at a time
 //! * the module `pool`: connections
 //! * [`filter`]: conditions that a caller has chosen, as SQL with bound parameters
-//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`host`], [`agent`], [`image`], [`session`], [`event`], [`identity`], [`policy`],
+//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`host`], [`agent`], [`image`], [`session`], [`task`], [`event`], [`identity`], [`policy`],
 //!   [`idempotency`]
 //!
 //! Queries take a connection, never a pool: whoever calls decides what commits together.
@@ -23,6 +23,7 @@ pub mod policy;
 pub mod pool;
 pub mod schema;
 pub mod session;
+pub mod task;
 
 pub use diesel_async::AsyncPgConnection as Conn;
 pub use pool::{Pool, connect};

@@ -9,6 +9,7 @@ use db::Pool;
 use crate::auth::Authority;
 use crate::auth::attempts::Attempts;
 use crate::config::Config;
+use crate::dispatch::totals::Totals;
 use crate::host_client::Hosts;
 use crate::policy::Book;
 use crate::secrets::SecretKey;
@@ -25,6 +26,7 @@ pub struct Inner {
     pub authority: Authority,
     pub attempts: Attempts,
     pub policies: Book,
+    pub totals: Totals,
     /// Region as clients reach it: `http://IP:PORT`.
     pub public_url: String,
     /// Whose signature makes a rescue image bootable.

@@ -15,6 +15,7 @@ pub struct Config {
     /// Region's own certificate, and the authority of hosts and agents. Without it gRPC is in clear, and on loopback only.
     pub tls: Option<TlsConfig>,
     pub bootstrap: Bootstrap,
+    pub auth: Auth,
     pub secrets: Secrets,
     pub tasks: Tasks,
     pub heartbeat: Heartbeat,
@@ -73,6 +74,14 @@ pub struct Bootstrap {
     pub password_file: PathBuf,
 }
 
+/// Tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// Seconds that a token lives; at least 60.
+    pub token_lifetime_s: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Secrets {
@@ -87,6 +96,8 @@ pub struct Tasks {
     pub workers: usize,
     /// After a crash of a region, or the loss of its connection, its tasks stand still for so many seconds; then another goes on.
     pub lease_s: u32,
+    /// Seconds after its end that a task moves to the archive, with its children; 0: never.
+    pub archive_after_s: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +142,11 @@ impl Default for Bootstrap {
         Self { user: "admin".into(), password_file: "/etc/lifeboat/admin-password".into() }
     }
 }
+impl Default for Auth {
+    fn default() -> Self {
+        Self { token_lifetime_s: 24 * 3600 }
+    }
+}
 impl Default for Secrets {
     fn default() -> Self {
         Self { key_file: "/etc/lifeboat/region-key".into() }
@@ -138,7 +154,7 @@ impl Default for Secrets {
 }
 impl Default for Tasks {
     fn default() -> Self {
-        Self { workers: 16, lease_s: 15 }
+        Self { workers: 16, lease_s: 15, archive_after_s: 30 * 24 * 3600 }
     }
 }
 impl Default for Heartbeat {

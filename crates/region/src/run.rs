@@ -81,6 +81,7 @@ impl Region {
             authority: Authority::default(),
             attempts: Default::default(),
             policies: Default::default(),
+            totals: Default::default(),
             public_url,
             trust,
             config,

@@ -40,7 +40,7 @@ impl Actors {
 
 /// What a role may do to a server of its own project.
 fn may(role: &str, resource: &str, verb: &str) -> bool {
-    let owned = ["server", "disk", "task", "event", "rescuesession"].contains(&resource);
+    let owned = ["server", "disk", "task", "archivedtask", "event", "action", "rescuesession"].contains(&resource);
     match role {
         "admin" => true,
         _ if !owned => false,

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::dispatch::{List, Model, Query, Registry};
 use crate::error::{Error, Result};
 use crate::guest;
+use crate::policy::Access;
 
 pub fn register(registry: &mut Registry) {
     registry.resource::<Disk>();
@@ -44,9 +45,8 @@ impl List for Disk {
     const PROJECT: Option<Column> = Some(Column::new("project", "guest_disks.project", Kind::Text));
     const ORDER: (&'static str, bool) = ("created_at", true);
 
-    async fn resolve(query: Query, conn: &mut Conn) -> Result<Query> {
-        let ident = query.one("server_id").map(str::to_owned);
-        guest::named(query, "server_id", ident, conn).await
+    async fn resolve(query: Query, access: &Access, conn: &mut Conn) -> Result<Query> {
+        guest::named(query, "server_id", access, conn).await
     }
 
     async fn page(page: &Page, _: &App, conn: &mut Conn) -> Result<(Vec<api::disk::Disk>, i64)> {

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::dispatch::filter;
 use crate::dispatch::model::{List, Model};
 use crate::dispatch::query::Query;
+use crate::dispatch::{filter, scope};
 use crate::error::{Error, Result};
 use crate::policy::Rule;
 
@@ -19,21 +19,31 @@ pub async fn list<M: List>(app: App, caller: Caller, raw: Option<String>, rule: 
     let mut conn = app.pool.get().await?;
     let access = app.policies.require(&mut conn, &caller, rule).await?;
     let query = Query::parse(raw.as_deref().unwrap_or_default())?;
-    let query = M::resolve(query, &mut conn).await?;
-    let mut page = filter::page(&query, M::COLUMNS, M::SEARCH, M::ORDER)?;
+    let (access, own) = scope::narrow::<M>(&query, &caller, access, &mut conn).await?;
+    let query = M::resolve(query, &access, &mut conn).await?;
+    let mut page = filter::page_of::<M>(&query)?;
     page.base.clauses.extend(access.condition(M::PROJECT, rule)?);
+    page.base.clauses.extend(own);
+    let plural = <M::Api as Resource>::PLURAL;
+    page.known_total = app.totals.recall(plural, &page);
     let (rows, total) = M::page(&page, &app, &mut conn).await?;
+    // A remembered total may be a moment behind the rows.
+    let total = match i64::try_from(rows.len()) {
+        Ok(n) if n > 0 => total.max(page.offset.saturating_add(n)),
+        _ => total,
+    };
+    app.totals.remember(plural, &page, total);
+    let rows = rows.into_iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
+    let marker = M::MARKED.and_then(|marked| filter::next_marker(marked, &page, &rows));
     let fields = query.many("field");
-    let rows: Vec<Value> = rows
-        .into_iter()
-        .map(|row| serde_json::to_value(row).map(|row| project(row, &fields)))
-        .collect::<Result<_, _>>()?;
-    Ok(Json(json!({
-        <M::Api as Resource>::PLURAL: rows,
-        "total": total,
-        "limit": page.limit,
-        "offset": page.offset,
-    })))
+    let rows: Vec<Value> = rows.into_iter().map(|row| project(row, &fields)).collect();
+    let mut answer = json!({ plural: rows, "total": total, "limit": page.limit, "offset": page.offset });
+    if let Some((marker, field, order)) = marker {
+        answer["next_marker"] = marker.into();
+        answer["marker_field"] = field.into();
+        answer["marker_order"] = order.into();
+    }
+    Ok(Json(answer))
 }
 
 /// Keeps the fields that were asked for; all of them if none were.
@@ -53,11 +63,12 @@ pub async fn get<M: Model>(app: App, caller: Caller, ident: &str, rule: &Rule) -
 /// What the caller may see of a resource, by id or name.
 pub async fn find<M: Model>(app: &App, caller: &Caller, ident: &str, rule: &Rule) -> Result<(M, Connection)> {
     let mut conn = app.pool.get().await?;
-    let model = M::find(&mut conn, ident).await?;
+    let missing = || Error::not_found(<M::Api as Resource>::WORD, ident);
+    let access = app.policies.access(&mut conn, caller, rule).await?.ok_or_else(missing)?;
+    let model = M::find_within(&mut conn, ident, &access).await?;
     let project = model.project(&mut conn).await?;
-    let access = app.policies.access(&mut conn, caller, rule).await?;
-    if !access.is_some_and(|access| access.reaches(project.as_deref())) {
-        return Err(Error::not_found(<M::Api as Resource>::WORD, ident));
+    if !access.reaches(project.as_deref()) {
+        return Err(missing());
     }
     Ok((model, conn))
 }

@@ -4,8 +4,10 @@
 //! `created_at.between('2026-01-01T00:00:00Z','2026-02-01T00:00:00Z')`. Several filters must all hold; with `filter_any=true` one is enough.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use db::filter::{Clause, Column, Kind, Op, Page, Values, Where};
+use db::filter::{After, Clause, Column, Kind, Marker, Op, Page, Values, Where};
+use serde_json::Value;
 
+use crate::dispatch::model::{List, Marked};
 use crate::dispatch::query::{Query, short};
 use crate::error::{Error, Result};
 
@@ -30,10 +32,84 @@ const OPS: &[(&str, Op, std::ops::RangeInclusive<usize>)] = &[
 const MAX_VALUES: usize = 1000;
 const MAX_FILTERS: usize = 32;
 
-/// Everything that a list's parameters say.
+/// Everything that the parameters of a resource's list say.
 ///
 /// # Errors
 /// 400, naming the parameter, what was wrong and what would be right.
+pub fn page_of<M: List>(query: &Query) -> Result<Page> {
+    // Rows come whole either way: what is unknown here is a mistake all the same.
+    query.flag("details")?;
+    let mut query = query.clone();
+    for (alias, column) in M::ALIASES {
+        query = query.renamed(alias, column);
+    }
+    if let (Some(_), Some(order)) = (M::MARKED, query.one("paging_order").map(str::to_ascii_lowercase)) {
+        query = query.with("order", order);
+    }
+    let mut page = page(&query, M::COLUMNS, M::SEARCH, M::ORDER)?;
+    if let Some(column) = M::TIME {
+        let column = named(column, M::COLUMNS, "since")?;
+        for (parameter, op) in [("since", Op::Ge), ("until", Op::Lt)] {
+            if let Some(text) = query.one(parameter) {
+                page.base.clauses.push(clause(column, op, vec![text.to_owned()], parameter)?);
+            }
+        }
+    }
+    if let Some(text) = query.one("paging_marker") {
+        let marked = M::MARKED.ok_or_else(|| {
+            let plural = <M::Api as api::Resource>::PLURAL;
+            Error::input(format!("paging_marker: {plural} are paged by limit and offset"))
+        })?;
+        page.after = After(Some(marker(text, marked, M::COLUMNS, &page)?));
+    }
+    Ok(page)
+}
+
+fn marker(text: &str, marked: Marked, columns: &[Column], page: &Page) -> Result<Marker> {
+    let (field, unique) =
+        (named(marked.field, columns, "paging_marker")?, named(marked.unique, columns, "paging_marker")?);
+    let [(column, descending)] = page.order.as_slice() else {
+        return Err(Error::input("paging_marker: give no order_by, or marker_field"));
+    };
+    if *column != field {
+        return Err(Error::input(format!("paging_marker: goes by {} only, not by {}", field.name, column.name)));
+    }
+    if page.offset != 0 {
+        return Err(Error::input("paging_marker: takes no offset, it says itself where to go on"));
+    }
+    let wrong = || Error::input(format!("paging_marker: '{}' is no next_marker of this list", short(text)));
+    let value = |column: Column, text: &str| typed(column, vec![text.to_owned()], "paging_marker").map_err(|_| wrong());
+    let columns = if field == unique {
+        vec![(field.sql, value(field, text)?)]
+    } else {
+        let (first, last) = text.split_once('_').ok_or_else(wrong)?;
+        vec![(field.sql, value(field, first)?), (unique.sql, value(unique, last)?)]
+    };
+    Ok(Marker { columns, descending: *descending })
+}
+
+/// Where the next page begins, if there may be one: `next_marker`, `marker_field`, `marker_order`. `rows` are the views.
+pub fn next_marker(marked: Marked, page: &Page, rows: &[Value]) -> Option<(String, &'static str, &'static str)> {
+    let [(column, descending)] = page.order.as_slice() else { return None };
+    let full = i64::try_from(rows.len()).is_ok_and(|n| n >= page.limit);
+    if column.name != marked.field || page.offset != 0 || !full {
+        return None;
+    }
+    let text = |key: &str| match rows.last()?.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let marker = match marked.shown {
+        (field, unique) if field == unique => text(field)?,
+        (field, unique) => format!("{}_{}", text(field)?, text(unique)?),
+    };
+    Some((marker, marked.field, if *descending { "DESC" } else { "ASC" }))
+}
+
+/// The parameters that every list understands.
+///
+/// # Errors
+/// As [`page_of`].
 pub fn page(query: &Query, columns: &[Column], search: &[&str], order: (&str, bool)) -> Result<Page> {
     let (limit, offset) = query.page()?;
     let mut base = Vec::new();
@@ -43,7 +119,7 @@ pub fn page(query: &Query, columns: &[Column], search: &[&str], order: (&str, bo
             base.push(clause(*column, Op::In, values.into_iter().map(str::to_owned).collect(), column.name)?);
         }
     }
-    let mut filter = Where { clauses: Vec::new(), any: matches!(query.one("filter_any"), Some("true" | "1")) };
+    let mut filter = Where { clauses: Vec::new(), any: query.flag("filter_any")?.unwrap_or(false) };
     let filters = query.many("filter");
     if filters.len() > MAX_FILTERS {
         return Err(Error::input(format!("filter: at most {MAX_FILTERS} are allowed")));
@@ -63,7 +139,8 @@ pub fn page(query: &Query, columns: &[Column], search: &[&str], order: (&str, bo
             filter = found;
         }
     }
-    Ok(Page { base: Where::all(base), filter, order: ordered(query, columns, order)?, limit, offset })
+    let order = ordered(query, columns, order)?;
+    Ok(Page { base: Where::all(base), filter, after: After(None), known_total: None, order, limit, offset })
 }
 
 fn searched(text: &str, columns: &[Column], search: &[&str]) -> Result<Where> {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::dispatch::{Cx, Query};
 use crate::error::Result;
+use crate::policy::Access;
 
 /// A resource: found by id or name, shown as its view.
 pub trait Model: Sized + Clone + Send + 'static {
@@ -27,6 +28,15 @@ pub trait Model: Sized + Clone + Send + 'static {
     /// # Errors
     /// 404; 409 where two have the name.
     fn find(conn: &mut Conn, ident: &str) -> impl Future<Output = Result<Self>> + Send;
+
+    /// The same for a caller who may see so much: what others have under the name makes nothing ambiguous. Who asks checks the access still.
+    ///
+    /// # Errors
+    /// As [`Model::find`].
+    fn find_within(conn: &mut Conn, ident: &str, access: &Access) -> impl Future<Output = Result<Self>> + Send {
+        let _ = access;
+        Self::find(conn, ident)
+    }
 
     /// Reads it again, locked until the transaction ends.
     ///
@@ -127,6 +137,17 @@ pub trait Update: Model {
     fn update(self, body: Self::Body, cx: &mut Cx<'_>) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// How a log-like list is paged by marker: in the order of one column, and of a unique one where that can hold equal values.
+#[derive(Debug, Clone, Copy)]
+pub struct Marked {
+    /// By name; the lists' own order.
+    pub field: &'static str,
+    /// By name; the same as `field` where that is unique.
+    pub unique: &'static str,
+    /// The names of both in the view.
+    pub shown: (&'static str, &'static str),
+}
+
 /// A resource that `GET /<resources>` lists.
 pub trait List: Model {
     /// What lists are filtered and ordered by. A column's name is also a parameter: `status.0=ready`.
@@ -137,13 +158,22 @@ pub trait List: Model {
     const PROJECT: Option<Column> = None;
     /// The order when none is asked for: a column, and whether it descends.
     const ORDER: (&'static str, bool);
+    /// The column that holds the name of whom a row belongs to, for `scope=user`.
+    const USER: Option<Column> = None;
+    /// The column that `since` and `until` look at, by name.
+    const TIME: Option<&'static str> = None;
+    /// Other words for parameters: the word, and the column it means. `name` is an exact match everywhere, so a resource without a column of
+    /// that name says here what is meant.
+    const ALIASES: &'static [(&'static str, &'static str)] = &[];
+    /// Log-like: pages may be turned by marker.
+    const MARKED: Option<Marked> = None;
 
-    /// Puts ids where the contract also takes names.
+    /// Puts ids where the contract also takes names, of what the caller may see.
     ///
     /// # Errors
     /// 404 for a name that nothing has.
-    fn resolve(query: Query, conn: &mut Conn) -> impl Future<Output = Result<Query>> + Send {
-        let _ = conn;
+    fn resolve(query: Query, access: &Access, conn: &mut Conn) -> impl Future<Output = Result<Query>> + Send {
+        let _ = (access, conn);
         async { Ok(query) }
     }
 

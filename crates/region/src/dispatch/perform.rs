@@ -259,12 +259,13 @@ struct Answer {
 impl Incoming {
     /// Finds, authorises, locks, and compares with `If-Match`.
     async fn find<M: Model>(&self, ident: &str, rules: &Rules, conn: &mut Conn) -> Result<M> {
-        let model = M::find(conn, ident).await?;
-        let project = model.project(conn).await?;
         let policies = &self.app.policies;
-        let seen = policies.access(conn, &self.caller, &rules.get).await?;
-        if !seen.is_some_and(|access| access.reaches(project.as_deref())) {
-            return Err(Error::not_found(<M::Api as Resource>::WORD, ident));
+        let missing = || Error::not_found(<M::Api as Resource>::WORD, ident);
+        let seen = policies.access(conn, &self.caller, &rules.get).await?.ok_or_else(missing)?;
+        let model = M::find_within(conn, ident, &seen).await?;
+        let project = model.project(conn).await?;
+        if !seen.reaches(project.as_deref()) {
+            return Err(missing());
         }
         let access = policies.require(conn, &self.caller, &rules.verb).await?;
         if !access.reaches(project.as_deref()) {

@@ -33,6 +33,27 @@ impl Query {
         self.0.iter().filter(|(k, v)| is(k) && !v.is_empty()).map(|(_, v)| v.as_str()).collect()
     }
 
+    /// True or false.
+    ///
+    /// # Errors
+    /// 400 for anything else.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>> {
+        match self.one(key) {
+            None => Ok(None),
+            Some("true" | "1") => Ok(Some(true)),
+            Some("false" | "0") => Ok(Some(false)),
+            Some(text) => Err(Error::input(format!("{key}: '{}': allowed are true, false", short(text)))),
+        }
+    }
+
+    /// The same query with all values of a key under another key too.
+    #[must_use]
+    pub fn renamed(mut self, key: &str, to: &str) -> Self {
+        let values: Vec<String> = self.many(key).into_iter().map(str::to_owned).collect();
+        self.0.extend(values.into_iter().map(|value| (to.to_owned(), value)));
+        self
+    }
+
     /// A number.
     ///
     /// # Errors
@@ -47,10 +68,16 @@ impl Query {
 
     /// The same query with another value for a key.
     #[must_use]
-    pub fn with(mut self, key: &str, value: String) -> Self {
+    pub fn with(self, key: &str, value: String) -> Self {
+        self.with_all(key, vec![value])
+    }
+
+    /// The same query with other values for a key.
+    #[must_use]
+    pub fn with_all(mut self, key: &str, values: Vec<String>) -> Self {
         let is = |k: &str| k == key || k.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
         self.0.retain(|(k, _)| !is(k));
-        self.0.push((key.to_owned(), value));
+        self.0.extend(values.into_iter().map(|value| (key.to_owned(), value)));
         self
     }
 

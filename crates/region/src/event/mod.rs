@@ -1,4 +1,6 @@
-//! Events: shown. Whoever changes something writes one, in the same transaction.
+//! Events: shown. Whoever changes something writes one, in the same transaction. [`action`] shows the same rows in upstream's words.
+
+mod action;
 
 use api::event::Events;
 use db::Conn;
@@ -7,12 +9,25 @@ use db::filter::{Column, Kind, Page};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::dispatch::{List, Model, Query, Registry};
+use crate::dispatch::model::Marked;
+use crate::dispatch::{List, Model, Query, Registry, object};
 use crate::error::{Error, Result};
-use crate::guest;
+use crate::policy::Access;
 
 pub fn register(registry: &mut Registry) {
     registry.resource::<Event>();
+    action::register(registry);
+}
+
+const USER: Column = Column::new("user", "events.user_name", Kind::Text);
+const ALIASES: &[(&str, &str)] = &[("name", "obj_name")];
+const MARKED: Marked = Marked { field: "id", unique: "id", shown: ("id", "id") };
+
+/// `obj_id` may be a name, of a thing of the kinds that `obj_type` names.
+async fn resolve(query: Query, access: &Access, conn: &mut Conn) -> Result<Query> {
+    let kinds: Vec<String> = query.many("obj_type").into_iter().map(str::to_owned).collect();
+    let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    object::named(query, "obj_id", if kinds.is_empty() { object::KINDS } else { &kinds }, access, conn).await
 }
 
 impl Model for Event {
@@ -47,9 +62,13 @@ impl List for Event {
     const PROJECT: Option<Column> = Some(Column::new("project", "events.project", Kind::Text));
     const ORDER: (&'static str, bool) = ("id", true);
 
-    async fn resolve(query: Query, conn: &mut Conn) -> Result<Query> {
-        let ident = query.one("obj_id").map(str::to_owned);
-        guest::named(query, "obj_id", ident, conn).await
+    const USER: Option<Column> = Some(USER);
+    const TIME: Option<&'static str> = Some("ops_time");
+    const ALIASES: &'static [(&'static str, &'static str)] = ALIASES;
+    const MARKED: Option<Marked> = Some(MARKED);
+
+    async fn resolve(query: Query, access: &Access, conn: &mut Conn) -> Result<Query> {
+        resolve(query, access, conn).await
     }
 
     async fn page(page: &Page, app: &App, conn: &mut Conn) -> Result<(Vec<api::event::Event>, i64)> {

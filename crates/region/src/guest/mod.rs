@@ -23,6 +23,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::dispatch::{Model, Query, Registry};
 use crate::error::{Error, Result};
+use crate::policy::Access;
 
 pub use create::ServerCreateTask;
 pub use delete::ServerDeleteTask;
@@ -53,7 +54,11 @@ impl Model for Guest {
     type Api = Servers;
 
     async fn find(conn: &mut Conn, ident: &str) -> Result<Self> {
-        let found = db::guest::find(conn, ident).await?;
+        Self::find_within(conn, ident, &Access::Everything).await
+    }
+
+    async fn find_within(conn: &mut Conn, ident: &str, access: &Access) -> Result<Self> {
+        let found = db::guest::find_in(conn, ident, access.projects()).await?;
         match found.as_slice() {
             [] => Err(Error::not_found("server", ident)),
             [id] => db::guest::get(conn, *id).await?.ok_or_else(|| Error::not_found("server", ident)),
@@ -96,17 +101,10 @@ impl Model for Guest {
     }
 }
 
-/// Puts the id of a server where a list's parameter may also give its name.
+/// Puts the ids of servers where a list's parameter may also give names.
 ///
 /// # Errors
-/// 404 for a name that no server has; 409 where several have it.
-pub async fn named(query: Query, key: &str, ident: Option<String>, conn: &mut Conn) -> Result<Query> {
-    match ident {
-        Some(ident) if ident.parse::<Uuid>().is_err() => {
-            let guest = Guest::find(conn, &ident).await?;
-            Ok(query.with(key, guest.id.to_string()))
-        }
-        Some(id) => Ok(query.with(key, id)),
-        None => Ok(query),
-    }
+/// 404 for a name that no server has, of those the caller may see; 409 where several have it.
+pub async fn named(query: Query, key: &str, access: &Access, conn: &mut Conn) -> Result<Query> {
+    crate::dispatch::object::named(query, key, &[OBJECT], access, conn).await
 }

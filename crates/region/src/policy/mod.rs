@@ -166,6 +166,15 @@ pub enum Access {
 }
 
 impl Access {
+    /// The projects it is limited to; `None`: to none.
+    #[must_use]
+    pub fn projects(&self) -> Option<&[String]> {
+        match self {
+            Self::Everything => None,
+            Self::Projects(mine) => Some(mine),
+        }
+    }
+
     /// Whether it reaches what belongs to a project, or (`None`) to no project at all.
     #[must_use]
     pub fn reaches(&self, project: Option<&str>) -> bool {

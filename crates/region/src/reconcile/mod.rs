@@ -30,6 +30,9 @@ pub async fn run(app: App, stop: CancellationToken) {
         }
         told("power", power::scan(&app).await);
         told("expiry", expiry::scan(&app).await);
+        if rounds.is_multiple_of(12) {
+            told("archive", sweep::archive(&app).await);
+        }
         if rounds.is_multiple_of(120) {
             told("sweep", sweep::scan(&app).await);
         }

@@ -8,12 +8,33 @@ use crate::app::App;
 use crate::error::Result;
 
 const KEYS_KEPT: Duration = Duration::from_secs(24 * 3600);
-const TASKS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Tasks in one statement, children not counted.
+const BATCH: u32 = 200;
+/// Batches in one scan: what is left waits for the next.
+const BATCHES: usize = 50;
 
 pub async fn scan(app: &App) -> Result<()> {
     let mut conn = app.pool.get().await?;
     db::identity::delete_expired_tokens(&mut conn).await?;
     db::idempotency::delete_before(&mut conn, Utc::now() - KEYS_KEPT).await?;
-    task_engine::archive(&mut conn, TASKS_KEPT, 1000).await?;
+    Ok(())
+}
+
+/// Ended tasks of an age move to the archive. In small batches: nobody waits behind one.
+pub async fn archive(app: &App) -> Result<()> {
+    let age = Duration::from_secs(app.config.tasks.archive_after_s);
+    if age.is_zero() {
+        return Ok(());
+    }
+    let mut conn = app.pool.get().await?;
+    for _ in 0..BATCHES {
+        let moved = task_engine::archive(&mut conn, age, BATCH).await?;
+        if moved > 0 {
+            tracing::info!(moved, "ended tasks were archived");
+        }
+        if moved < BATCH as usize {
+            break;
+        }
+    }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::dispatch::{List, Model, Query, Registry};
 use crate::error::{Error, Result};
 use crate::guest;
+use crate::policy::Access;
 
 pub fn register(registry: &mut Registry) {
     registry.resource::<RescueSession>().verb::<Extend>().detail(
@@ -62,11 +63,13 @@ impl List for RescueSession {
     const SEARCH: &'static [&'static str] = &["server", "id"];
     const PROJECT: Option<Column> = Some(Column::new("project", "guests.project", Kind::Text));
     const ORDER: (&'static str, bool) = ("started_at", true);
+    const USER: Option<Column> = Some(Column::new("user", "rescue_sessions.user_name", Kind::Text));
+    const TIME: Option<&'static str> = Some("started_at");
+    const ALIASES: &'static [(&'static str, &'static str)] = &[("name", "server"), ("status", "state")];
 
-    async fn resolve(query: Query, conn: &mut Conn) -> Result<Query> {
+    async fn resolve(query: Query, access: &Access, conn: &mut Conn) -> Result<Query> {
         // `obj_id` as tasks and events have it; `server_id` as the column is called.
-        let ident = query.one("obj_id").or_else(|| query.one("server_id")).map(str::to_owned);
-        guest::named(query, "server_id", ident, conn).await
+        guest::named(query.renamed("obj_id", "server_id"), "server_id", access, conn).await
     }
 
     async fn page(page: &Page, app: &App, conn: &mut Conn) -> Result<(Vec<api::rescue::RescueSession>, i64)> {

@@ -1,11 +1,14 @@
-//! Tasks: shown, cancelled. [`register_all`] is the one list of the tasks there are.
+//! Tasks: shown, cancelled, and by an administrator got going again or given up. [`register_all`] is the one list of the tasks there are.
 
+mod abandon;
+mod archived;
 mod cancel;
+mod retry;
+mod view;
 
-use api::task::{Cancel, Task, TaskStage, TaskState, Tasks};
-use chrono::Utc;
+use api::task::{Abandon, Cancel, Retry, Task, Tasks};
 use db::Conn;
-use db::filter::{Column, Kind, Page};
+use db::filter::{Column, Page};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
@@ -15,12 +18,16 @@ use types::TaskId;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::dispatch::{List, Model, Query, Registry};
+use crate::dispatch::model::Marked;
+use crate::dispatch::perform::Note;
+use crate::dispatch::{Cx, List, Model, Query, Registry, object};
 use crate::error::{Error, Result};
 use crate::guest;
+use crate::policy::{Access, Rule};
 
 pub fn register(registry: &mut Registry) {
-    registry.resource::<TaskRow>().verb::<Cancel>();
+    registry.resource::<TaskRow>().verb::<Cancel>().verb::<Retry>().verb::<Abandon>();
+    archived::register(registry);
 }
 
 /// Every kind of task, for the engine.
@@ -52,13 +59,7 @@ impl Model for TaskRow {
         Ok(self)
     }
     async fn view(self, _: &App, conn: &mut Conn) -> Result<Task> {
-        let name = match (self.obj_type.as_deref(), self.obj_id) {
-            (Some(guest::OBJECT), Some(id)) => {
-                db::guest::get(conn, types::GuestId::from_uuid(id)).await?.map(|g| g.name)
-            }
-            _ => None,
-        };
-        Ok(view(self, name))
+        view::whole(self, conn).await
     }
     async fn project(&self, _: &mut Conn) -> Result<Option<String>> {
         Ok(self.created_by.as_ref().and_then(|w| w.get("project")).and_then(Value::as_str).map(str::to_owned))
@@ -72,110 +73,76 @@ impl Model for TaskRow {
 }
 
 impl List for TaskRow {
-    const COLUMNS: &'static [Column] = COLUMNS;
-    const SEARCH: &'static [&'static str] = &["task_name", "id"];
-    const PROJECT: Option<Column> = Some(Column::new("project", "(tasks.created_by ->> 'project')", Kind::Text));
-    const ORDER: (&'static str, bool) = ("created_at", true);
+    const COLUMNS: &'static [Column] = db::task::COLUMNS;
+    const SEARCH: &'static [&'static str] = SEARCH;
+    const PROJECT: Option<Column> = Some(db::task::PROJECT);
+    const ORDER: (&'static str, bool) = ORDER;
+    const USER: Option<Column> = Some(db::task::USER);
+    const TIME: Option<&'static str> = Some("created_at");
+    const ALIASES: &'static [(&'static str, &'static str)] = ALIASES;
+    const MARKED: Option<Marked> = Some(MARKED);
 
-    async fn resolve(query: Query, conn: &mut Conn) -> Result<Query> {
-        let ident = query.one("obj_id").map(str::to_owned);
-        guest::named(query, "obj_id", ident, conn).await
+    async fn resolve(query: Query, access: &Access, conn: &mut Conn) -> Result<Query> {
+        resolve(query, access, conn).await
     }
 
-    async fn page(page: &Page, app: &App, conn: &mut Conn) -> Result<(Vec<Task>, i64)> {
-        let _ = app;
-        let matching = || t::tasks.filter(page.base.clone()).filter(page.filter.clone());
-        let total = matching().count().get_result(conn).await?;
-        let rows: Vec<TaskRow> = matching()
-            .select(TaskRow::as_select())
-            .order(page.order_by("tasks.id"))
-            .limit(page.limit)
-            .offset(page.offset)
-            .load(conn)
-            .await?;
-        let ids = rows.iter().filter_map(|row| row.obj_id.map(types::GuestId::from_uuid)).collect();
-        let names = db::guest::names(conn, ids).await?;
-        let name =
-            |row: &TaskRow| names.iter().find(|(id, _)| Some(id.uuid()) == row.obj_id).map(|(_, name)| name.clone());
-        Ok((
-            rows.into_iter()
-                .map(|row| {
-                    let name = name(&row);
-                    view(row, name)
-                })
-                .collect(),
-            total,
-        ))
+    async fn page(page: &Page, _: &App, conn: &mut Conn) -> Result<(Vec<Task>, i64)> {
+        let (rows, total) = db::task::list(conn, page).await?;
+        Ok((view::many(rows, conn).await?, total))
     }
 }
 
-/// What a list may be filtered and ordered by.
-const COLUMNS: &[Column] = &[
-    Column::new("id", "tasks.id", Kind::Id),
-    Column::new("task_name", "tasks.name", Kind::Text),
-    Column::words("state", "tasks.state", TaskState::WORDS),
-    Column::new("stage", "tasks.stage_name", Kind::Text),
-    Column::new("is_complete", "(tasks.ended_at IS NOT NULL)", Kind::Boolean),
-    Column::new("way_back", "(tasks.cause IS NOT NULL)", Kind::Boolean),
-    Column::new("obj_type", "tasks.obj_type", Kind::Text),
-    Column::new("obj_id", "tasks.obj_id", Kind::Id),
-    Column::new("parent_task_id", "tasks.parent_id", Kind::Id),
-    Column::new("request_id", "tasks.request_id", Kind::Text),
-    Column::new("user", "(tasks.created_by ->> 'user')", Kind::Text),
-    Column::new("created_at", "tasks.created_at", Kind::Time),
-    Column::new("ended_at", "tasks.ended_at", Kind::Time),
-];
+const SEARCH: &[&str] = &["task_name", "id"];
+const ORDER: (&str, bool) = ("created_at", true);
+const ALIASES: &[(&str, &str)] =
+    &[("name", "task_name"), ("status", "state"), ("parent", "parent_task_id"), ("parent_id", "parent_task_id")];
+const MARKED: Marked = Marked { field: "created_at", unique: "id", shown: ("created_at", "id") };
 
-fn view(row: TaskRow, obj_name: Option<String>) -> Task {
-    let cause = row.cause();
-    let evidence = cause
-        .as_ref()
-        .and_then(|c| c.error.detail()?.get("evidence")?.as_array().cloned())
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|line| line.as_str().map(str::to_owned))
-        .collect();
-    let mut stages: Vec<TaskStage> = row
-        .history()
-        .into_iter()
-        .map(|past| TaskStage {
-            stage: past.stage,
-            started_at: past.started,
-            ended_at: Some(past.ended),
-            attempts: u32::try_from(past.attempts).unwrap_or(0),
-            error: past.error.map(|e| e.message().to_owned()),
-            way_back: past.way_back,
-        })
-        .collect();
-    if row.ended_at.is_none() {
-        stages.push(TaskStage {
-            stage: row.stage_name.clone(),
-            started_at: row.stage_started,
-            ended_at: None,
-            attempts: u32::try_from(row.attempts).unwrap_or(0),
-            error: row.last_error().map(|e| e.error.message().to_owned()),
-            way_back: cause.is_some(),
-        });
+/// `obj_id` may be a name. The index of objects begins with their kind, so it is always given.
+async fn resolve(query: Query, access: &Access, conn: &mut Conn) -> Result<Query> {
+    let mut kinds: Vec<String> = query.many("obj_type").into_iter().map(str::to_owned).collect();
+    if kinds.is_empty() {
+        kinds = object::KINDS.iter().map(|kind| (*kind).to_owned()).collect();
     }
-    let state = row.state();
-    Task {
-        id: TaskId::from_uuid(row.id),
-        task_name: row.name,
-        state: state.as_str().parse().unwrap_or(TaskState::Blocked),
-        is_complete: state.is_ended(),
-        stage: row.stage_name,
-        way_back: cause.is_some(),
-        obj_type: row.obj_type,
-        obj_id: row.obj_id,
-        obj_name,
-        parent_task_id: row.parent_id.map(TaskId::from_uuid),
-        request_id: row.request_id,
-        user: row.created_by.as_ref().and_then(|w| w.get("user")).and_then(Value::as_str).map(str::to_owned),
-        cause: cause.map(|c| format!("{}: {}", c.at_name, c.error.message())),
-        evidence,
-        stages,
-        created_at: row.created_at,
-        updated_at: row.ended_at.unwrap_or_else(|| row.stage_started.min(Utc::now())),
-        ended_at: row.ended_at,
+    let names: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    let query = object::named(query, "obj_id", &names, access, conn).await?;
+    Ok(if query.one("obj_id").is_some() { query.with_all("obj_type", kinds) } else { query })
+}
+
+/// An event about a task, of the object that it is about.
+async fn note(task: &TaskRow, action: &str, notes: String, cx: &mut Cx<'_>) -> Result<()> {
+    let name = match task.obj_id {
+        Some(id) => db::guest::names(cx.conn, vec![types::GuestId::from_uuid(id)]).await?.pop().map(|(_, name)| name),
+        None => None,
+    };
+    cx.event(Note {
+        obj_type: task.obj_type.as_deref().unwrap_or("task"),
+        obj_id: task.obj_id.unwrap_or(task.id),
+        obj_name: name.as_deref().unwrap_or(&task.name),
+        action,
+        success: true,
+        notes,
+        status: None,
+        task: Some(task.id),
+    })
+    .await
+}
+
+fn refused(error: task_engine::AdminError) -> Error {
+    match error {
+        task_engine::AdminError::Database(error) => error.into(),
+        other => Error::status(other.to_string()),
+    }
+}
+
+/// A blocked task is a fault of the service: only who runs it may decide. Asked beside the verb's own rule.
+async fn operator(verb: &'static str, cx: &mut Cx<'_>) -> Result<()> {
+    let rule = Rule { service: "compute", resource: "tasks", word: "task", action: "perform", extra: Some(verb) };
+    match cx.app.policies.require(cx.conn, cx.caller, &rule).await? {
+        Access::Everything => Ok(()),
+        Access::Projects(_) => {
+            let details = format!("not allowed. require: {rule} in scope system: ask whoever runs the service");
+            Err(Error::new(api::ErrorClass::Forbidden, details))
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::sql_types::{Text, Uuid as SqlUuid};
+use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryDsl, QueryResult, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -125,23 +125,33 @@ async fn blocked_only(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Adm
 
 struct Archive;
 impl Statement for Archive {
+    // Whole families: whoever looks for a task's children finds them where the task is.
     const SQL: &'static str = "
-        , old AS MATERIALIZED (
+        , roots AS MATERIALIZED (
             SELECT t.id FROM tasks t, input
             WHERE t.ended_at < now() - (input.p ->> 'age_ms')::bigint * interval '1 ms'
-              AND NOT EXISTS (SELECT FROM tasks c WHERE c.parent_id = t.id)
-              AND NOT EXISTS (SELECT FROM tasks p WHERE p.id = t.parent_id AND p.ended_at IS NULL)
+              AND t.parent_id IS NULL
             ORDER BY t.ended_at LIMIT (SELECT (p ->> 'limit')::bigint FROM input) FOR UPDATE OF t SKIP LOCKED
+        ), family AS (
+            WITH RECURSIVE down AS (
+                SELECT r.id, r.id AS root FROM roots r
+                UNION ALL SELECT c.id, d.root FROM tasks c JOIN down d ON c.parent_id = d.id
+            ) SELECT * FROM down
+        ), alive AS (
+            SELECT DISTINCT f.root FROM family f JOIN tasks t ON t.id = f.id WHERE t.ended_at IS NULL
         ), gone AS (
-            DELETE FROM tasks t USING old WHERE t.id = old.id RETURNING t.*
+            DELETE FROM tasks t USING family f
+            WHERE t.id = f.id AND NOT EXISTS (SELECT FROM alive a WHERE a.root = f.root)
+            RETURNING t.*
         )
-        INSERT INTO tasks_archive SELECT * FROM gone RETURNING id";
-    type Row = SqlUuid;
+        INSERT INTO tasks_archive SELECT * FROM gone RETURNING parent_id";
+    type Row = Nullable<SqlUuid>;
 }
 
-/// Moves tasks that ended longer than `age` ago to `tasks_archive`, at most `limit` of them; children before parents.
-/// Returns how many. To be called again while it returns `limit`.
+/// Moves tasks that ended longer than `age` ago to `tasks_archive`, at most `limit` of them, each with all its children. A family of
+/// which one is alive stays. Returns how many, children not counted; to be called again while it returns `limit`.
 pub async fn archive(conn: &mut AsyncPgConnection, age: Duration, limit: u32) -> QueryResult<usize> {
     let input = serde_json::json!({ "age_ms": super::millis(age), "limit": limit });
-    Ok(super::run::<Archive, _, Uuid>(conn, &input).await?.len())
+    let moved: Vec<Option<Uuid>> = super::run::<Archive, _, _>(conn, &input).await?;
+    Ok(moved.into_iter().filter(Option::is_none).count())
 }

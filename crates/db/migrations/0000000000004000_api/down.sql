@@ -1,0 +1,12 @@
+alter table hosts drop column unknown_guests;
+alter table hosts drop column boot_id;
+alter table hosts drop column offline_since;
+drop index tasks_archive_parent;
+drop index tasks_archive_created;
+drop index rescue_sessions_expiry;
+drop index rescue_sessions_started;
+drop index guests_project;
+drop index events_time;
+drop index events_project;
+drop index events_object;
+create index events_object on events (obj_type, obj_id, id desc);
