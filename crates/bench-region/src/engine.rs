@@ -106,6 +106,7 @@ async fn setup(url: &str, tasks: usize) -> anyhow::Result<()> {
 async fn work(url: &str, tasks: usize, at_once: usize) -> anyhow::Result<()> {
     let mut config = ManagerConfig::<AsyncPgConnection>::default();
     config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(|url| Box::pin(task_engine::connect(url)));
     let manager = AsyncDieselConnectionManager::new_with_config(url, config);
     let pool = Pool::builder(manager).max_size(8).build()?;
     let times = Arc::new(Times { of: Mutex::default(), tasks, all_ended: Notify::new() });

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use types::desc::Desc;
 use types::{GuestId, GuestStatus, HostId, OperationId, PowerState, SessionId};
 
 use crate::filter::{Column, Kind, Page};
+use crate::guest_counts::{self, Whole};
 use crate::schema::{guests, hosts};
 use crate::{Conn, QueryResult};
 
@@ -159,6 +161,28 @@ pub async fn set_power(conn: &mut Conn, id: GuestId, host: HostId, power: PowerS
         .map(|rows| rows > 0)
 }
 
+/// The same for all guests of a host in one statement; those that its news are of.
+pub async fn set_powers(conn: &mut Conn, host: HostId, seen: &[(GuestId, PowerState)]) -> QueryResult<Vec<GuestId>> {
+    #[derive(QueryableByName)]
+    struct Changed {
+        #[diesel(sql_type = SqlUuid)]
+        id: GuestId,
+    }
+    let (ids, powers): (Vec<_>, Vec<_>) = seen.iter().map(|(id, power)| (id.uuid(), power.as_str())).unzip();
+    let changed: Vec<Changed> = diesel::sql_query(
+        "update guests g set power_state = v.power, power_changed_at = now()
+         from unnest($1, $2) as v (id, power)
+         where g.id = v.id and g.host_id = $3 and g.power_state <> v.power
+         returning g.id",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Array<Text>, _>(powers)
+    .bind::<SqlUuid, _>(host.uuid())
+    .load(conn)
+    .await?;
+    Ok(changed.into_iter().map(|c| c.id).collect())
+}
+
 /// Live guests that `ident` may mean: the one of this id, or else all of this name, at most two.
 pub async fn find(conn: &mut Conn, ident: &str) -> QueryResult<Vec<GuestId>> {
     find_in(conn, ident, None).await
@@ -215,7 +239,10 @@ pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<(Guest, Stri
             .filter(page.base.clone())
             .filter(page.filter.clone())
     };
-    let total = page.total(matching().count().get_result(conn)).await?;
+    let total = match Whole::of(page) {
+        Some(whole) => guest_counts::sum(conn, whole).await?,
+        None => page.total(matching().count().get_result(conn)).await?,
+    };
     let rows = matching()
         .filter(page.after.clone())
         .select((Guest::as_select(), hosts::name))
@@ -242,20 +269,26 @@ pub async fn drifted(conn: &mut Conn, before: DateTime<Utc>) -> QueryResult<Vec<
         .await
 }
 
-/// Whether a live task's operation is on a guest of this host: another host's report on it counts for nothing.
-pub async fn operation_is_on(conn: &mut Conn, operation: OperationId, host: HostId) -> QueryResult<bool> {
-    use task_engine::schema::tasks;
-    let on = tasks::table
-        .filter(tasks::operation.eq(operation.uuid()))
-        .filter(tasks::ended_at.is_null())
-        .select(tasks::obj_id)
-        .first::<Option<uuid::Uuid>>(conn)
-        .await
-        .optional()?
-        .flatten();
-    let Some(guest) = on else { return Ok(false) };
-    let found = guests::table.find(GuestId::from_uuid(guest)).select(guests::host_id).first::<HostId>(conn).await;
-    Ok(found.optional()? == Some(host))
+/// Which of these operations are of live tasks on guests of the host that reports them: another host's report counts for nothing.
+pub async fn operations_on(conn: &mut Conn, reported: &[(OperationId, HostId)]) -> QueryResult<Vec<OperationId>> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = SqlUuid)]
+        operation: OperationId,
+    }
+    let bounds: Vec<_> = reported.iter().map(|(operation, _)| task_engine::tasks_of(operation.uuid())).collect();
+    let found: Vec<Found> = diesel::sql_query(
+        "select v.operation from unnest($1, $2, $3, $4) as v (operation, host_id, least, greatest)
+         join tasks t on t.id between v.least and v.greatest and t.operation = v.operation and t.ended_at is null
+         join guests g on g.id = t.obj_id and g.host_id = v.host_id",
+    )
+    .bind::<Array<SqlUuid>, _>(reported.iter().map(|(operation, _)| operation.uuid()).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(reported.iter().map(|(_, host)| host.uuid()).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(bounds.iter().map(|(least, _)| *least).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(bounds.iter().map(|(_, greatest)| *greatest).collect::<Vec<_>>())
+    .load(conn)
+    .await?;
+    Ok(found.into_iter().map(|f| f.operation).collect())
 }
 
 /// The names of these guests, deleted ones too.

@@ -14,6 +14,7 @@ pub mod disk;
 pub mod event;
 pub mod filter;
 pub mod guest;
+pub mod guest_counts;
 pub mod host;
 pub mod idempotency;
 pub mod identity;
@@ -26,7 +27,7 @@ pub mod session;
 pub mod task;
 
 pub use diesel_async::AsyncPgConnection as Conn;
-pub use pool::{Pool, connect};
+pub use pool::{Pool, connect, connect_tasks};
 
 /// The result of a query.
 pub type QueryResult<T> = diesel::QueryResult<T>;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::deadpool;
-use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, SetupCallback};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 
 pub type Pool = deadpool::Pool<AsyncPgConnection>;
@@ -16,7 +16,10 @@ pub type PoolError = deadpool::PoolError;
 const IDLE_IN_TRANSACTION: &str = "SET idle_in_transaction_session_timeout = '5s'";
 
 async fn establish(url: &str) -> ConnectionResult<AsyncPgConnection> {
-    let mut conn = AsyncPgConnection::establish(url).await?;
+    with_limit(AsyncPgConnection::establish(url).await?).await
+}
+
+async fn with_limit(mut conn: AsyncPgConnection) -> ConnectionResult<AsyncPgConnection> {
     conn.batch_execute(IDLE_IN_TRANSACTION).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
@@ -26,10 +29,26 @@ async fn establish(url: &str) -> ConnectionResult<AsyncPgConnection> {
 /// # Errors
 /// A configuration that the pool refuses; an absent server shows at first use.
 pub fn connect(url: &str, size: usize) -> Result<Pool, ::deadpool::managed::BuildError> {
+    pool(url, size, Box::new(|url| Box::pin(establish(url))))
+}
+
+/// The same for the task engine.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_tasks(url: &str, size: usize) -> Result<Pool, ::deadpool::managed::BuildError> {
+    pool(url, size, Box::new(|url| Box::pin(async move { with_limit(task_engine::connect(url).await?).await })))
+}
+
+fn pool(
+    url: &str,
+    size: usize,
+    setup: SetupCallback<AsyncPgConnection>,
+) -> Result<Pool, ::deadpool::managed::BuildError> {
     // A lost connection shows at the next query, which is retried or told as 503: asking first would cost every request a round trip.
     let mut config = ManagerConfig::default();
     config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(|url| Box::pin(establish(url)));
+    config.custom_setup = setup;
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, config);
     deadpool::Pool::builder(manager)
         .max_size(size)

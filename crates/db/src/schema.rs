@@ -40,6 +40,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    guest_counts (project, slot) {
+        project -> Text,
+        slot -> Int4,
+        n -> Int8,
+    }
+}
+
+diesel::table! {
     guests (id) {
         id -> Uuid,
         name -> Text,

@@ -166,17 +166,24 @@ pub async fn set_ready(conn: &mut Conn, id: SessionId, ready: &Value, boot: i32)
         .map(drop)
 }
 
-/// What a host's heartbeat says of an active session: a reboot inside rescue makes it not ready until proven again.
-pub async fn set_boot(conn: &mut Conn, id: SessionId, guest: GuestId, boot: i32, is_ready: bool) -> QueryResult<bool> {
-    diesel::update(rescue_sessions::table.find(id))
-        .filter(rescue_sessions::guest_id.eq(guest))
-        .filter(rescue_sessions::state.eq(SessionState::Active))
-        .filter(rescue_sessions::boot.le(boot))
-        .filter(rescue_sessions::boot.ne(boot).or(rescue_sessions::is_ready.ne(is_ready)))
-        .set((rescue_sessions::boot.eq(boot), rescue_sessions::is_ready.eq(is_ready)))
-        .execute(conn)
-        .await
-        .map(|rows| rows > 0)
+/// What a host's heartbeat says of active sessions: guest, session, boot, whether it is ready. A reboot inside rescue makes one not ready
+/// until proven again.
+pub async fn set_boots(conn: &mut Conn, seen: &[(GuestId, SessionId, i32, bool)]) -> QueryResult<()> {
+    use diesel::sql_types::{Array, Bool, Integer, Uuid as SqlUuid};
+    diesel::sql_query(
+        "update rescue_sessions s set boot = v.boot, is_ready = v.ready
+         from unnest($1, $2, $3, $4) as v (guest, id, boot, ready)
+         where s.id = v.id and s.guest_id = v.guest and s.state = $5
+           and (s.boot < v.boot or s.boot = v.boot and s.is_ready <> v.ready)",
+    )
+    .bind::<Array<SqlUuid>, _>(seen.iter().map(|(guest, ..)| guest.uuid()).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(seen.iter().map(|(_, id, ..)| id.uuid()).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(seen.iter().map(|(_, _, boot, _)| *boot).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(seen.iter().map(|(.., ready)| *ready).collect::<Vec<_>>())
+    .bind::<diesel::sql_types::Text, _>(SessionState::Active.as_str())
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Ends a session, once, and forgets its credentials.

@@ -13,6 +13,8 @@ use crate::dispatch::totals::Totals;
 use crate::host_client::Hosts;
 use crate::policy::Book;
 use crate::secrets::SecretKey;
+use crate::upcall::names::Names;
+use crate::upcall::reports::Reports;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -27,6 +29,10 @@ pub struct Inner {
     pub attempts: Attempts,
     pub policies: Book,
     pub totals: Totals,
+    /// Wakes the task engine; to be called after the commit that started a task.
+    pub waker: task_engine::Waker,
+    pub reports: Reports,
+    pub host_names: Names,
     /// Region as clients reach it: `http://IP:PORT`.
     pub public_url: String,
     /// Whose signature makes a rescue image bootable.

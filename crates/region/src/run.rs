@@ -17,7 +17,7 @@ use crate::auth::{Authority, bootstrap};
 use crate::config::Config;
 use crate::host_client::Hosts;
 use crate::secrets::SecretKey;
-use crate::upcall::Upcall;
+use crate::upcall::{Upcall, reports};
 use crate::{http, reconcile, task};
 
 /// Why a region does not start. The chain says what to mend.
@@ -74,6 +74,7 @@ impl Region {
             url => url.to_owned(),
         };
 
+        let (reports, gathered) = reports::channel();
         let app = App::new(Inner {
             hosts: Hosts::new(config.tls.clone()),
             pool,
@@ -82,16 +83,21 @@ impl Region {
             attempts: Default::default(),
             policies: Default::default(),
             totals: Default::default(),
+            waker: Default::default(),
+            reports,
+            host_names: Default::default(),
             public_url,
             trust,
             config,
         });
         let workers = app.config.tasks.workers;
-        let task_pool = db::connect(&url, app.config.database.pool)?;
+        let task_pool = db::connect_tasks(&url, app.config.database.pool)?;
         let lease = Duration::from_secs(app.config.tasks.lease_s.max(1).into());
         let tuning = task_engine::Tuning { lease, ..Default::default() };
-        let engine =
-            task_engine::Engine::builder(task_pool, url, Arc::new(app.clone())).workers(workers).tuning(tuning);
+        let engine = task_engine::Engine::builder(task_pool, url, Arc::new(app.clone()))
+            .workers(workers)
+            .tuning(tuning)
+            .waker(app.waker.clone());
         let engine = setup(task::register_all(engine)?).start();
 
         let stop = CancellationToken::new();
@@ -113,6 +119,7 @@ impl Region {
                 tracing::error!(%error, "the gRPC listener ended");
             }
         });
+        servers.spawn(gathered.run(app.pool.clone(), app.waker.clone()));
         servers.spawn(reconcile::run(app.clone(), stop.clone()));
         tracing::info!(http = %http_at, grpc = %grpc_at, "region serves");
         Ok(Self { app, http: http_at, grpc: grpc_at, stop, engine: Some(engine), servers })

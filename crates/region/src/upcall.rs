@@ -1,5 +1,8 @@
 //! What hosts and baremetal agents tell region. Each speaks for itself only: the name in its certificate says who it is.
 
+pub mod names;
+pub mod reports;
+
 use chrono::Utc;
 use db::agent::{BaremetalAgent, RescueImage};
 use db::host::Host;
@@ -29,13 +32,21 @@ impl Upcall {
         self.0.config.tls.is_some()
     }
 
-    async fn host_of<T>(&self, request: &Request<T>, id: &str) -> Result<Host, Status> {
+    /// The host that speaks. Its name never changes, so it is read once.
+    async fn host_of<T>(&self, request: &Request<T>, id: &str) -> Result<HostId, Status> {
         let id: HostId = parse("host_id", id)?;
-        let mut conn = self.0.pool.get().await.map_err(internal)?;
-        let host = db::host::get(&mut conn, id).await.map_err(internal)?;
-        let host = host.ok_or_else(|| Status::not_found("no such host: register again"))?;
-        require_peer(request, &host_name(&host.name), self.tls())?;
-        Ok(host)
+        let known = self.0.host_names.get(id);
+        let name = match known {
+            Some(name) => name,
+            None => {
+                let mut conn = self.0.pool.get().await.map_err(internal)?;
+                let host = db::host::get(&mut conn, id).await.map_err(internal)?;
+                let host = host.ok_or_else(|| Status::not_found("no such host: register again"))?;
+                self.0.host_names.keep(id, host.name)
+            }
+        };
+        require_peer(request, &host_name(&name), self.tls())?;
+        Ok(id)
     }
 }
 
@@ -82,20 +93,21 @@ impl HostUpcallService for Upcall {
     ) -> Result<Response<pb::HeartbeatResponse>, Status> {
         let host = self.host_of(&request, &request.get_ref().host_id).await?;
         let message = request.into_inner();
+        let guests: Vec<GuestReport> =
+            message.guests.into_iter().map(GuestReport::try_from).collect::<Result<_, _>>()?;
         let mib = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let mut conn = self.0.pool.get().await.map_err(internal)?;
-        db::host::heartbeat(&mut conn, host.id, mib(message.memory_free_mib), mib(message.disk_free_mib))
-            .await
-            .map_err(internal)?;
-        for guest in message.guests {
-            let report = GuestReport::try_from(guest)?;
-            db::guest::set_power(&mut conn, report.guest, host.id, report.power).await.map_err(internal)?;
-            if let Some(session) = report.rescue_session {
-                let boot = i32::try_from(report.rescue_boot).unwrap_or(i32::MAX);
-                db::session::set_boot(&mut conn, session, report.guest, boot, report.rescue_ready)
-                    .await
-                    .map_err(internal)?;
-            }
+        let (memory, disk) = (mib(message.memory_free_mib), mib(message.disk_free_mib));
+        if !db::host::heartbeat(&mut conn, host, memory, disk).await.map_err(internal)? {
+            return Err(Status::not_found("no such host: register again"));
+        }
+        let powers: Vec<_> = guests.iter().map(|g| (g.guest, g.power)).collect();
+        db::guest::set_powers(&mut conn, host, &powers).await.map_err(internal)?;
+        let boot = |g: &GuestReport| i32::try_from(g.rescue_boot).unwrap_or(i32::MAX);
+        let boots: Vec<_> =
+            guests.iter().filter_map(|g| Some((g.guest, g.rescue_session?, boot(g), g.rescue_ready))).collect();
+        if !boots.is_empty() {
+            db::session::set_boots(&mut conn, &boots).await.map_err(internal)?;
         }
         Ok(Response::new(pb::HeartbeatResponse {}))
     }
@@ -107,11 +119,11 @@ impl HostUpcallService for Upcall {
         let outcome = message.outcome.ok_or_else(|| Status::invalid_argument("outcome: is missing"))?;
         let outcome = Outcome::try_from(outcome)?;
         let value = serde_json::to_value(&outcome).map_err(internal)?;
-        let mut conn = self.0.pool.get().await.map_err(internal)?;
-        let wanted = db::guest::operation_is_on(&mut conn, operation, host.id).await.map_err(internal)?
-            && task_engine::report(&mut conn, operation.uuid(), value).await.map_err(internal)?;
+        let Some(wanted) = self.0.reports.store(host, operation, value).await else {
+            return Err(Status::unavailable("region can't store this now; try again"));
+        };
         if !wanted {
-            tracing::debug!(host = host.name, %operation, "nobody waits for this report");
+            tracing::debug!(%host, %operation, "nobody waits for this report");
         }
         Ok(Response::new(pb::ReportResponse {}))
     }

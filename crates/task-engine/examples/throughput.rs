@@ -68,6 +68,7 @@ async fn main() -> anyhow::Result<()> {
     task_engine::migrate(&url).await?;
     let mut config = ManagerConfig::<AsyncPgConnection>::default();
     config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(|url| Box::pin(task_engine::connect(url)));
     let manager = AsyncDieselConnectionManager::new_with_config(&url, config);
     let pool = Pool::builder(manager).max_size(8).build()?;
     {

@@ -119,12 +119,14 @@
 //! | permanent error, panic, deadline, cancelled | cause saved, then `failed`; ends as `failed` or `cancelled` |
 //! | its saved form does not decode; `failed` fails | `blocked`: keeps its hold until [`retry`] or [`abandon`] |
 
+mod connect;
 mod cx;
 mod decide;
 mod engine;
 mod error;
 mod json;
 mod migrate;
+mod operation;
 mod row;
 pub mod schema;
 mod spawn;
@@ -132,17 +134,21 @@ mod store;
 mod task;
 pub mod testing;
 mod tuning;
+mod waker;
 
+pub use connect::connect;
 pub use cx::{SaveFn, TaskCx};
 pub use engine::{Builder, Connect, Engine, Handle, RegisterError};
 pub use error::{ErrorKind, StepError};
 pub use migrate::{MIGRATIONS, MigrateError, migrate};
+pub use operation::tasks_of;
 pub use row::{Failure, LastError, Past, State, TaskRow};
 pub use spawn::{Busy, Object, SpawnError, Spawned, Start, holder, spawn};
 pub use store::admin::{AdminError, abandon, archive, cancel, get, retry};
-pub use store::report::report;
+pub use store::report::{Report, report, report_all};
 pub use task::{Child, DEFAULT_LIMIT, Next, Task};
 pub use tuning::Tuning;
+pub use waker::{Waker, wake};
 
 /// The pool that the engine works with.
 pub type Pool = diesel_async::pooled_connection::deadpool::Pool<diesel_async::AsyncPgConnection>;

@@ -118,12 +118,11 @@ impl From<SpawnError> for StepError {
     }
 }
 
-/// Starts `task`. To be called in the transaction that changes what the task is about: it starts if that commits.
+/// Starts `task`. To be called in the transaction that changes what the task is about: it starts if that commits. After the commit call
+/// [`crate::Waker::wake`]; without it the next poll finds the task.
 pub async fn spawn<T: Task>(conn: &mut AsyncPgConnection, task: &T, start: Start) -> Result<Spawned, SpawnError> {
     let new = NewTask::of(task, start).map_err(|error| SpawnError::Encode(error.to_string()))?;
-    let spawned = insert(conn, &new).await?;
-    store::notify(conn, store::WAKE).await?;
-    Ok(spawned)
+    insert(conn, &new).await
 }
 
 /// A task ready to be inserted.

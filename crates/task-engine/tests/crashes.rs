@@ -225,6 +225,38 @@ async fn a_notification_wakes_and_one_that_is_lost_is_made_up_for_by_a_poll() {
     polls.shutdown(LIMIT).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waker_reaches_the_engines_of_other_processes() {
+    let (db, world, waker) = (database().await, World::plain(), task_engine::Waker::default());
+    // The one that is woken directly has no place for the task: it is for the other, which polls far too seldom.
+    let here = db.builder(&world).tuning(slow()).waker(waker.clone()).start();
+    let there = db.builder(&world).tuning(slow()).register::<Newer>().unwrap().start();
+    for _ in 0..3 {
+        let id = task_engine::spawn(&mut db.pool.get().await.unwrap(), &Newer, Start::new()).await.unwrap().id;
+        waker.wake();
+        assert_eq!(db.ended(id).await.state(), State::Succeeded);
+    }
+    here.shutdown(LIMIT).await;
+    there.shutdown(LIMIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_tasks_than_one_claim_takes_need_no_poll() {
+    let (db, world) = (database().await, World::plain());
+    let mut ids = Vec::new();
+    {
+        let mut conn = db.pool.get().await.unwrap();
+        for _ in 0..700 {
+            ids.push(task_engine::spawn(&mut conn, &trip("x"), Start::new()).await.unwrap().id);
+        }
+    }
+    let engine = db.builder(&world).tuning(slow()).workers(400).start();
+    for id in ids {
+        assert_eq!(db.ended(id).await.state(), State::Succeeded);
+    }
+    engine.shutdown(LIMIT).await;
+}
+
 /// Known to some engines only.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Newer;

@@ -318,6 +318,7 @@ impl Incoming {
         match acted {
             Ok(answer) => {
                 Manager::commit_transaction(conn).await?;
+                self.app.waker.wake();
                 Ok(answer)
             }
             Err(error) => {

@@ -16,9 +16,10 @@ pub async fn scan(app: &App) -> Result<()> {
     let mut conn = app.pool.get().await?;
     for session in db::session::expired(&mut conn).await? {
         let left = conn.transaction(async |conn| leave(app, conn, session.guest_id).await).await;
-        if let Err(error) = left {
+        match left {
+            Ok(()) => app.waker.wake(),
             // Somebody else's task may hold it just now; the next scan looks again.
-            tracing::info!(session = %session.id, %error, "an expired session can't end yet");
+            Err(error) => tracing::info!(session = %session.id, %error, "an expired session can't end yet"),
         }
     }
     Ok(())

@@ -10,6 +10,12 @@ use super::{Shared, worker};
 use crate::store::{self, claim::Job};
 use crate::{Pool, Tuning};
 
+/// A bound on what one claim may return; the loop comes back at once if there is more.
+const AT_ONCE: usize = 256;
+
+/// Saves end many tasks at once: their places are filled by one claim, as each is a commit.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// Runs until drained. `stopped` drops what still runs and gives it back.
 pub(crate) async fn run<E: Send + Sync + 'static>(shared: Arc<Shared<E>>, stopped: CancellationToken) {
     // The set lives here, so that aborting this task drops every step with it.
@@ -17,6 +23,8 @@ pub(crate) async fn run<E: Send + Sync + 'static>(shared: Arc<Shared<E>>, stoppe
     let names: Vec<&'static str> = shared.kinds.keys().copied().collect();
     let mut next_look = Instant::now();
     let mut trouble = 0;
+    // The last claim filled its bound: there may be more to do.
+    let mut more = false;
     loop {
         if shared.draining.is_cancelled() {
             break;
@@ -24,10 +32,12 @@ pub(crate) async fn run<E: Send + Sync + 'static>(shared: Arc<Shared<E>>, stoppe
         let free = shared.workers.saturating_sub(jobs.len());
         if free > 0 && next_look <= Instant::now() {
             next_look = Instant::now() + shared.tuning.poll;
-            match claim(&shared.pool, &shared.tuning, &shared.name, &names, free).await {
+            let limit = free.min(AT_ONCE);
+            match claim(&shared.pool, &shared.tuning, &shared.name, &names, limit).await {
                 Ok(claimed) => {
                     trouble = 0;
-                    if claimed.len() == free {
+                    more = claimed.len() == limit;
+                    if more {
                         next_look = Instant::now();
                     }
                     for (job, held_until) in claimed {
@@ -48,16 +58,19 @@ pub(crate) async fn run<E: Send + Sync + 'static>(shared: Arc<Shared<E>>, stoppe
         let full = jobs.len() >= shared.workers;
         tokio::select! {
             () = shared.draining.cancelled() => {}
-            ended = jobs.join_next(), if !jobs.is_empty() => {
-                // A task that is due again soon sets the alarm, so that short pauses are not rounded up to a poll.
-                if let Some(Ok(Some(due_in))) = ended {
-                    next_look = next_look.min(Instant::now() + due_in);
+            mut ended = jobs.join_next(), if !jobs.is_empty() => {
+                while let Some(one) = ended {
+                    // A task that is due again soon sets the alarm, so that short pauses are not rounded up to a poll.
+                    if let Ok(Some(due_in)) = one {
+                        next_look = next_look.min(Instant::now() + due_in);
+                    }
+                    ended = jobs.try_join_next();
                 }
-                if full {
-                    next_look = Instant::now();
+                if full && more {
+                    next_look = Instant::now() + GATHER;
                 }
             }
-            () = shared.wake.notified(), if trouble == 0 => next_look = Instant::now(),
+            () = shared.waker.woken(), if trouble == 0 => next_look = Instant::now(),
             () = tokio::time::sleep_until(next_look.into()), if !full => {}
         }
     }
@@ -81,10 +94,8 @@ async fn claim(
     tuning: &Tuning,
     worker: &str,
     names: &[&'static str],
-    free: usize,
+    limit: usize,
 ) -> Result<Claimed, crate::StepError> {
-    // A bound on what one statement may return; the loop comes back at once if there is more.
-    let limit = free.min(100);
     let mut conn = pool.get().await?;
     // Taken before the statement is sent: the lease in the table ends later than what we believe.
     let until = Instant::now() + tuning.lease;

@@ -149,7 +149,7 @@ async fn extend<E>(shared: &Shared<E>, held: &[Held], sweeps: bool) -> Result<()
         shared.running.extended(held, &kept, until);
     }
     if sweeps && !lease::sweep(&mut conn).await?.is_empty() {
-        shared.wake.notify_one();
+        shared.waker.here();
     }
     Ok(())
 }

@@ -144,7 +144,7 @@ async fn start_children(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(crate::store::notify(conn, crate::store::WAKE).await?)
+    Ok(())
 }
 
 /// What a panic said.

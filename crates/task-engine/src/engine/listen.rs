@@ -27,13 +27,13 @@ async fn listen<E>(shared: &Shared<E>, connect: &Connect, trouble: &mut u32) -> 
     conn.batch_execute(&format!("LISTEN {WAKE}; LISTEN {CANCEL}")).await.map_err(|error| error.to_string())?;
     *trouble = 0;
     // What was said while nobody listened.
-    shared.wake.notify_one();
+    shared.waker.here();
     shared.running.look.notify_one();
     let mut heard = std::pin::pin!(conn.notifications_stream());
     while let Some(notification) = heard.next().await {
         match notification.map_err(|error| error.to_string())?.channel.as_str() {
             CANCEL => shared.running.look.notify_one(),
-            _ => shared.wake.notify_one(),
+            _ => shared.waker.here(),
         }
     }
     Ok(())

@@ -16,13 +16,12 @@ use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
 use futures::future::BoxFuture;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::testing::Intercept;
-use crate::{Pool, Task, Tuning};
+use crate::{Pool, Task, Tuning, Waker};
 use keeper::Running;
 use kind::{Kind, KindOf};
 
@@ -50,7 +49,7 @@ pub(crate) struct Shared<E> {
     pub name: String,
     pub running: Running,
     pub saver: saver::Saver,
-    pub wake: Notify,
+    pub waker: Waker,
     /// Steps may end, but nothing new begins.
     pub draining: CancellationToken,
     pub intercept: Option<Arc<dyn Intercept>>,
@@ -66,13 +65,14 @@ pub struct Builder<E> {
     workers: usize,
     name: Option<String>,
     intercept: Option<Arc<dyn Intercept>>,
+    waker: Waker,
 }
 
 /// Durable tasks are run by one of these; any number of them, in any number of processes, share the work.
 pub struct Engine;
 
 impl Engine {
-    /// `pool` is for claims and saves (use `RecyclingMethod::Fast`; a connection per eight workers is plenty).
+    /// `pool` is for claims and saves (use [`crate::connect`] and `RecyclingMethod::Fast`; a connection per eight workers is plenty).
     /// `listen_url` opens one more connection, which must lead to the server itself and not through a pooler;
     /// see [`Builder::connect`] for TLS.
     pub fn builder<E: Send + Sync + 'static>(pool: Pool, listen_url: impl Into<String>, env: Arc<E>) -> Builder<E> {
@@ -90,6 +90,7 @@ impl Engine {
             workers: 64,
             name: None,
             intercept: None,
+            waker: Waker::default(),
         }
     }
 }
@@ -118,6 +119,12 @@ impl<E: Send + Sync + 'static> Builder<E> {
     /// A name for this process in the rows it works on; otherwise a new one.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// What those who start tasks in this process wake it with.
+    pub fn waker(mut self, waker: Waker) -> Self {
+        self.waker = waker;
         self
     }
 
@@ -151,13 +158,14 @@ impl<E: Send + Sync + 'static> Builder<E> {
             name: self.name.unwrap_or_else(|| format!("{}-{}", std::process::id(), Uuid::new_v4().simple())),
             running: Running::default(),
             saver,
-            wake: Notify::new(),
+            waker: self.waker,
             draining: CancellationToken::new(),
             intercept: self.intercept,
         });
         let stopped = CancellationToken::new();
         parts.spawn(saver::run(saves, shared.pool.clone()));
         parts.spawn(keeper::run(shared.clone()));
+        parts.spawn(shared.waker.clone().announce(shared.pool.clone()));
         parts.spawn(listen::run(shared.clone(), self.connect));
         let dispatch = tokio::spawn(dispatch::run(shared.clone(), stopped.clone()));
         tracing::info!(worker = shared.name, tasks = ?shared.kinds.keys().collect::<Vec<_>>(), "task engine started");

@@ -17,7 +17,7 @@ use crate::store::claim::Job;
 use crate::store::lease::{self, Held};
 use crate::store::save::{self, Change, Saved};
 use crate::testing::{BeforeRun, BeforeSave, StepInfo};
-use crate::{Pool, StepError};
+use crate::{Pool, State, StepError, operation};
 
 /// Returns when the task is due again, if this engine should look then.
 pub(crate) async fn run<E: Send + Sync + 'static>(shared: Arc<Shared<E>>, mut job: Job) -> Option<Duration> {
@@ -41,7 +41,7 @@ async fn stages<E: Send + Sync + 'static>(shared: &Shared<E>, job: &mut Job, sig
         let ran = step(shared, kind.as_ref(), job, signals, begun).await;
         let overdue = millis_since(begun) >= job.left_ms;
         let keep = !shared.draining.is_cancelled();
-        let now = Circumstances { overdue, keep, spread: spread(), new_operation: Uuid::new_v4() };
+        let now = Circumstances { overdue, keep, spread: spread(), new_operation: operation::new(job.id) };
         measure(job, &ran.answer, begun);
         let change = decide(job, ran.answer, &shared.tuning, &now);
         log(job, &change);
@@ -62,8 +62,10 @@ async fn stages<E: Send + Sync + 'static>(shared: &Shared<E>, job: &mut Job, sig
         };
         match verdict {
             Ok(Some(saved)) => {
-                if saved.wakes {
-                    shared.wake.notify_one();
+                if change.state == State::Joining {
+                    shared.waker.wake();
+                } else if saved.wakes {
+                    shared.waker.here();
                 }
                 if change.state.is_ended() {
                     metrics::counter!("tasks_ended_total", "task" => job.name.clone(), "state" => change.state.as_str())

@@ -15,7 +15,8 @@
     SELECT id, name, coalesce(data, 'null'), CASE WHEN cause IS NULL THEN 'queued' ELSE 'failed' END, stage, stage_name,
            t.at + delay_ms * interval '1 ms', t.at + (delay_ms + limit_ms) * interval '1 ms',
            obj_type, obj_id, own_hold AND cause IS NULL, parent_id, request_id, created_by,
-           gen_random_uuid(), nextval('task_sequence'), t.at + delay_ms * interval '1 ms', cause, t.at,
+           -- begins with the task's id: see operation.rs
+           (left(id::text, 24) || right(gen_random_uuid()::text, 12))::uuid, nextval('task_sequence'), t.at + delay_ms * interval '1 ms', cause, t.at,
            CASE WHEN cause IS NOT NULL THEN t.at END
     FROM n, (SELECT clock_timestamp() AS at) t
     ON CONFLICT DO NOTHING

@@ -245,6 +245,7 @@ pub async fn effects_table(url: &str) -> anyhow::Result<()> {
 pub fn pool(url: &str) -> Pool {
     let mut config = ManagerConfig::default();
     config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(|url| Box::pin(task_engine::connect(url)));
     Pool::builder(AsyncDieselConnectionManager::new_with_config(url, config))
         .max_size(8)
         .runtime(deadpool::Runtime::Tokio1)
@@ -279,11 +280,16 @@ impl Db {
 
     pub async fn start(&self, label: &str, start: Start) -> Spawned {
         let mut conn = self.pool.get().await.unwrap();
-        task_engine::spawn(&mut conn, &trip(label), start).await.unwrap()
+        let spawned = task_engine::spawn(&mut conn, &trip(label), start).await.unwrap();
+        task_engine::wake(&mut conn).await.unwrap();
+        spawned
     }
 
     pub async fn report(&self, operation: Uuid, outcome: Value) -> bool {
-        task_engine::report(&mut self.pool.get().await.unwrap(), operation, outcome).await.unwrap()
+        let mut conn = self.pool.get().await.unwrap();
+        let taken = task_engine::report(&mut conn, operation, outcome).await.unwrap();
+        task_engine::wake(&mut conn).await.unwrap();
+        taken
     }
 
     pub async fn ended(&self, id: Uuid) -> TaskRow {
