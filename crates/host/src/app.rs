@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::grpc::Service;
 use crate::guest::manager::Manager;
-use crate::guest::paths::{check_runtime, private_folder, servers};
+use crate::guest::paths::{check_runtime, detached, private_folder, servers};
 use crate::qemu::{Binaries, accel};
 use crate::storage::Storage;
 
@@ -37,6 +37,7 @@ pub async fn run(config: Config, ready_file: Option<&Path>, stop: CancellationTo
     check_runtime(&config.runtime_dir).map_err(anyhow::Error::msg)?;
     private_folder(&config.workspace).context("workspace")?;
     private_folder(&servers(&config.workspace)).context("workspace")?;
+    private_folder(&detached(&config.workspace)).context("workspace")?;
     private_folder(&config.runtime_dir).context("runtime_dir")?;
     let _only_one = lock(&config.workspace)?;
 
@@ -96,7 +97,12 @@ async fn environment(config: Config) -> anyhow::Result<Env> {
         tracing::warn!(count = open.len(), "operations were interrupted; they go on when region asks for them again");
     }
     Ok(Env {
-        storage: Storage { qemu_img: config.qemu.qemu_img.clone(), images: config.image_dir.clone() },
+        storage: Storage {
+            qemu_img: config.qemu.qemu_img.clone(),
+            images: config.image_dir.clone(),
+            detached: detached(&config.workspace),
+            moves: Arc::default(),
+        },
         downloads: Arc::new(Semaphore::new(config.limits.downloads.max(1))),
         news: watch::Sender::new(0),
         config,

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::process::Command;
+use tokio::sync::{Mutex, MutexGuard};
 use types::desc::{DiskDesc, DiskFormat};
+use types::id::{DiskId, SnapshotId};
 use types::operation::{Failure, FailureCode};
 
 /// Copying an image of many GiB takes its time.
@@ -18,6 +21,10 @@ const INFO_LIMIT: Duration = Duration::from_secs(30);
 pub struct Storage {
     pub qemu_img: PathBuf,
     pub images: PathBuf,
+    /// Images of disks that no guest has, `<id>.<format>`.
+    pub detached: PathBuf,
+    /// Held while images go from one folder to another, and while it matters that none does.
+    pub moves: Arc<Mutex<()>>,
 }
 
 /// The part of `qemu-img info --output=json` that is used.
@@ -29,6 +36,8 @@ pub struct Info {
     pub format: String,
     #[serde(rename = "backing-filename")]
     pub backing: Option<String>,
+    #[serde(default)]
+    pub snapshots: Vec<qmp::command::Snapshot>,
 }
 
 fn failed(code: FailureCode, message: impl Into<String>) -> Failure {
@@ -92,6 +101,58 @@ impl Storage {
             }
         }
         finish(&temporary, path).map_err(|error| failed(FailureCode::Resource, format!("{}: {error}", path.display())))
+    }
+
+    /// Makes a disk larger.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub async fn resize(&self, path: &Path, format: DiskFormat, size_mib: u64) -> Result<(), Failure> {
+        let arguments = ["resize", "-q", "-f", format.as_str()];
+        self.run(&arguments, &[path], &[&format!("{size_mib}M")], INFO_LIMIT).await.map(|_| ())
+    }
+
+    /// `-c`: makes a snapshot within an image that nobody uses; `-a`: goes back to it; `-d`: forgets it.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub async fn snapshot(&self, what: &str, snapshot: SnapshotId, path: &Path) -> Result<(), Failure> {
+        let arguments = ["snapshot", "-q", what, &snapshot.to_string()];
+        self.run(&arguments, &[path], &[], COPY_LIMIT).await.map(|_| ())
+    }
+
+    /// No image moves until the guard is dropped.
+    pub async fn moving(&self) -> MutexGuard<'_, ()> {
+        self.moves.lock().await
+    }
+
+    /// Brings the image of a detached disk to `path`, if there is one and `path` is free.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub async fn take_detached(&self, disk: DiskId, path: &Path) -> Result<(), Failure> {
+        let _still = self.moving().await;
+        let Some(name) = path.file_name() else { return Ok(()) };
+        let from = self.detached.join(name);
+        if path.exists() || !from.exists() {
+            return Ok(());
+        }
+        tracing::info!(%disk, "a detached disk gets a guest");
+        rename(&from, path)
+    }
+
+    /// Brings an image to where detached disks are.
+    ///
+    /// # Errors
+    /// As the file system says; [`FailureCode::Disk`] where one of that name is.
+    pub async fn put_detached(&self, path: &Path) -> Result<(), Failure> {
+        let _still = self.moving().await;
+        let Some(name) = path.file_name() else { return Ok(()) };
+        let to = self.detached.join(name);
+        if to.exists() {
+            return Err(failed(FailureCode::Disk, format!("{} is there already", to.display())));
+        }
+        rename(path, &to)
     }
 
     /// A throw-away overlay that takes what a rescue system writes to a disk it must not change.
@@ -158,6 +219,15 @@ impl Storage {
         };
         Err(Failure { code, message: format!("{what} failed{hint}"), evidence })
     }
+}
+
+/// On disk under its new name when it returns.
+fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
+    let moved = std::fs::rename(from, to).and_then(|()| {
+        let folders = [to, from].map(|path| path.parent().unwrap_or(Path::new("/")));
+        folders.into_iter().try_for_each(|folder| std::fs::File::open(folder)?.sync_all())
+    });
+    moved.map_err(|error| failed(FailureCode::Internal, format!("{} to {}: {error}", from.display(), to.display())))
 }
 
 fn finish(temporary: &Path, path: &Path) -> std::io::Result<()> {

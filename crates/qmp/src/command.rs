@@ -49,6 +49,98 @@ plain! {
     Continue = "cont" -> Done;
 }
 
+macro_rules! with_arguments {
+    ($($(#[$meta:meta])* $name:ident = $word:literal -> $reply:ty;)+) => {
+        $(
+            $(#[$meta])*
+            #[derive(Debug, Clone, Serialize)]
+            #[serde(transparent)]
+            pub struct $name(pub serde_json::Value);
+            impl Command for $name {
+                const NAME: &'static str = $word;
+                type Reply = $reply;
+            }
+        )+
+    };
+}
+
+with_arguments! {
+    /// Plugs a device in: `driver`, `id`, and the driver's own properties.
+    DeviceAdd = "device_add" -> Done;
+    /// Opens an image: `BlockdevOptions` of `qapi/block-core.json`.
+    BlockdevAdd = "blockdev-add" -> Done;
+    /// Makes a back end of a NIC: `Netdev` of `qapi/net.json`.
+    NetdevAdd = "netdev_add" -> Done;
+    /// Puts an image into a drive: `id`, `filename`, `format`, `read-only-mode`.
+    ChangeMedium = "blockdev-change-medium" -> Done;
+    /// All or none of its `actions`.
+    Transaction = "transaction" -> Done;
+}
+
+macro_rules! with_fields {
+    ($($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty = $key:literal),+ } = $word:literal -> $reply:ty;)+) => {
+        $(
+            $(#[$meta])*
+            #[derive(Debug, Clone, Serialize)]
+            pub struct $name { $(#[serde(rename = $key)] pub $field: $type),+ }
+            impl Command for $name {
+                const NAME: &'static str = $word;
+                type Reply = $reply;
+            }
+        )+
+    };
+}
+
+with_fields! {
+    /// Asks the guest to let go of a device. `DEVICE_DELETED` follows when it has.
+    DeviceDel { id: String = "id" } = "device_del" -> Done;
+    /// Closes an image that no device uses.
+    BlockdevDel { node_name: String = "node-name" } = "blockdev-del" -> Done;
+    NetdevDel { id: String = "id" } = "netdev_del" -> Done;
+    /// What is below a place in QEMU's object tree; `/machine/peripheral` has the devices with an id.
+    QomList { path: String = "path" } = "qom-list" -> Vec<Property>;
+    /// Open images. `flat`: without the images below them.
+    QueryNodes { flat: bool = "flat" } = "query-named-block-nodes" -> Vec<Node>;
+    /// `size` in bytes.
+    BlockResize { node_name: String = "node-name", size: u64 = "size" } = "block_resize" -> Done;
+    /// Opens the tray and takes out what is in it; `force`: also when the guest has locked it.
+    Eject { id: String = "id", force: bool = "force" } = "eject" -> Done;
+    /// Forgets an internal snapshot; `device` is a node's name.
+    SnapshotDelete { device: String = "device", name: String = "name" }
+        = "blockdev-snapshot-delete-internal-sync" -> serde_json::Value;
+    /// A picture of the screen into a file that QEMU writes, as PPM.
+    Screendump { filename: String = "filename" } = "screendump" -> Done;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Property {
+    pub name: String,
+}
+
+/// An open image.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Node {
+    #[serde(default, rename = "node-name")]
+    pub node_name: Option<String>,
+    pub file: String,
+    pub image: ImageInfo,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ImageInfo {
+    /// Bytes that the guest sees.
+    #[serde(rename = "virtual-size")]
+    pub virtual_size: u64,
+    #[serde(default)]
+    pub snapshots: Vec<Snapshot>,
+}
+
+/// An internal snapshot of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Snapshot {
+    pub name: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Status {
     pub running: bool,

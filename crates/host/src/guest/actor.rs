@@ -306,14 +306,12 @@ impl Guest {
                 Work::Reset => self.reset().await,
                 Work::Suspend => self.suspend().await,
                 Work::Resume => self.resume().await,
-                Work::Change(_)
-                | Work::ResizeDisk { .. }
-                | Work::DeleteDisk(_)
-                | Work::CreateSnapshot(_)
-                | Work::RevertSnapshot(_)
-                | Work::DeleteSnapshot(_) => {
-                    Err(failure(FailureCode::WrongState, "this version of the host can't do that yet"))
-                }
+                Work::Change(desc) => self.change(desc, cx).await,
+                Work::ResizeDisk { disk, size_mib } => self.resize_disk(*disk, *size_mib, cx).await,
+                Work::DeleteDisk(disk) => self.delete_disk(*disk).await,
+                Work::CreateSnapshot(snapshot) => self.create_snapshot(*snapshot, cx).await,
+                Work::RevertSnapshot(snapshot) => self.revert_snapshot(*snapshot, cx).await,
+                Work::DeleteSnapshot(snapshot) => self.delete_snapshot(*snapshot, cx).await,
             },
         }
     }

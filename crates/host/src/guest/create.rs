@@ -1,6 +1,6 @@
 //! Making a guest, and removing it. The desc comes last and goes first: a guest without one does not exist.
 
-use types::desc::Desc;
+use types::desc::{Desc, DiskDesc};
 use types::operation::{Failure, FailureCode, Outcome};
 
 use super::actor::{Cx, Guest};
@@ -19,7 +19,7 @@ impl Guest {
             let message = "a guest of this id exists already and is described otherwise";
             return if existing { Ok(created(stored)) } else { Err(failure(FailureCode::WrongState, message)) };
         }
-        self.admit(desc).await?;
+        self.admit(desc, &desc.disks).await?;
         private_folder(&servers(&self.env.config.workspace)).map_err(broken("the folder of guests"))?;
         self.paths.make().map_err(broken("the guest's folder"))?;
         private_folder(&self.paths.disks()).map_err(broken("the folder of disks"))?;
@@ -39,8 +39,8 @@ impl Guest {
         Ok(outcome)
     }
 
-    /// Refuses what this host can't run, before anything is made.
-    async fn admit(&self, desc: &Desc) -> Result<(), Failure> {
+    /// Refuses what this host can't run, before anything is made. `disks`: those that are new.
+    pub(super) async fn admit(&self, desc: &Desc, disks: &[DiskDesc]) -> Result<(), Failure> {
         if desc.firmware == types::desc::Firmware::Uefi && self.env.uefi().is_none() {
             let message = "UEFI firmware is not installed here: install ovmf, or set [uefi]";
             return Err(failure(FailureCode::Resource, message));
@@ -61,7 +61,7 @@ impl Guest {
         }
         // Copies of images take their space at once; empty disks do not.
         let mut bytes = 0;
-        for name in desc.disks.iter().filter_map(|disk| disk.image.as_deref()) {
+        for name in disks.iter().filter_map(|disk| disk.image.as_deref()) {
             let image = self.env.storage.image(name)?;
             bytes += std::fs::metadata(&image).map_err(broken(image.display()))?.len();
         }
@@ -79,6 +79,8 @@ impl Guest {
         cx.progress.say("ending QEMU and removing the guest's files");
         self.end_now().await?;
         self.clear_end();
+        // A change that was interrupted may have left a disk here that is the guest's no more.
+        self.put_aside().await?;
         // First the desc: a crash from here on leaves files, but no guest.
         gone(std::fs::remove_file(self.paths.desc())).map_err(broken("the desc"))?;
         self.stored = None;

@@ -4,18 +4,22 @@
 //! * [`actor`]: one loop owns one guest, and runs one operation at a time; a later operation takes the place of an earlier one.
 //! * [`running`]: its QEMU, as the owner holds it.
 //! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
+//! * [`plan`]: what lies between two descs. Pure.
 //! * [`desc`], [`paths`]: the guest's files.
-//! * [`create`], [`start`], [`stop`], [`power`], [`preflight`], [`prepare`], [`rescue`], [`ready`]: one ability each; every one may be
+//! * [`create`], [`start`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`ready`]: one ability each; every one may be
 //!   repeated at any point.
 //! * [`link`]: what the rescue system says, and whether its proof holds. [`console`], [`serial`]: the serial console.
 
 pub mod actor;
+pub mod change;
 pub mod console;
 pub mod create;
 pub mod desc;
+pub mod disks;
 pub mod link;
 pub mod manager;
 pub mod paths;
+pub mod plan;
 pub mod power;
 pub mod preflight;
 pub mod prepare;
@@ -23,6 +27,7 @@ pub mod ready;
 pub mod rescue;
 pub mod running;
 pub mod serial;
+pub mod snapshot;
 pub mod start;
 pub mod state;
 pub mod stop;

@@ -135,6 +135,12 @@ pub fn servers(workspace: &Path) -> PathBuf {
     workspace.join("servers")
 }
 
+/// Where the images of disks are that no guest has.
+#[must_use]
+pub fn detached(workspace: &Path) -> PathBuf {
+    workspace.join("disks")
+}
+
 /// Makes a folder that is only ours (mode 0700), and refuses one that is not.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use types::operation::{Failure, FailureCode, Outcome};
 use super::actor::Guest;
 use super::failure;
 use super::state::Runs;
+use crate::qemu::hotplug::refused;
 use crate::qemu::machine::{Life, Machine};
 
 /// QEMU tells of a change right after it has answered.
@@ -18,7 +19,7 @@ impl Guest {
     /// A rescue system's QEMU ends by it (`-no-reboot`), and the next boot gets a nonce of its own, as after a reboot from inside.
     pub(super) async fn reset(&mut self) -> Result<Outcome, Failure> {
         let machine = self.machine()?;
-        machine.reset().await.map_err(unanswered)?;
+        machine.reset().await.map_err(not_done)?;
         if let Runs::Rescue(session) = self.runs() {
             if !machine.ends_within(END_LIMIT).await {
                 return Err(failure(FailureCode::Qemu, format!("QEMU still runs {END_LIMIT:?} after its reset")));
@@ -36,22 +37,27 @@ impl Guest {
 
     pub(super) async fn suspend(&mut self) -> Result<Outcome, Failure> {
         let machine = self.machine()?;
-        machine.pause().await.map_err(unanswered)?;
+        machine.pause().await.map_err(not_done)?;
         told(machine, Life::Paused).await?;
         Ok(Outcome::Suspended)
     }
 
     pub(super) async fn resume(&mut self) -> Result<Outcome, Failure> {
         let machine = self.machine()?;
-        machine.resume().await.map_err(unanswered)?;
+        machine.resume().await.map_err(not_done)?;
         told(machine, Life::Running).await?;
         Ok(Outcome::Resumed)
     }
 
     /// The running QEMU.
     pub(super) fn machine(&self) -> Result<&Machine, Failure> {
-        let machine = self.running.as_ref().map(|running| &running.machine);
-        machine.ok_or_else(|| failure(FailureCode::Qemu, "the guest has just ended"))
+        self.live().ok_or_else(|| failure(FailureCode::Qemu, "the guest has just ended"))
+    }
+
+    /// The running QEMU, if one runs.
+    pub(super) fn live(&self) -> Option<&Machine> {
+        let alive = self.running.as_ref().filter(|running| running.machine.process.is_alive());
+        alive.map(|running| &running.machine)
     }
 }
 
@@ -66,11 +72,6 @@ async fn told(machine: &Machine, wanted: Life) -> Result<(), Failure> {
     ))
 }
 
-/// QEMU did not do as it was told.
-pub(super) fn unanswered(error: QmpError) -> Failure {
-    let message = match &error {
-        QmpError::Closed => "QEMU's control socket does not answer; a repeat may find it".to_owned(),
-        other => other.to_string(),
-    };
-    failure(FailureCode::Qemu, message)
+fn not_done(error: QmpError) -> Failure {
+    refused(FailureCode::Qemu, error)
 }

@@ -62,6 +62,7 @@ impl Guest {
         password_hash: Option<&Secret>,
         cx: &Cx,
     ) -> Result<Outcome, Failure> {
+        self.finish_revert(cx).await?;
         cx.progress.say("checking the boot files");
         let before = self.secrets().filter(|secrets| secrets.session == session);
         let secrets = BootSecrets {

@@ -58,6 +58,7 @@ impl Guest {
             return Err(failure(FailureCode::UnknownGuest, "there is no such guest on this host"));
         };
         cx.progress.say("starting QEMU");
+        self.finish_revert(cx).await?;
         self.boot(&stored.desc, None).await?;
         Ok(Outcome::Started)
     }

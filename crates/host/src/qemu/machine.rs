@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use qmp::command::{Continue, QueryStatus, Quit, Stop, SystemPowerdown, SystemReset};
 use qmp::{Command, Event, Limits, Qmp, QmpError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use types::status::PowerState;
 
@@ -15,6 +15,9 @@ use super::process::Process;
 
 /// A socket that is still open so long after its process has ended is given up.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Events that a listener may be behind by.
+const EVENTS: usize = 64;
 
 /// What is known of a running QEMU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,7 @@ pub struct Machine {
     pub process: Arc<Process>,
     life: watch::Receiver<Life>,
     qmp: watch::Receiver<Option<Qmp>>,
+    events: broadcast::Sender<Event>,
     _watcher: DropGuard,
 }
 
@@ -52,12 +56,26 @@ impl Machine {
         let (life, life_seen) = watch::channel(Life::Running);
         let (qmp, qmp_seen) = watch::channel(None);
         let stop = CancellationToken::new();
-        let watcher = Watcher { process: Arc::clone(&process), life, qmp, changed: Box::new(changed), reason: None };
+        let (events, _) = broadcast::channel(EVENTS);
+        let watcher = Watcher {
+            process: Arc::clone(&process),
+            life,
+            qmp,
+            events: events.clone(),
+            changed: Box::new(changed),
+            reason: None,
+        };
         let (control, stopped) = (control.to_owned(), stop.clone());
         tokio::spawn(async move {
             tokio::select! { () = stopped.cancelled() => {}, () = watcher.run(&control) => {} }
         });
-        Self { process, life: life_seen, qmp: qmp_seen, _watcher: stop.drop_guard() }
+        Self { process, life: life_seen, qmp: qmp_seen, events, _watcher: stop.drop_guard() }
+    }
+
+    /// What QEMU says from now on. An event can be missed, when the control socket is opened anew: look as well.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
     }
 
     #[must_use]
@@ -151,6 +169,7 @@ struct Watcher {
     process: Arc<Process>,
     life: watch::Sender<Life>,
     qmp: watch::Sender<Option<Qmp>>,
+    events: broadcast::Sender<Event>,
     changed: Box<dyn Fn(&Life) + Send + Sync>,
     reason: Option<String>,
 }
@@ -208,6 +227,8 @@ impl Watcher {
                 "RESUME" => self.become_(Life::Running),
                 _ => {}
             }
+            // Nobody need listen.
+            let _ = self.events.send(event);
         }
     }
 

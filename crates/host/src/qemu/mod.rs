@@ -2,13 +2,14 @@
 //!
 //! * [`cmdline`], [`devices`]: what it is started with, pure;
 //! * [`process`]: which of the machine's processes is a guest's, beyond doubt;
-//! * [`machine`]: one running QEMU: power state, commands, its end;
+//! * [`machine`]: one running QEMU: power state, commands, its end; [`hotplug`]: its devices, while it runs;
 //! * [`accel`]: whether this machine's KVM can be used;
 //! * here: which QEMU programs there are.
 
 pub mod accel;
 pub mod cmdline;
 pub mod devices;
+pub mod hotplug;
 pub mod machine;
 pub mod process;
 

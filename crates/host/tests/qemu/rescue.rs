@@ -251,6 +251,11 @@ async fn read_only_means_that_the_image_does_not_change() {
     console.shows("cannot").await;
     console.types("dd if=/dev/urandom of=/dev/sda bs=512 count=8 2>/dev/null && sync && echo writ''ten\r").await;
     console.shows("written").await;
+    // The reset button: another boot of the rescue system, which proves itself anew.
+    let reset = operate!(agent, agent.header(guest), reset_guest, pb::ResetGuestRequest { operation: None });
+    assert_eq!(reset, Outcome::ResetDone);
+    let ready = operate!(agent, agent.header(guest), await_ready, session.ready(120));
+    assert!(matches!(&ready, Outcome::Ready { ready, .. } if ready.boot == 2), "{ready:?}");
     // Ended without being stopped first, as a way back that is in a hurry does.
     assert!(matches!(operate!(agent, agent.header(guest), restore_desc, session.restore()), Outcome::Restored { .. }));
     assert_eq!(agent.pid(guest), None);
