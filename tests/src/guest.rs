@@ -50,6 +50,10 @@ impl<'a> Guest<'a> {
             machine: None,
             firmware: None,
             metadata: Default::default(),
+            description: String::new(),
+            vnc: false,
+            qemu_version: None,
+            count: 1,
         };
         let created = stack.client.create::<Servers>(&wanted).await?;
         let id = created.resource.id;

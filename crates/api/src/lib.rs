@@ -3,7 +3,7 @@
 //! * [`action`]: what a verb is; the body's type *is* the verb.
 //! * [`error`]: the error body, and its classes with their statuses.
 //! * [`list`]: parameters of lists, and their envelope.
-//! * one module per resource: [`server`], [`disk`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`], [`account`].
+//! * one module per resource: [`server`], [`disk`], [`snapshot`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`], [`account`].
 
 pub mod account;
 pub mod action;
@@ -16,6 +16,7 @@ pub mod identity;
 pub mod list;
 pub mod rescue;
 pub mod server;
+pub mod snapshot;
 pub mod task;
 
 pub use action::{Accepted, Action, ClassAction, Invalid, Resource};

@@ -1,14 +1,26 @@
 //! Servers: virtual machines, and the verbs that act on them.
+//!
+//! Here: what a server is, and how it is made, changed by name, and deleted. The other verbs by ability: [`power`], [`hardware`], [`edit`], [`rescue`].
+
+pub mod edit;
+pub mod hardware;
+pub mod power;
+pub mod rescue;
+
+pub use edit::*;
+pub use hardware::*;
+pub use power::*;
+pub use rescue::*;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use types::desc::{DiskDriver, DiskFormat, Firmware, Machine, NicModel, PortForward};
+use types::desc::{DiskDesc, DiskDriver, DiskFormat, Firmware, Machine, NicModel, PortForward};
 use types::status::Arch;
-use types::{DiskMode, GuestId, GuestStatus, HostId, PowerState, Secret, SessionId, words};
+use types::{GuestId, GuestStatus, HostId, PowerState, SessionId};
 
-use crate::action::{Action, ClassAction, Invalid, NoExtra, Resource};
+use crate::action::{Action, Invalid, NoExtra, Resource};
 use crate::task::TaskBrief;
 
 #[derive(Debug)]
@@ -41,6 +53,15 @@ pub struct Server {
     pub vmem_size: u32,
     pub disks: Vec<ServerDisk>,
     pub nics: Vec<ServerNic>,
+    /// Drives for ISO images, and what is in them.
+    #[serde(default)]
+    pub cdroms: Vec<ServerCdrom>,
+    /// Whether it has a screen that VNC shows.
+    #[serde(default)]
+    pub vnc: bool,
+    /// The version of QEMU it runs with; null: its host's newest.
+    #[serde(default)]
+    pub qemu_version: Option<String>,
     /// True in every status that belongs to a rescue.
     pub rescue_mode: bool,
     pub rescue_session_id: Option<SessionId>,
@@ -48,6 +69,9 @@ pub struct Server {
     pub task: Option<TaskBrief>,
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     /// Rises with every change.
@@ -68,6 +92,20 @@ pub struct ServerDisk {
     pub serial: String,
 }
 
+impl From<DiskDesc> for ServerDisk {
+    fn from(disk: DiskDesc) -> Self {
+        Self {
+            id: disk.id,
+            index: disk.index,
+            size: disk.size_mib,
+            driver: disk.driver,
+            format: disk.format,
+            image: disk.image,
+            serial: disk.serial,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ServerNic {
@@ -75,6 +113,14 @@ pub struct ServerNic {
     pub mac: String,
     pub model: NicModel,
     pub forwards: Vec<PortForward>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServerCdrom {
+    pub index: u32,
+    /// The name of an ISO image in the host's image folder; null: the drive is empty.
+    pub iso: Option<String>,
 }
 
 /// `POST /servers`.
@@ -105,6 +151,27 @@ pub struct ServerCreate {
     pub firmware: Option<Firmware>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
+    /// For people; at most 1024 bytes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// A screen that VNC shows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub vnc: bool,
+    /// The version of QEMU to run it with; else the host's newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qemu_version: Option<String>,
+    /// How many to make (1 to 100). From 2 on they are called `NAME-1`, `NAME-2` and so on, and the answer has one row for each:
+    /// `{"servers": [{"status": 200, "body": {...}}]}`.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: u32,
+}
+
+/// The most servers that one `POST /servers` makes.
+pub const MAX_COUNT: u32 = 100;
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_one(n: &u32) -> bool {
+    *n == 1
 }
 
 fn one() -> u32 {
@@ -160,12 +227,8 @@ impl ServerCreate {
     /// # Errors
     /// [`Invalid`] names the field.
     pub fn check(&self) -> Result<(), Invalid> {
-        if !is_name(&self.name) {
-            return Err(Invalid::new(
-                "name",
-                "1 to 63 letters, digits, '-', '_' and '.' are wanted, beginning with a letter or digit, and not a UUID",
-            ));
-        }
+        check_name(&self.name)?;
+        edit::check_description(&self.description)?;
         if self.hypervisor != "kvm" {
             return Err(Invalid::new(
                 "hypervisor",
@@ -180,29 +243,82 @@ impl ServerCreate {
         if self.nets.len() > 8 {
             return Err(Invalid::new("nets", "at most 8 networks are allowed"));
         }
-        for disk in &self.disks {
-            if disk.image.is_none() && disk.size == 0 {
-                return Err(Invalid::new("disks", "a disk needs an image or a size in MiB"));
+        self.disks.iter().try_for_each(DiskCreate::check)?;
+        self.nets.iter().try_for_each(NetCreate::check)?;
+        check_metadata(&self.metadata)?;
+        within("count", self.count, 1, MAX_COUNT)?;
+        if self.count > 1 {
+            if !is_name(&self.nth(self.count - 1).name) {
+                return Err(Invalid::new("name", "is too long to have a number added"));
             }
-            if disk.size > 64 * 1024 * 1024 {
-                return Err(Invalid::new("disks", "a disk has at most 64 TiB (67108864 MiB)"));
+            if self.nets.iter().any(|net| net.mac.is_some() || !net.forwards.is_empty()) {
+                return Err(Invalid::new("nets", "mac and forwards can be of one server only: leave them out, or count"));
             }
-            if disk.image.as_deref().is_some_and(|i| i.is_empty() || i.len() > 255 || i.contains(['/', '\0'])) {
-                return Err(Invalid::new("disks", "image: the name of a file in the host's image folder is wanted"));
-            }
-        }
-        for net in &self.nets {
-            if let Some(mac) = &net.mac
-                && !is_mac(mac)
-            {
-                return Err(Invalid::new("nets", format!("mac: '{mac}' is not like 52:54:00:12:34:56")));
-            }
-        }
-        if self.metadata.len() > 64 || self.metadata.iter().any(|(k, v)| k.len() > 128 || v.len() > 4096) {
-            return Err(Invalid::new("metadata", "at most 64 entries of 128 and 4096 bytes are allowed"));
         }
         Ok(())
     }
+
+    /// The one of several with this number, from 0 on.
+    #[must_use]
+    pub fn nth(&self, n: u32) -> Self {
+        Self { name: format!("{}-{}", self.name, n + 1), count: 1, ..self.clone() }
+    }
+}
+
+impl DiskCreate {
+    /// # Errors
+    /// [`Invalid`].
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.image.is_none() && self.size == 0 {
+            return Err(Invalid::new("disks", "a disk needs an image or a size in MiB"));
+        }
+        if self.size > MAX_DISK_MIB {
+            return Err(Invalid::new("disks", "a disk has at most 64 TiB (67108864 MiB)"));
+        }
+        if self.image.as_deref().is_some_and(|image| !is_file_name(image)) {
+            return Err(Invalid::new("disks", "image: the name of a file in the host's image folder is wanted"));
+        }
+        Ok(())
+    }
+}
+
+impl NetCreate {
+    /// # Errors
+    /// [`Invalid`].
+    pub fn check(&self) -> Result<(), Invalid> {
+        match &self.mac {
+            Some(mac) if !is_mac(mac) => {
+                Err(Invalid::new("nets", format!("mac: '{mac}' is not like 52:54:00:12:34:56")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// 64 TiB.
+pub const MAX_DISK_MIB: u64 = 64 * 1024 * 1024;
+
+/// The name of a file in a host's image folder.
+fn is_file_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 255 && !name.contains(['/', '\0']) && name != "." && name != ".."
+}
+
+pub(crate) fn check_name(name: &str) -> Result<(), Invalid> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(Invalid::new(
+        "name",
+        "1 to 63 letters, digits, '-', '_' and '.' are wanted, beginning with a letter or digit, and not a UUID",
+    ))
+}
+
+fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Invalid> {
+    let fits = |(k, v): (&String, &String)| !k.is_empty() && k.len() <= 128 && v.len() <= 4096;
+    if metadata.len() <= 64 && metadata.iter().all(fits) {
+        return Ok(());
+    }
+    Err(Invalid::new("metadata", "at most 64 entries of 1 to 128 and 4096 bytes are allowed"))
 }
 
 fn is_mac(mac: &str) -> bool {
@@ -210,143 +326,11 @@ fn is_mac(mac: &str) -> bool {
     octets.len() == 6 && octets.iter().all(|o| o.len() == 2 && o.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-fn within(field: &'static str, value: u32, low: u32, high: u32) -> Result<(), Invalid> {
+pub(crate) fn within(field: &'static str, value: u32, low: u32, high: u32) -> Result<(), Invalid> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
     Err(Invalid::new(field, format!("{value} is out of range: {low} to {high} are allowed")))
-}
-
-/// `POST /servers/{id}/start`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
-pub struct Start {}
-impl Action for Start {
-    type On = Servers;
-    type Extra = NoExtra;
-    const NAME: &'static str = "start";
-    const SUMMARY: &'static str = "Boot a server from its own disks";
-}
-
-/// `POST /servers/{id}/stop`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
-pub struct Stop {
-    /// Do not wait for the guest: quit it at once
-    #[cfg_attr(feature = "clap", arg(long = "force", alias = "is-force"))]
-    #[serde(default)]
-    pub is_force: bool,
-    /// Seconds the guest gets to power off before it is quit (1 to 3600; default 60)
-    #[cfg_attr(feature = "clap", arg(long = "stop-timeout", alias = "timeout-secs"))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout_secs: Option<u32>,
-}
-impl Action for Stop {
-    type On = Servers;
-    type Extra = NoExtra;
-    const NAME: &'static str = "stop";
-    const SUMMARY: &'static str = "Power a server off, gently unless forced";
-    fn check(&self) -> Result<(), Invalid> {
-        self.timeout_secs.map_or(Ok(()), |t| within("timeout_secs", t, 1, 3600))
-    }
-}
-
-/// `POST /servers/{id}/start-rescue`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
-pub struct StartRescue {
-    /// The rescue image by name; else the best one for the server
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rescue_image: Option<String>,
-    /// The QEMU version to run the rescue system with
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub qemu_version: Option<String>,
-    /// How the rescue system gets the disks (default rw)
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disk_mode: Option<DiskMode>,
-    /// A public key that may log in as root, in authorized_keys form; may be repeated
-    #[cfg_attr(feature = "clap", arg(long = "ssh-key"))]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ssh_keys: Vec<String>,
-    /// none, generate (shown once in the answer), or a crypt(3) hash (default none)
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub password: Option<Password>,
-    /// Seconds after which the server leaves rescue by itself (300 to 2592000; default 86400)
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl: Option<u32>,
-    /// Why, for the log
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Seconds the guest gets to power off before it is quit (1 to 3600; default 60)
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_timeout: Option<u32>,
-    /// Also rescue a paused server; what is in its memory is lost
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub force: bool,
-    /// Understood for upstream's sake; has no effect
-    #[cfg_attr(feature = "clap", arg(skip))]
-    #[serde(default, skip_serializing)]
-    pub auto_prepaid: Option<bool>,
-}
-impl Action for StartRescue {
-    type On = Servers;
-    type Extra = RescueAccess;
-    const NAME: &'static str = "start-rescue";
-    const SUMMARY: &'static str = "Boot a server, with its own disks, into the rescue system";
-    fn check(&self) -> Result<(), Invalid> {
-        self.ttl.map_or(Ok(()), |t| within("ttl", t, 300, 30 * 24 * 3600))?;
-        self.stop_timeout.map_or(Ok(()), |t| within("stop_timeout", t, 1, 3600))?;
-        if self.reason.as_ref().is_some_and(|r| r.len() > 1024) {
-            return Err(Invalid::new("reason", "at most 1024 bytes are allowed"));
-        }
-        if self.ssh_keys.len() > 16 {
-            return Err(Invalid::new("ssh_keys", "at most 16 keys are allowed"));
-        }
-        for key in &self.ssh_keys {
-            if !is_ssh_key(key) {
-                return Err(Invalid::new(
-                    "ssh_keys",
-                    "a public key in authorized_keys form is wanted: ssh-ed25519 AAAA... comment",
-                ));
-            }
-        }
-        Ok(())
-    }
-    fn forget_secrets(extra: RescueAccess) -> RescueAccess {
-        RescueAccess {
-            rescue_session: extra.rescue_session.map(|session| SessionAccess {
-                password_shown: session.password_shown || session.password.is_some(),
-                password: None,
-                ..session
-            }),
-        }
-    }
-}
-
-/// A line for `authorized_keys` without options: type, base64, perhaps a comment; no control characters.
-fn is_ssh_key(line: &str) -> bool {
-    let mut words = line.split(' ');
-    let kind = words.next().unwrap_or_default();
-    let blob = words.next().unwrap_or_default();
-    line.len() <= 8192
-        && !line.chars().any(char::is_control)
-        && (kind.starts_with("ssh-") || kind.starts_with("ecdsa-sha2-") || kind.starts_with("sk-"))
-        && blob.len() >= 32
-        && blob.starts_with("AAAA")
-        && blob.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
 }
 
 /// `DELETE /servers/{id}`.
@@ -361,187 +345,9 @@ impl Action for Delete {
     const SUMMARY: &'static str = "Delete a server and its disks";
 }
 
-/// `POST /servers/start-rescue`: many servers at once, under one task with one child for each.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct BatchStartRescue {
-    /// Servers, by id or name.
-    #[serde(default)]
-    pub ids: Vec<String>,
-    /// Servers that all these filters find, in the language of lists: `name.startswith('web')`.
-    #[serde(default)]
-    pub filter: Vec<String>,
-    /// At most so many at once (1 to 100).
-    #[serde(default = "max_parallel")]
-    pub max_parallel: u32,
-    /// Begin no more once so many have failed; 0: go on whatever happens.
-    #[serde(default)]
-    pub abort_on_failures: u32,
-    /// As for one server. A password can't be generated: there would be nowhere to show it.
-    #[serde(default)]
-    pub options: StartRescue,
-}
-
-fn max_parallel() -> u32 {
-    10
-}
-
-/// The most servers that one batch takes.
-pub const MAX_BATCH: usize = 500;
-
-impl ClassAction for BatchStartRescue {
-    type On = Servers;
-    const NAME: &'static str = "start-rescue";
-    const SUMMARY: &'static str = "Boot many servers into the rescue system, a few at a time";
-    fn check(&self) -> Result<(), Invalid> {
-        if self.ids.is_empty() && self.filter.is_empty() {
-            return Err(Invalid::new("ids", "ids or a filter are wanted"));
-        }
-        if self.ids.len() > MAX_BATCH {
-            return Err(Invalid::new("ids", format!("at most {MAX_BATCH} are allowed")));
-        }
-        if self.options.password == Some(Password::Generate) {
-            return Err(Invalid::new("options.password", "can't be generated for many: give ssh_keys, or a hash"));
-        }
-        within("max_parallel", self.max_parallel, 1, 100)?;
-        self.options.check()
-    }
-}
-
-/// How root's password in the rescue system comes about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Password {
-    /// No password opens anything.
-    None,
-    /// The service makes one and shows it once.
-    Generate,
-    /// A crypt(3) hash: `$6$...` or `$5$...`.
-    Hash(Secret),
-}
-impl std::str::FromStr for Password {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '$' | '.' | '/' | '=' | ',');
-        match text {
-            "none" => Ok(Self::None),
-            "generate" => Ok(Self::Generate),
-            hash if hash.starts_with("$6$") || hash.starts_with("$5$") => {
-                if hash.len() < 30 || hash.len() > 256 || !hash.chars().all(legal) {
-                    return Err("password: the hash is malformed; make one with: openssl passwd -6".into());
-                }
-                Ok(Self::Hash(Secret::new(hash)))
-            }
-            // The text may be a password in clear: it is not repeated in the error.
-            _ => Err("password: allowed are none, generate, or a hash made with: openssl passwd -6".into()),
-        }
-    }
-}
-impl Serialize for Password {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(match self {
-            Self::None => "none",
-            Self::Generate => "generate",
-            Self::Hash(hash) => hash.expose(),
-        })
-    }
-}
-impl<'de> Deserialize<'de> for Password {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// What start-rescue answers beside the server and its task.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct RescueAccess {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rescue_session: Option<SessionAccess>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct SessionAccess {
-    pub id: SessionId,
-    /// Root's password in the rescue system. In this answer only; it is kept nowhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub password: Option<Secret>,
-    /// A password was generated and shown in an earlier answer.
-    #[serde(default)]
-    pub password_shown: bool,
-}
-
-words! {
-    /// Whether a server is on after it left rescue.
-    pub enum PowerAfter as "power" {
-        /// As it was before.
-        Previous = "previous",
-        On = "on",
-        Off = "off",
-    }
-}
-
-/// `POST /servers/{id}/stop-rescue`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
-pub struct StopRescue {
-    /// Do not wait for the rescue system: quit it at once
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub force: bool,
-    /// Seconds the rescue system gets to unmount and power off (1 to 3600; default 60)
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_timeout: Option<u32>,
-    /// Whether the server is on afterwards (default previous)
-    #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub power: Option<PowerAfter>,
-    /// Understood for upstream's sake; has no effect
-    #[cfg_attr(feature = "clap", arg(skip))]
-    #[serde(default, skip_serializing)]
-    pub auto_prepaid: Option<bool>,
-}
-impl Action for StopRescue {
-    type On = Servers;
-    type Extra = NoExtra;
-    const NAME: &'static str = "stop-rescue";
-    const SUMMARY: &'static str = "Leave rescue: the server goes back exactly as it was";
-    fn check(&self) -> Result<(), Invalid> {
-        self.stop_timeout.map_or(Ok(()), |t| within("stop_timeout", t, 1, 3600))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_misspelt_key_of_a_rescue_verb_is_an_error() {
-        let error = serde_json::from_str::<StartRescue>(r#"{"disk_mod":"ro"}"#).unwrap_err().to_string();
-        assert!(error.contains("disk_mod") && error.contains("disk_mode"), "{error}");
-        assert!(serde_json::from_str::<StartRescue>(r#"{"auto_prepaid":true,"qemu_version":"10.0"}"#).is_ok());
-    }
-
-    #[test]
-    fn a_password_in_clear_is_refused_and_not_repeated() {
-        let error = serde_json::from_str::<StartRescue>(r#"{"password":"hunter2"}"#).unwrap_err().to_string();
-        assert!(!error.contains("hunter2") && error.contains("generate"), "{error}");
-    }
-
-    #[test]
-    fn keys_that_could_smuggle_options_or_lines_are_refused() {
-        let good = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB me@there";
-        assert!(is_ssh_key(good));
-        for bad in [format!("command=\"x\" {good}"), format!("{good}\nssh-rsa AAAA"), "ssh-rsa".into(), String::new()] {
-            assert!(!is_ssh_key(&bad), "{bad}");
-        }
-    }
 
     #[test]
     fn names() {

@@ -1,4 +1,4 @@
-//! Disks, as the descs of guests list them. A view: the desc is where they are.
+//! Disks: those in the descs of guests, and the [`crate::detached`] ones. A view.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use types::desc::{DiskDriver, DiskFormat};
 use types::id::DiskId;
+use types::status::DiskStatus;
 use types::{GuestId, HostId};
 
 use crate::filter::{Column, Kind, Page};
@@ -17,13 +18,15 @@ use crate::{Conn, QueryResult};
 pub struct Disk {
     pub id: DiskId,
     pub serial: String,
-    pub index: i32,
+    /// Of a detached disk: none. So are the guest and its name.
+    pub index: Option<i32>,
     pub driver: DiskDriver,
     pub format: DiskFormat,
     pub size_mib: i64,
     pub image: Option<String>,
-    pub guest_id: GuestId,
-    pub guest: String,
+    pub status: DiskStatus,
+    pub guest_id: Option<GuestId>,
+    pub guest: Option<String>,
     pub project: String,
     pub host_id: HostId,
     pub created_at: DateTime<Utc>,
@@ -50,6 +53,7 @@ pub const COLUMNS: &[Column] = &[
     Column::words("format", "guest_disks.format", DiskFormat::WORDS),
     Column::new("size", "guest_disks.size_mib", Kind::Integer),
     Column::new("image", "guest_disks.image", Kind::Text),
+    Column::words("status", "guest_disks.status", DiskStatus::WORDS),
     Column::new("created_at", "guest_disks.created_at", Kind::Time),
 ];
 

@@ -37,6 +37,7 @@ pub struct Guest {
     pub updated_at: DateTime<Utc>,
     pub update_version: i64,
     pub deleted_at: Option<DateTime<Utc>>,
+    pub description: String,
 }
 
 impl Guest {
@@ -70,27 +71,19 @@ impl Guest {
             firmware: desc.firmware,
             vcpu_count: desc.vcpu,
             vmem_size: desc.memory_mib,
-            disks: desc
-                .disks
-                .into_iter()
-                .map(|d| api::server::ServerDisk {
-                    id: d.id,
-                    index: d.index,
-                    size: d.size_mib,
-                    driver: d.driver,
-                    format: d.format,
-                    image: d.image,
-                    serial: d.serial,
-                })
-                .collect(),
+            disks: desc.disks.into_iter().map(api::server::ServerDisk::from).collect(),
             nics: desc
                 .nics
                 .into_iter()
                 .map(|n| api::server::ServerNic { index: n.index, mac: n.mac, model: n.model, forwards: n.forwards })
                 .collect(),
+            cdroms: desc.cdroms.into_iter().map(|c| api::server::ServerCdrom { index: c.index, iso: c.iso }).collect(),
+            vnc: desc.vnc,
+            qemu_version: desc.qemu_version,
             rescue_session_id: self.rescue_session_id,
             task,
             metadata,
+            description: self.description,
             created_at: self.created_at,
             updated_at: self.updated_at,
             update_version: self.update_version,
@@ -130,6 +123,47 @@ pub async fn set_status(conn: &mut Conn, id: GuestId, status: GuestStatus, reaso
         .set((
             guests::status.eq(status),
             guests::status_reason.eq(reason),
+            guests::updated_at.eq(diesel::dsl::now),
+            guests::update_version.eq(guests::update_version + 1),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// What people call it, and what they remember with it.
+pub async fn set_words(conn: &mut Conn, guest: &Guest) -> QueryResult<()> {
+    diesel::update(guests::table.find(guest.id))
+        .set((
+            guests::name.eq(&guest.name),
+            guests::description.eq(&guest.description),
+            guests::metadata.eq(&guest.metadata),
+            guests::updated_at.eq(diesel::dsl::now),
+            guests::update_version.eq(guests::update_version + 1),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// What it is made of, as its host has it now. Disks that went are detached, disks that came are not any more.
+///
+/// # Errors
+/// As the database reports them; a row written by a newer version.
+pub async fn set_desc(conn: &mut Conn, guest: &Guest, desc: &Desc) -> QueryResult<()> {
+    let unreadable = |e: serde_json::Error| diesel::result::Error::DeserializationError(Box::new(e));
+    let before = guest.parsed_desc().map_err(unreadable)?;
+    for disk in before.disks.iter().filter(|d| !desc.disks.iter().any(|now| now.id == d.id)) {
+        crate::detached::insert(conn, guest, disk).await?;
+    }
+    crate::detached::remove(conn, desc.disks.iter().map(|d| d.id).collect()).await?;
+    crate::detached::release(conn, guest.id).await?;
+    let mib = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    diesel::update(guests::table.find(guest.id))
+        .set((
+            guests::desc.eq(serde_json::to_value(desc).map_err(unreadable)?),
+            guests::vcpu_count.eq(mib(desc.vcpu)),
+            guests::vmem_size.eq(mib(desc.memory_mib)),
             guests::updated_at.eq(diesel::dsl::now),
             guests::update_version.eq(guests::update_version + 1),
         ))
@@ -254,14 +288,21 @@ pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<(Guest, Stri
     Ok((rows, total))
 }
 
-/// Guests whose status has not followed what their host sees since `before`: `running` but off, or `ready` but on.
+/// Guests whose status has not followed what their host sees since `before`: `running` but off, `ready` but on, `suspend` but not paused.
 pub async fn drifted(conn: &mut Conn, before: DateTime<Utc>) -> QueryResult<Vec<GuestId>> {
     guests::table
         .filter(guests::deleted_at.is_null())
         .filter(guests::power_changed_at.lt(before))
         .filter(
-            (guests::status.eq(GuestStatus::Running).and(guests::power_state.eq(PowerState::Shutoff)))
-                .or(guests::status.eq(GuestStatus::Ready).and(guests::power_state.eq(PowerState::Running))),
+            (guests::status
+                .eq(GuestStatus::Running)
+                .and(guests::power_state.eq_any([PowerState::Shutoff, PowerState::Paused])))
+            .or(guests::status
+                .eq(GuestStatus::Ready)
+                .and(guests::power_state.eq_any([PowerState::Running, PowerState::Paused])))
+            .or(guests::status
+                .eq(GuestStatus::Suspended)
+                .and(guests::power_state.eq_any([PowerState::Running, PowerState::Shutoff]))),
         )
         .select(guests::id)
         .limit(500)

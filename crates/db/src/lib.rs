@@ -4,12 +4,13 @@
 //! * [`migrate`]: brings a database up to date, one process at a time
 //! * the module `pool`: connections
 //! * [`filter`]: conditions that a caller has chosen, as SQL with bound parameters
-//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`host`], [`agent`], [`image`], [`session`], [`task`], [`event`], [`identity`], [`policy`],
+//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`detached`], [`snapshot`], [`ticket`], [`host`], [`agent`], [`image`], [`session`], [`task`], [`event`], [`identity`], [`policy`],
 //!   [`idempotency`]
 //!
 //! Queries take a connection, never a pool: whoever calls decides what commits together.
 
 pub mod agent;
+pub mod detached;
 pub mod disk;
 pub mod event;
 pub mod filter;
@@ -24,6 +25,8 @@ pub mod policy;
 pub mod pool;
 pub mod schema;
 pub mod session;
+pub mod snapshot;
+pub mod ticket;
 pub mod task;
 
 pub use diesel_async::AsyncPgConnection as Conn;

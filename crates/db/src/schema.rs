@@ -67,6 +67,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         update_version -> Int8,
         deleted_at -> Nullable<Timestamptz>,
+        description -> Text,
     }
 }
 
@@ -214,26 +215,68 @@ diesel::table! {
     guest_disks (id) {
         id -> Uuid,
         serial -> Text,
-        index -> Int4,
+        index -> Nullable<Int4>,
         driver -> Text,
         format -> Text,
         size_mib -> Int8,
         image -> Nullable<Text>,
-        guest_id -> Uuid,
-        guest -> Text,
+        status -> Text,
+        guest_id -> Nullable<Uuid>,
+        guest -> Nullable<Text>,
         project -> Text,
         host_id -> Uuid,
         created_at -> Timestamptz,
     }
 }
 
+diesel::table! {
+    detached_disks (id) {
+        id -> Uuid,
+        disk -> Jsonb,
+        project -> Text,
+        host_id -> Uuid,
+        last_guest_id -> Uuid,
+        status -> Text,
+        attaching_to -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        detached_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    snapshots (id) {
+        id -> Uuid,
+        guest_id -> Uuid,
+        name -> Text,
+        project -> Text,
+        status -> Text,
+        status_reason -> Nullable<Text>,
+        description -> Text,
+        disks -> Jsonb,
+        running -> Bool,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    console_tickets (hash) {
+        hash -> Bytea,
+        guest_id -> Uuid,
+        kind -> Text,
+        user_name -> Text,
+        project -> Text,
+        expires_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(guests -> hosts (host_id));
 diesel::joinable!(rescue_sessions -> guests (guest_id));
+diesel::joinable!(snapshots -> guests (guest_id));
 diesel::joinable!(tokens -> users (user_id));
 diesel::joinable!(tokens -> projects (project_id));
 diesel::joinable!(assignments -> users (user_id));
 diesel::joinable!(assignments -> projects (project_id));
-diesel::allow_tables_to_appear_in_same_query!(hosts, guests, rescue_sessions);
+diesel::allow_tables_to_appear_in_same_query!(hosts, guests, rescue_sessions, snapshots);
 diesel::allow_tables_to_appear_in_same_query!(users, tokens, projects, assignments);
 
 diesel::table! {

@@ -186,6 +186,17 @@ pub async fn set_boots(conn: &mut Conn, seen: &[(GuestId, SessionId, i32, bool)]
     .map(drop)
 }
 
+/// The rescue system of a guest boots again: it has to prove itself anew.
+pub async fn set_rebooting(conn: &mut Conn, guest: GuestId) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table)
+        .filter(rescue_sessions::guest_id.eq(guest))
+        .filter(rescue_sessions::state.eq(SessionState::Active))
+        .set(rescue_sessions::is_ready.eq(false))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// Ends a session, once, and forgets its credentials.
 pub async fn close(
     conn: &mut Conn,

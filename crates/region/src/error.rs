@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use api::{ErrorClass, Invalid};
+use api::{ErrorBody, ErrorClass, Invalid};
+use chrono::Utc;
 
 #[derive(Debug)]
 pub struct Error {
@@ -45,6 +46,17 @@ impl Error {
             details: "an internal error; quote the request id to whoever runs this service".into(),
             source: Some(Box::new(source)),
             retry_after: None,
+        }
+    }
+    /// As an answer's body.
+    #[must_use]
+    pub fn body(&self, request_id: &str) -> ErrorBody {
+        ErrorBody {
+            code: self.class.status(),
+            class: self.class,
+            details: self.details.clone(),
+            time: Utc::now(),
+            request_id: request_id.to_owned(),
         }
     }
     fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> Self {

@@ -14,7 +14,8 @@ use service::tls::{TlsConfig, TlsError};
 use task_engine::{StepError, TaskCx};
 use tonic::Code;
 use tonic::transport::Channel;
-use types::operation::{OperationHeader, Outcome};
+use types::desc::Desc;
+use types::operation::{GuestReport, OperationHeader, Outcome};
 use types::{GuestId, HostId, OperationId, TaskId};
 
 use crate::app::App;
@@ -64,6 +65,15 @@ pub enum Call {
     StartRescue(pb::StartRescueRequest),
     AwaitReady(pb::AwaitReadyRequest),
     RestoreDesc(pb::RestoreDescRequest),
+    Reset,
+    Suspend,
+    Resume,
+    Change(pb::ChangeGuestRequest),
+    ResizeDisk(pb::ResizeDiskRequest),
+    DeleteDisk(pb::DeleteDiskRequest),
+    CreateSnapshot(pb::SnapshotRequest),
+    RevertSnapshot(pb::SnapshotRequest),
+    DeleteSnapshot(pb::SnapshotRequest),
 }
 
 /// Asks the guest's host. `None`: the host is at it; its report wakes the task.
@@ -79,12 +89,7 @@ pub async fn ask(
     if let Some(outcome) = cx.outcome_as::<Outcome>()? {
         return settle(outcome).map(Some);
     }
-    let row = {
-        let mut conn = cx.env().pool.get().await?;
-        db::host::get(&mut conn, host).await?
-    };
-    let row = row.ok_or_else(|| StepError::permanent(format!("host {host} is not registered any more")))?;
-    let client = cx.env().hosts.client(&row).map_err(|e| StepError::because(&e))?;
+    let (row, client) = reach(cx.env(), host).await?;
     let header = OperationHeader {
         id: OperationId::from_uuid(cx.operation()),
         guest,
@@ -101,6 +106,31 @@ pub async fn ask(
         Some(State::Pending(_)) => Ok(None),
         None => Err(StepError::permanent(format!("host {} gave an empty answer", row.name))),
     }
+}
+
+async fn reach(app: &App, host: HostId) -> Result<(db::host::Host, HostServiceClient<Channel>), StepError> {
+    let row = {
+        let mut conn = app.pool.get().await?;
+        db::host::get(&mut conn, host).await?
+    };
+    let row = row.ok_or_else(|| StepError::permanent(format!("host {host} is not registered any more")))?;
+    let client = app.hosts.client(&row).map_err(|e| StepError::because(&e))?;
+    Ok((row, client))
+}
+
+/// How a guest is now, and its desc, as its host has them. Changes nothing.
+///
+/// # Errors
+/// As [`ask`]; permanent where the host does not have the guest.
+pub async fn look(app: &App, host: HostId, guest: GuestId) -> Result<(GuestReport, Desc), StepError> {
+    let (row, mut client) = reach(app, host).await?;
+    let told = |status: tonic::Status| from_status(&row.name, &status);
+    let guest_id = guest.to_string();
+    let state = client.get_guest(timed(pb::GetGuestRequest { guest_id: guest_id.clone() })).await.map_err(told)?;
+    let state = state.into_inner().guest.ok_or_else(|| StepError::permanent("the host gave an empty answer"))?;
+    let desc = client.get_desc(timed(pb::GetDescRequest { guest_id })).await.map_err(told)?.into_inner().desc_json;
+    let report = GuestReport::try_from(state).map_err(|e| StepError::because(&e))?;
+    Ok((report, proto::convert::desc(&desc).map_err(|e| StepError::because(&e))?))
 }
 
 fn settle(outcome: Outcome) -> Result<Outcome, StepError> {
@@ -135,6 +165,15 @@ async fn send(
         Call::StartRescue(r) => client.start_rescue(timed(pb::StartRescueRequest { operation, ..r })).await,
         Call::AwaitReady(r) => client.await_ready(timed(pb::AwaitReadyRequest { operation, ..r })).await,
         Call::RestoreDesc(r) => client.restore_desc(timed(pb::RestoreDescRequest { operation, ..r })).await,
+        Call::Reset => client.reset_guest(timed(pb::ResetGuestRequest { operation })).await,
+        Call::Suspend => client.suspend_guest(timed(pb::SuspendGuestRequest { operation })).await,
+        Call::Resume => client.resume_guest(timed(pb::ResumeGuestRequest { operation })).await,
+        Call::Change(r) => client.change_guest(timed(pb::ChangeGuestRequest { operation, ..r })).await,
+        Call::ResizeDisk(r) => client.resize_disk(timed(pb::ResizeDiskRequest { operation, ..r })).await,
+        Call::DeleteDisk(r) => client.delete_disk(timed(pb::DeleteDiskRequest { operation, ..r })).await,
+        Call::CreateSnapshot(r) => client.create_snapshot(timed(pb::SnapshotRequest { operation, ..r })).await,
+        Call::RevertSnapshot(r) => client.revert_snapshot(timed(pb::SnapshotRequest { operation, ..r })).await,
+        Call::DeleteSnapshot(r) => client.delete_snapshot(timed(pb::SnapshotRequest { operation, ..r })).await,
     };
     reply.map(tonic::Response::into_inner)
 }

@@ -1,6 +1,6 @@
 //! Region: the compute service. REST Perform API, Model Dispatcher, durable tasks, and the upcalls of hosts and agents.
 //!
-//! Follow a request: [`http`] → [`dispatch`] → one file per verb in [`guest`], [`disk`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`account`]. A
+//! Follow a request: [`http`] → [`dispatch`] → one file per verb in [`guest`], [`disk`], [`snapshot`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`account`]. A
 //! verb changes rows and starts a task in one transaction; the task engine runs its stages, which ask hosts through [`host_client`]; their
 //! reports come in through [`upcall`]. [`reconcile`] looks again at what may have been missed.
 
@@ -23,6 +23,7 @@ pub mod reconcile;
 pub mod rescue;
 mod run;
 pub mod secrets;
+pub mod snapshot;
 pub mod task;
 pub mod upcall;
 

@@ -227,6 +227,10 @@ impl Stack {
             machine: None,
             firmware: None,
             metadata: Default::default(),
+            description: String::new(),
+            vnc: false,
+            qemu_version: None,
+            count: 1,
         }
     }
 

@@ -14,6 +14,31 @@ words! {
         Running = "running",
         Stopping = "stopping",
         StopFailed = "stop_failed",
+        /// Stops, and starts again.
+        Restarting = "restarting",
+        Suspending = "suspending",
+        /// Its processors stand still; what is in its memory is kept.
+        Suspended = "suspend",
+        /// Whether it stands still is not known: its host has not said.
+        SuspendFailed = "suspend_failed",
+        Resuming = "resuming",
+        ResumeFailed = "resume_failed",
+        /// Processors, memory, networks or media are being changed.
+        ChangeConfig = "change_config",
+        ChangeConfigFailed = "change_config_failed",
+        AttachDisk = "attach_disk",
+        AttachDiskFailed = "attach_disk_failed",
+        DetachDisk = "detach_disk",
+        DetachDiskFailed = "detach_disk_failed",
+        DiskResize = "disk_resize",
+        DiskResizeFailed = "disk_resize_failed",
+        /// A snapshot is being made.
+        Snapshot = "snapshot",
+        SnapshotDelete = "snapshot_delete",
+        SnapshotFailed = "snapshot_failed",
+        /// Its disks go back to a snapshot.
+        DiskReset = "disk_reset",
+        DiskResetFailed = "disk_reset_failed",
         StartRescue = "start_rescue",
         /// The way into rescue failed, and so did the way back.
         StartRescueFailed = "start_rescue_failed",
@@ -27,16 +52,41 @@ words! {
 }
 
 impl GuestStatus {
-    /// From these `start-rescue` may begin.
+    /// From these `start-rescue` may begin; from `suspend` only by force.
     pub const MAY_START_RESCUE: &'static [Self] =
-        &[Self::Ready, Self::Running, Self::StartRescueFailed, Self::StopRescueFailed];
+        &[Self::Ready, Self::Running, Self::Suspended, Self::StartRescueFailed, Self::StopRescueFailed];
     /// From these `stop-rescue` may begin.
     pub const MAY_STOP_RESCUE: &'static [Self] = &[Self::Rescue, Self::StartRescueFailed, Self::StopRescueFailed];
-    /// A power state seen by a host moves the status only between these two.
-    pub const FOLLOWS_POWER: &'static [Self] = &[Self::Ready, Self::Running];
+    /// A power state seen by a host moves the status only between these.
+    pub const FOLLOWS_POWER: &'static [Self] = &[Self::Ready, Self::Running, Self::Suspended];
     /// A task is at work; the status ends by itself.
-    pub const IN_TRANSITION: &'static [Self] =
-        &[Self::Creating, Self::Starting, Self::Stopping, Self::StartRescue, Self::StopRescue, Self::Deleting];
+    pub const IN_TRANSITION: &'static [Self] = &[
+        Self::Creating,
+        Self::Starting,
+        Self::Stopping,
+        Self::Restarting,
+        Self::Suspending,
+        Self::Resuming,
+        Self::ChangeConfig,
+        Self::AttachDisk,
+        Self::DetachDisk,
+        Self::DiskResize,
+        Self::Snapshot,
+        Self::SnapshotDelete,
+        Self::DiskReset,
+        Self::StartRescue,
+        Self::StopRescue,
+        Self::Deleting,
+    ];
+    /// How far a change came is not known: the host has not said. `syncstatus` asks it, and leads out.
+    pub const CHANGE_FAILED: &'static [Self] = &[
+        Self::ChangeConfigFailed,
+        Self::AttachDiskFailed,
+        Self::DetachDiskFailed,
+        Self::DiskResizeFailed,
+        Self::SnapshotFailed,
+        Self::DiskResetFailed,
+    ];
     /// Some rescue state: an ordinary verb must do the right thing or be refused by name.
     pub const OF_RESCUE: &'static [Self] =
         &[Self::StartRescue, Self::StartRescueFailed, Self::Rescue, Self::StopRescue, Self::StopRescueFailed];
@@ -54,12 +104,49 @@ words! {
 }
 
 words! {
+    /// Where a disk is.
+    pub enum DiskStatus as "disk status" {
+        /// A server has it.
+        InUse = "in_use",
+        /// No server has it: it can be attached or deleted.
+        Ready = "ready",
+        Attaching = "attaching",
+        Deleting = "deleting",
+        DeleteFailed = "delete_failed",
+    }
+}
+
+words! {
+    /// The life of a snapshot.
+    pub enum SnapshotStatus as "snapshot status" {
+        Creating = "creating",
+        /// Whether it exists is not known; it can be deleted.
+        CreateFailed = "create_failed",
+        Ready = "ready",
+        Deleting = "deleting",
+        DeleteFailed = "delete_failed",
+    }
+}
+
+words! {
     /// How a rescue system gets the guest's disks.
     pub enum DiskMode as "disk mode" {
         /// Written in place.
         Rw = "rw",
         /// The image can't be written, whatever the guest tries.
         Ro = "ro",
+        /// What is written goes to files beside the images; at the end it is merged into them, or discarded.
+        Overlay = "overlay",
+    }
+}
+
+words! {
+    /// What becomes, at the end of a rescue, of what was written in disk mode `overlay`.
+    pub enum OverlayEnd as "overlay decision" {
+        /// It is merged into the guest's disks.
+        Commit = "commit",
+        /// The guest's disks stay as they were.
+        Discard = "discard",
     }
 }
 
@@ -120,6 +207,6 @@ mod tests {
     #[test]
     fn an_unknown_word_is_answered_with_the_allowed_ones() {
         let error = "RW".parse::<DiskMode>().unwrap_err();
-        assert_eq!(error.to_string(), "unknown disk mode 'RW': allowed are rw, ro");
+        assert_eq!(error.to_string(), "unknown disk mode 'RW': allowed are rw, ro, overlay");
     }
 }

@@ -38,6 +38,18 @@ pub struct Args {
     /// Firmware
     #[arg(long, visible_alias = "bios")]
     firmware: Option<Firmware>,
+    /// How many: from 2 on they are called NAME-1, NAME-2 and so on
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    count: u32,
+    /// A screen, for server-vnc
+    #[arg(long)]
+    vnc: bool,
+    /// The QEMU version to run it with; else the newest of its host
+    #[arg(long, value_name = "VERSION")]
+    qemu_version: Option<String>,
+    /// For people
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    description: String,
     /// KEY=VALUE to remember with it; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
@@ -45,7 +57,7 @@ pub struct Args {
     wait: Wait,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("KEY=VALUE is wanted")?;
     Ok((key.to_owned(), value.to_owned()))
 }
@@ -63,9 +75,23 @@ pub async fn run(cx: &Cx, args: Args) -> Result<(), Exit> {
         machine: args.machine,
         firmware: args.firmware,
         metadata: BTreeMap::from_iter(args.metadata),
+        description: args.description,
+        vnc: args.vnc,
+        qemu_version: args.qemu_version,
+        count: 1,
     };
     body.check().map_err(|e| refuse(&e))?;
-    batch::run::<Servers>(cx, "create", std::slice::from_ref(&body.name), 1, &args.wait, async |_| {
+    // One request each, so that each is told by itself, and waited for.
+    let bodies: Vec<ServerCreate> = match args.count {
+        1 => vec![body],
+        count => {
+            ServerCreate { count, ..body.clone() }.check().map_err(|e| refuse(&e))?;
+            (0..count).map(|n| body.nth(n)).collect()
+        }
+    };
+    let names: Vec<String> = bodies.iter().map(|body| body.name.clone()).collect();
+    batch::run::<Servers>(cx, "create", &names, 8, &args.wait, async |name| {
+        let body = bodies.iter().find(|body| body.name == name);
         Ok(cx.client.create::<Servers>(&body).await?.into())
     })
     .await

@@ -238,9 +238,27 @@ impl Shown for Servers {
             GuestStatus::StartRescueFailed => commands(&["start-rescue", "stop-rescue", "start", "stop"]),
             GuestStatus::StopRescueFailed => commands(&["stop-rescue", "start-rescue", "stop"]),
             GuestStatus::DeleteFailed => commands(&["delete"]),
+            GuestStatus::Suspended => commands(&["resume", "stop"]),
+            GuestStatus::SuspendFailed | GuestStatus::ResumeFailed => commands(&["syncstatus", "resume", "stop"]),
+            GuestStatus::ChangeConfigFailed
+            | GuestStatus::AttachDiskFailed
+            | GuestStatus::DetachDiskFailed
+            | GuestStatus::DiskResizeFailed
+            | GuestStatus::SnapshotFailed
+            | GuestStatus::DiskResetFailed => commands(&["syncstatus", "delete"]),
             GuestStatus::Creating
             | GuestStatus::Starting
             | GuestStatus::Stopping
+            | GuestStatus::Restarting
+            | GuestStatus::Suspending
+            | GuestStatus::Resuming
+            | GuestStatus::ChangeConfig
+            | GuestStatus::AttachDisk
+            | GuestStatus::DetachDisk
+            | GuestStatus::DiskResize
+            | GuestStatus::Snapshot
+            | GuestStatus::SnapshotDelete
+            | GuestStatus::DiskReset
             | GuestStatus::StartRescue
             | GuestStatus::StopRescue
             | GuestStatus::Deleting => commands(&["show", "tasks"]),

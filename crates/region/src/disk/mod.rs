@@ -1,6 +1,8 @@
-//! Disks: shown. They come and go with the descs of their servers.
+//! Disks: shown; detached ones are deleted. The others come and go with the descs of their servers.
 
-use api::disk::Disks;
+pub mod delete;
+
+use api::disk::{DeleteDisk, Disks};
 use db::Conn;
 use db::disk::Disk;
 use db::filter::{Column, Kind, Page};
@@ -12,8 +14,11 @@ use crate::error::{Error, Result};
 use crate::guest;
 use crate::policy::Access;
 
+/// The kind that events know disks under.
+pub const OBJECT: &str = "disk";
+
 pub fn register(registry: &mut Registry) {
-    registry.resource::<Disk>();
+    registry.resource::<Disk>().delete::<DeleteDisk>();
 }
 
 impl Model for Disk {
@@ -62,7 +67,8 @@ fn view(disk: Disk) -> api::disk::Disk {
         server_id: disk.guest_id,
         server: disk.guest,
         host_id: disk.host_id,
-        index: u32::try_from(disk.index).unwrap_or(0),
+        index: disk.index.and_then(|index| u32::try_from(index).ok()),
+        status: disk.status,
         driver: disk.driver,
         format: disk.format,
         size: u64::try_from(disk.size_mib).unwrap_or(0),

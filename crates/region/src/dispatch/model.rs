@@ -116,6 +116,15 @@ impl<A: Action> Done<A> {
 pub trait Create: Model {
     type Body: DeserializeOwned + ToSchema + Send + 'static;
 
+    /// The bodies of those it asks for, where it asks for several; none where it is about one.
+    ///
+    /// # Errors
+    /// A body that none of them can be made of.
+    fn many(body: &Self::Body) -> Result<Vec<Self::Body>> {
+        let _ = body;
+        Ok(Vec::new())
+    }
+
     /// # Errors
     /// As the contract says.
     fn create(body: Self::Body, cx: &mut Cx<'_>) -> impl Future<Output = Result<Created<Self>>> + Send;

@@ -177,6 +177,10 @@ pub async fn create<M: Create>(incoming: Incoming, rule: &Rule) -> Result<Respon
             }
             let word = <M::Api as Resource>::WORD;
             let (body, warnings) = incoming.decode::<M::Body>(word)?;
+            let bodies = M::many(&body)?;
+            if !bodies.is_empty() {
+                return create_many::<M>(incoming, bodies, warnings, conn).await;
+            }
             let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller, parent: None };
             let created = M::create(body, &mut cx).await?;
             let view = created.model.view(&incoming.app, conn).await?;
@@ -185,6 +189,55 @@ pub async fn create<M: Create>(incoming: Incoming, rule: &Rule) -> Result<Respon
             Ok(Answer { status, first: answer.clone(), repeat: answer })
         })
         .await
+}
+
+/// Each by itself: `{"servers": [{"status": 200, "body": {...}}]}`, or the status and body of its error. Where none could be made, the
+/// error of the first is that of all.
+async fn create_many<M: Create>(
+    incoming: &Incoming,
+    bodies: Vec<M::Body>,
+    warnings: Vec<String>,
+    conn: &mut Conn,
+) -> Result<Answer> {
+    let (word, mut rows, mut first_error, mut made) = (<M::Api as Resource>::WORD, Vec::new(), None, 0);
+    for body in bodies {
+        let created = conn
+            .transaction(async |conn| {
+                let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller, parent: None };
+                let created = M::create(body, &mut cx).await?;
+                let view = created.model.view(&incoming.app, conn).await?;
+                Ok::<_, Error>((view, created.task))
+            })
+            .await;
+        match created {
+            Ok((view, task)) => {
+                made += 1;
+                let body = wrapped(word, view, task, Vec::new())?;
+                rows.push(serde_json::json!({ "status": 200, "body": body }));
+            }
+            // Not of this one only.
+            Err(error) if matches!(error.class, ErrorClass::InternalServer | ErrorClass::ServiceUnavailable) => {
+                return Err(error);
+            }
+            Err(error) => {
+                let body = error.body(&incoming.caller.request_id);
+                rows.push(serde_json::json!({ "status": body.code, "body": body }));
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    match first_error {
+        Some(error) if made == 0 => Err(error),
+        _ => {
+            let mut answer = serde_json::Map::new();
+            answer.insert(<M::Api as Resource>::PLURAL.into(), rows.into());
+            if !warnings.is_empty() {
+                answer.insert("warnings".into(), serde_json::to_value(warnings)?);
+            }
+            let answer = Value::Object(answer);
+            Ok(Answer { status: StatusCode::ACCEPTED, first: answer.clone(), repeat: answer })
+        }
+    }
 }
 
 fn wrapped(word: &str, view: impl serde::Serialize, task: Option<Spawned>, warnings: Vec<String>) -> Result<Value> {

@@ -15,12 +15,22 @@ use crate::app::App;
 use crate::dispatch::perform::Note;
 use crate::dispatch::{Create, Created, Cx};
 use crate::error::{Error, Result};
+use crate::guest::update::taken;
 use crate::guest::work::{self, Change};
 use crate::guest::{OBJECT, placement};
 use crate::host_client::{Call, ask, unexpected};
 
 impl Create for Guest {
     type Body = ServerCreate;
+
+    /// Each by itself: those that can't be are told beside those that can.
+    fn many(body: &ServerCreate) -> Result<Vec<ServerCreate>> {
+        body.check()?;
+        if body.count == 1 {
+            return Ok(Vec::new());
+        }
+        Ok((0..body.count).map(|n| body.nth(n)).collect())
+    }
 
     async fn create(body: ServerCreate, cx: &mut Cx<'_>) -> Result<Created<Self>> {
         body.check()?;
@@ -49,14 +59,9 @@ impl Create for Guest {
             updated_at: now,
             update_version: 0,
             deleted_at: None,
+            description: body.description.clone(),
         };
-        db::guest::insert(cx.conn, &guest).await.map_err(|e| match e {
-            diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _) => Error::new(
-                api::ErrorClass::DuplicateResource,
-                format!("a server named '{}' exists already: choose another name", body.name),
-            ),
-            other => other.into(),
-        })?;
+        db::guest::insert(cx.conn, &guest).await.map_err(|e| taken(&body.name, e))?;
         let task = ServerCreateTask { guest: id, host: host.id, start: body.auto_start };
         let spawned = cx.start(&task, OBJECT, id.uuid()).await?;
         cx.event(Note {

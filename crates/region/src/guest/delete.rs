@@ -24,6 +24,12 @@ impl Perform<Delete> for Guest {
         GuestStatus::CreateFailed,
         GuestStatus::StartFailed,
         GuestStatus::StopFailed,
+        GuestStatus::ChangeConfigFailed,
+        GuestStatus::AttachDiskFailed,
+        GuestStatus::DetachDiskFailed,
+        GuestStatus::DiskResizeFailed,
+        GuestStatus::SnapshotFailed,
+        GuestStatus::DiskResetFailed,
         GuestStatus::DeleteFailed,
     ];
 

@@ -1,20 +1,44 @@
 //! Servers. One verb is one file: its checks, its task, its tests.
 //!
-//! [`work`] holds what the tasks share: the move of a status with its event, in the transaction of the step's save.
+//! [`work`] holds what the tasks share: the move of a status with its event, in the transaction of the step's save. [`one_call`] is the task
+//! of every verb that is one request to the host; [`change`] those of them that change what a server is made of. [`look`] asks the host how
+//! a server is.
 
+mod attach_disk;
+mod attach_network;
+pub mod change;
+mod change_config;
 mod create;
+pub mod create_snapshot;
 mod delete;
 mod details;
+mod detach_disk;
+mod detach_network;
+mod eject_iso;
+mod insert_iso;
 mod list;
+pub mod look;
+mod metadata;
+pub mod one_call;
 mod placement;
+pub mod resize_disk;
+pub mod restart;
+pub mod resume;
+pub mod revert_snapshot;
 pub mod start;
 pub mod start_rescue;
 pub mod stop;
 pub mod stop_rescue;
+pub mod suspend;
+mod update;
 pub mod work;
 
 use api::ErrorClass;
-use api::server::{BatchStartRescue, Delete, Servers, Start, StartRescue, Stop, StopRescue};
+use api::server::{
+    AddMetadata, AttachDisk, AttachNetwork, BatchStartRescue, ChangeConfig, Delete, DetachDisk, DetachNetwork, EjectIso,
+    InsertIso, ResizeDisk, Restart, Resume, Servers, SetMetadata, Start, StartRescue, Stop, StopRescue, Suspend,
+};
+use api::snapshot::{CreateSnapshot, RevertSnapshot};
 use db::Conn;
 use db::guest::Guest;
 use types::GuestStatus;
@@ -35,8 +59,24 @@ pub fn register(registry: &mut Registry) {
     registry
         .resource::<Guest>()
         .create()
+        .update()
         .verb::<Start>()
         .verb::<Stop>()
+        .verb::<Restart>()
+        .verb::<Suspend>()
+        .verb::<Resume>()
+        .verb::<ChangeConfig>()
+        .verb::<AttachDisk>()
+        .verb::<DetachDisk>()
+        .verb::<ResizeDisk>()
+        .verb::<AttachNetwork>()
+        .verb::<DetachNetwork>()
+        .verb::<InsertIso>()
+        .verb::<EjectIso>()
+        .verb::<CreateSnapshot>()
+        .verb::<RevertSnapshot>()
+        .verb::<AddMetadata>()
+        .verb::<SetMetadata>()
         .verb::<StartRescue>()
         .verb::<StopRescue>()
         .class_verb::<BatchStartRescue>()

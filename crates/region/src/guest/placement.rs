@@ -1,7 +1,7 @@
 //! Which host a new server goes to, and the desc it is made from.
 
 use api::ErrorClass;
-use api::server::ServerCreate;
+use api::server::{DiskCreate, NetCreate, ServerCreate};
 use db::Conn;
 use db::host::Host;
 use types::GuestId;
@@ -49,44 +49,11 @@ pub async fn host(app: &App, conn: &mut Conn, body: &ServerCreate) -> Result<Hos
 
 /// The desc: ids, serial numbers and addresses are fixed here, once.
 pub fn desc(id: GuestId, body: &ServerCreate, host: &Host) -> Result<Desc> {
-    let disks = body
-        .disks
-        .iter()
-        .zip(0..)
-        .map(|(disk, index)| {
-            let id = DiskId::generate();
-            DiskDesc {
-                id,
-                index,
-                driver: disk.driver.unwrap_or(DiskDriver::Virtio),
-                format: disk.format.unwrap_or(DiskFormat::Qcow2),
-                size_mib: disk.size,
-                image: disk.image.clone(),
-                serial: serial(id),
-            }
-        })
-        .collect();
-    let nics = body
-        .nets
-        .iter()
-        .zip(0..)
-        .map(|(net, index)| {
-            let mac = match &net.mac {
-                Some(mac) => mac.to_ascii_lowercase(),
-                None => {
-                    let [a, b, c] = random::<3>().map_err(Error::internal)?;
-                    format!("52:54:00:{a:02x}:{b:02x}:{c:02x}")
-                }
-            };
-            Ok(NicDesc {
-                index,
-                backend: NicBackend::User,
-                mac,
-                model: net.model.unwrap_or(NicModel::Virtio),
-                forwards: net.forwards.clone(),
-            })
-        })
-        .collect::<Result<_>>()?;
+    if let Some(wanted) = &body.qemu_version {
+        check_qemu(wanted, host)?;
+    }
+    let disks = body.disks.iter().zip(0..).map(|(disk, index)| new_disk(disk, index)).collect();
+    let nics = body.nets.iter().zip(0..).map(|(net, index)| new_nic(net, index)).collect::<Result<_>>()?;
     Ok(Desc {
         version: DESC_VERSION,
         id,
@@ -99,10 +66,47 @@ pub fn desc(id: GuestId, body: &ServerCreate, host: &Host) -> Result<Desc> {
         disks,
         nics,
         cdroms: Vec::new(),
-        qemu_version: None,
-        vnc: false,
+        qemu_version: body.qemu_version.clone(),
+        vnc: body.vnc,
         rescue: None,
     })
+}
+
+/// A disk that does not exist yet.
+pub fn new_disk(disk: &DiskCreate, index: u32) -> DiskDesc {
+    let id = DiskId::generate();
+    DiskDesc {
+        id,
+        index,
+        driver: disk.driver.unwrap_or(DiskDriver::Virtio),
+        format: disk.format.unwrap_or(DiskFormat::Qcow2),
+        size_mib: disk.size,
+        image: disk.image.clone(),
+        serial: serial(id),
+    }
+}
+
+/// A network card, with an address of its own.
+pub fn new_nic(net: &NetCreate, index: u32) -> Result<NicDesc> {
+    let mac = match &net.mac {
+        Some(mac) => mac.to_ascii_lowercase(),
+        None => {
+            let [a, b, c] = random::<3>().map_err(Error::internal)?;
+            format!("52:54:00:{a:02x}:{b:02x}:{c:02x}")
+        }
+    };
+    let model = net.model.unwrap_or(NicModel::Virtio);
+    Ok(NicDesc { index, backend: NicBackend::User, mac, model, forwards: net.forwards.clone() })
+}
+
+/// Whether the host has this QEMU.
+pub fn check_qemu(wanted: &str, host: &Host) -> Result<()> {
+    let there = host.qemu_versions();
+    if there.iter().any(|version| version == wanted) {
+        return Ok(());
+    }
+    let wanted: String = wanted.chars().take(40).collect();
+    Err(Error::input(format!("qemu_version: host '{}' has no QEMU {wanted}: it has {}", host.name, there.join(", "))))
 }
 
 /// The last 20 digits of the id: as many as a virtio disk's serial number holds, and the random ones.

@@ -13,7 +13,7 @@ use types::{GuestId, GuestStatus, HostId, PowerState, SessionId, SessionState};
 use crate::app::App;
 use crate::dispatch::perform::Note;
 use crate::dispatch::{Cx, Done, Perform};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::guest::OBJECT;
 use crate::guest::work::{self, Change};
 use crate::host_client::{Call, ask, unexpected};
@@ -29,11 +29,20 @@ impl Perform<Stop> for Guest {
         GuestStatus::Running,
         GuestStatus::StartFailed,
         GuestStatus::StopFailed,
+        GuestStatus::Suspended,
+        GuestStatus::SuspendFailed,
+        GuestStatus::ResumeFailed,
         GuestStatus::StartRescueFailed,
         GuestStatus::StopRescueFailed,
     ];
 
     async fn perform(self, action: Stop, cx: &mut Cx<'_>) -> Result<Done<Stop>> {
+        if self.status == GuestStatus::Suspended && !action.is_force {
+            return Err(Error::status(format!(
+                "server '{}' is suspended and can't hear the power button: resume it, or give is_force to lose what is in its memory",
+                self.name
+            )));
+        }
         let leftover = leftover(&self, cx).await?;
         let task = ServerStopTask {
             guest: self.id,

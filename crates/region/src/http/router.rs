@@ -7,13 +7,14 @@ use serde_json::json;
 use crate::app::App;
 use crate::auth::keystone;
 use crate::dispatch::{Registry, VerbRow};
-use crate::{account, baremetal, disk, event, guest, host, http, rescue, task};
+use crate::{account, baremetal, disk, event, guest, host, http, rescue, snapshot, task};
 
 /// The one list of what there is.
 fn registry() -> Registry {
     let mut registry = Registry::default();
     guest::register(&mut registry);
     disk::register(&mut registry);
+    snapshot::register(&mut registry);
     host::register(&mut registry);
     baremetal::register(&mut registry);
     rescue::register(&mut registry);

@@ -1,4 +1,4 @@
-//! A guest in `ready` or `running` whose host sees something else: the status follows, with an event. Only where no task is at work, and only
+//! A guest in `ready`, `running` or `suspend` whose host sees something else: the status follows, with an event. Only where no task is at work, and only
 //! when the host has said so for a while, for a report may have been on its way while a task ended.
 
 use std::time::Duration;
@@ -6,13 +6,14 @@ use std::time::Duration;
 use chrono::Utc;
 use diesel_async::AsyncConnection;
 use task_engine::{Object, holder};
-use types::{GuestId, GuestStatus, PowerState};
+use types::{GuestId, GuestStatus};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::dispatch::perform::Note;
 use crate::error::{Error, Result};
 use crate::guest::OBJECT;
+use crate::guest::look::resting;
 
 pub async fn scan(app: &App) -> Result<()> {
     let patience = Duration::from_secs(2 * u64::from(app.config.heartbeat.interval_s));
@@ -25,10 +26,9 @@ pub async fn scan(app: &App) -> Result<()> {
 
 async fn follow(conn: &mut db::Conn, id: GuestId) -> Result<()> {
     let Some(guest) = db::guest::lock(conn, id).await? else { return Ok(()) };
-    let to = match (guest.status, guest.power_state) {
-        (GuestStatus::Running, PowerState::Shutoff) => GuestStatus::Ready,
-        (GuestStatus::Ready, PowerState::Running) => GuestStatus::Running,
-        _ => return Ok(()),
+    let to = match resting(guest.power_state) {
+        Some(to) if to != guest.status && GuestStatus::FOLLOWS_POWER.contains(&guest.status) => to,
+        Some(_) | None => return Ok(()),
     };
     let object = Object { kind: OBJECT.into(), id: id.uuid() };
     if holder(conn, &object).await?.is_some() {

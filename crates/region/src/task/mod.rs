@@ -22,8 +22,9 @@ use crate::dispatch::model::Marked;
 use crate::dispatch::perform::Note;
 use crate::dispatch::{Cx, List, Model, Query, Registry, object};
 use crate::error::{Error, Result};
-use crate::guest;
+use crate::guest::one_call::OneCallTask;
 use crate::policy::{Access, Rule};
+use crate::{disk, guest, snapshot};
 
 pub fn register(registry: &mut Registry) {
     registry.resource::<TaskRow>().verb::<Cancel>().verb::<Retry>().verb::<Abandon>();
@@ -42,6 +43,16 @@ pub fn register_all(
         .register::<guest::ServerDeleteTask>()?
         .register::<guest::start::ServerStartTask>()?
         .register::<guest::stop::ServerStopTask>()?
+        .register::<guest::restart::ServerRestartTask>()?
+        .register::<guest::restart::RescueRestartTask>()?
+        .register::<OneCallTask<guest::suspend::ServerSuspend>>()?
+        .register::<OneCallTask<guest::resume::ServerResume>>()?
+        .register::<OneCallTask<guest::change::ServerChange>>()?
+        .register::<OneCallTask<guest::resize_disk::ServerResizeDisk>>()?
+        .register::<OneCallTask<guest::create_snapshot::ServerSnapshot>>()?
+        .register::<OneCallTask<guest::revert_snapshot::ServerRevert>>()?
+        .register::<OneCallTask<snapshot::delete::SnapshotDelete>>()?
+        .register::<disk::delete::DiskDeleteTask>()?
         .register::<guest::start_rescue::StartRescueTask>()?
         .register::<guest::start_rescue::BatchStartRescueTask>()?
         .register::<guest::stop_rescue::StopRescueTask>()

@@ -194,6 +194,7 @@ pub fn ways_out(status: GuestStatus) -> &'static [(Ask, Option<GuestStatus>)] {
         StartRescueFailed => &[RESCUE, LEAVE, START, STOP],
         StopRescueFailed => &[LEAVE, RESCUE, STOP],
         // A task is at work; such a status ends by itself.
-        Creating | Starting | Stopping | StartRescue | StopRescue | Deleting => &[],
+        Creating | Starting | Stopping | Restarting | Suspending | Resuming | ChangeConfig | AttachDisk | DetachDisk
+        | DiskResize | Snapshot | SnapshotDelete | DiskReset | StartRescue | StopRescue | Deleting => &[],
     }
 }

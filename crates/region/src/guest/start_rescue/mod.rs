@@ -21,11 +21,12 @@ use crate::dispatch::perform::Note;
 use crate::dispatch::{Cx, Done, Perform};
 use crate::error::{Error, Result};
 use crate::guest::OBJECT;
+use crate::guest::placement::check_qemu;
 use crate::guest::stop::DEFAULT_TIMEOUT_S;
 use crate::secrets::{self, Credentials};
 
 pub use batch::BatchStartRescueTask;
-pub use task::{Stage, StartRescueTask};
+pub use task::{Stage, StartRescueTask, start_call};
 
 /// Seconds until a session ends by itself.
 const DEFAULT_TTL_S: u32 = 24 * 3600;
@@ -34,7 +35,8 @@ impl Perform<StartRescue> for Guest {
     const FROM: &'static [GuestStatus] = GuestStatus::MAY_START_RESCUE;
 
     async fn perform(self, action: StartRescue, cx: &mut Cx<'_>) -> Result<Done<StartRescue>> {
-        if self.power_state == PowerState::Paused && !action.force {
+        let paused = self.status == GuestStatus::Suspended || self.power_state == PowerState::Paused;
+        if paused && !action.force {
             return Err(Error::status(format!(
                 "server '{}' is paused: resume it, or give force to lose what is in its memory",
                 self.name
@@ -42,7 +44,9 @@ impl Perform<StartRescue> for Guest {
         }
         let host = db::host::get(cx.conn, self.host_id).await?;
         let host = host.ok_or_else(|| Error::status(format!("the host of server '{}' is gone", self.name)))?;
-        check_qemu(&action, &host)?;
+        if let Some(wanted) = &action.qemu_version {
+            check_qemu(wanted, &host)?;
+        }
         check_quota(&self, &host, cx).await?;
         let image = image::choose(&self, &action, &host, cx).await?;
 
@@ -50,7 +54,9 @@ impl Perform<StartRescue> for Guest {
             true => None,
             false => db::session::of_guest(cx.conn, &self).await?,
         };
-        let prior_status = last.as_ref().map_or(self.status, |s| s.prior_status);
+        // A paused server is treated as running: afterwards it boots.
+        let now = if self.status == GuestStatus::Suspended { GuestStatus::Running } else { self.status };
+        let prior_status = last.as_ref().map_or(now, |s| s.prior_status);
         let (password, hash) = password(action.password.clone())?;
         let session = SessionId::generate();
         let credentials = Credentials { ssh_keys: action.ssh_keys.clone(), password_hash: hash };
@@ -66,6 +72,7 @@ impl Perform<StartRescue> for Guest {
             from_status: self.status,
             prior_status,
             leftover: last.as_ref().map(|s| s.id),
+            paused,
         };
 
         if let Some(open) = last.filter(|s| s.ended_at.is_none()) {
@@ -110,8 +117,7 @@ impl Perform<StartRescue> for Guest {
         .await?;
         db::guest::set_session(cx.conn, self.id, Some(session)).await?;
         db::guest::set_status(cx.conn, self.id, GuestStatus::StartRescue, None).await?;
-        let lost =
-            if self.power_state == PowerState::Paused { "; it was paused, what was in its memory is lost" } else { "" };
+        let lost = if paused { "; it was paused, what was in its memory is lost" } else { "" };
         cx.event(Note {
             obj_type: OBJECT,
             obj_id: self.id.uuid(),
@@ -151,19 +157,6 @@ async fn check_quota(guest: &Guest, host: &db::host::Host, cx: &mut Cx<'_>) -> R
         return full(format!("host '{}'", host.name), per_host);
     }
     Ok(())
-}
-
-fn check_qemu(action: &StartRescue, host: &db::host::Host) -> Result<()> {
-    let Some(wanted) = &action.qemu_version else { return Ok(()) };
-    let there = host.qemu_versions();
-    if there.contains(wanted) {
-        return Ok(());
-    }
-    let wanted: String = wanted.chars().take(40).collect();
-    Err(Error::new(
-        ErrorClass::InputParameter,
-        format!("qemu_version: host '{}' has no QEMU {wanted}: it has {}", host.name, there.join(", ")),
-    ))
 }
 
 /// The password to show, if one is made here, and the hash to use.

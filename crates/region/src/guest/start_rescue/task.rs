@@ -32,6 +32,9 @@ pub struct StartRescueTask {
     pub prior_status: GuestStatus,
     /// A session that could not be ended: what it left on the host is put right on the way.
     pub leftover: Option<SessionId>,
+    /// It stands still, and can't hear the power button: it is quit at once.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -205,7 +208,7 @@ impl StartRescueTask {
                 ..Default::default()
             }),
             Stage::StopLeftover | Stage::StopServer | Stage::FinishStop => {
-                Call::Stop(pb::StopGuestRequest { operation, timeout_s: self.stop_timeout_s, force: false })
+                Call::Stop(pb::StopGuestRequest { operation, timeout_s: self.stop_timeout_s, force: self.paused })
             }
             Stage::WriteDesc => Call::WriteDesc(pb::WriteRescueDescRequest {
                 operation,
@@ -214,21 +217,15 @@ impl StartRescueTask {
                 disk_mode,
                 ..Default::default()
             }),
-            Stage::RescueStartServer => {
-                let credentials = self.credentials(app).await?;
-                Call::StartRescue(pb::StartRescueRequest {
-                    operation,
-                    session_id,
-                    ssh_keys: credentials.ssh_keys,
-                    password_hash: credentials.password_hash.map(|h| h.expose().to_owned()).unwrap_or_default(),
-                })
-            }
+            Stage::RescueStartServer => start_call(app, self.session).await?,
             Stage::AwaitReady => Call::AwaitReady(pb::AwaitReadyRequest {
                 operation,
                 session_id,
                 timeout_s: app.config.rescue.ready_timeout_s,
             }),
-            Stage::UndoDesc => Call::RestoreDesc(pb::RestoreDescRequest { operation, session_id, ..Default::default() }),
+            Stage::UndoDesc => {
+                Call::RestoreDesc(pb::RestoreDescRequest { operation, session_id, ..Default::default() })
+            }
             Stage::StartAgain => Call::Start(pb::StartGuestRequest { operation }),
         })
     }
@@ -262,17 +259,6 @@ impl StartRescueTask {
             )));
         }
         Ok(endpoints)
-    }
-
-    async fn credentials(&self, app: &App) -> Result<crate::secrets::Credentials, StepError> {
-        let session = {
-            let mut conn = app.pool.get().await?;
-            db::session::get(&mut conn, self.session).await?
-        };
-        let sealed = session.and_then(|s| s.credentials);
-        let sealed =
-            sealed.ok_or_else(|| StepError::permanent("the session has ended, and its credentials are gone"))?;
-        app.secrets.open(self.session, &sealed).map_err(|e| StepError::because(&e))
     }
 
     /// The guest is as it was before; the session says why it came to nothing.
@@ -335,4 +321,21 @@ impl StartRescueTask {
             },
         );
     }
+}
+
+/// What starts the rescue system of a session, with the credentials that it lets in.
+pub async fn start_call(app: &App, session: SessionId) -> Result<Call, StepError> {
+    let row = {
+        let mut conn = app.pool.get().await?;
+        db::session::get(&mut conn, session).await?
+    };
+    let sealed = row.and_then(|s| s.credentials);
+    let sealed = sealed.ok_or_else(|| StepError::permanent("the session has ended, and its credentials are gone"))?;
+    let credentials = app.secrets.open(session, &sealed).map_err(|e| StepError::because(&e))?;
+    Ok(Call::StartRescue(pb::StartRescueRequest {
+        operation: None,
+        session_id: session.to_string(),
+        ssh_keys: credentials.ssh_keys,
+        password_hash: credentials.password_hash.map(|h| h.expose().to_owned()).unwrap_or_default(),
+    }))
 }
