@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use proto::convert::{self, Header, parse};
+use proto::convert::{self, Header, parse, parse_optional};
 use proto::host::v1 as pb;
 use proto::host::v1::host_service_server::HostService;
 use sha2::{Digest, Sha256};
@@ -216,6 +216,7 @@ impl HostService for Service {
         self.allowed(&request)?;
         let mut request = request.into_inner();
         let header = request.operation.take();
+        parse_optional::<types::status::OverlayEnd>("overlay", &request.overlay)?;
         let work = Work::Restore { session: session(&request.session_id)? };
         self.operate(Verb::RestoreDesc, header, &request, work).await
     }

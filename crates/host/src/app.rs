@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::grpc::Service;
 use crate::guest::manager::Manager;
+use crate::guest::overlay;
 use crate::guest::paths::{check_runtime, detached, private_folder, servers};
 use crate::qemu::{Binaries, accel};
 use crate::storage::Storage;
@@ -56,7 +57,7 @@ pub async fn run(config: Config, ready_file: Option<&Path>, stop: CancellationTo
     }
     let advertised = Some(env.config.advertise.clone()).filter(|it| !it.is_empty()).unwrap_or_else(|| endpoint.clone());
     let upcalls = start_upcalls(&env, &manager, advertised, &stop)?;
-    tokio::spawn(prune(env.ledger.clone(), stop.clone()));
+    tokio::spawn(prune(Arc::clone(&env), stop.clone()));
     let serving = serve(&env, &manager, listener, stop.clone());
     if let Some(file) = ready_file {
         service::files::write_atomic(file, ready.to_string().as_bytes(), 0o644).context("ready file")?;
@@ -207,12 +208,20 @@ fn running(manager: &Manager) -> usize {
     manager.reports().iter().filter(|report| report.power != types::status::PowerState::Shutoff).count()
 }
 
-async fn prune(ledger: Ledger, stop: CancellationToken) {
+async fn prune(env: Arc<Env>, stop: CancellationToken) {
     let mut tick = tokio::time::interval(PRUNING);
     loop {
         tokio::select! { () = stop.cancelled() => return, _ = tick.tick() => {} }
-        let ledger = ledger.clone();
-        let pruned = tokio::task::spawn_blocking(move || ledger.prune(Retention::default())).await;
+        let env = Arc::clone(&env);
+        let pruned = tokio::task::spawn_blocking(move || {
+            let days = env.config.limits.discarded_overlay_days;
+            let removed = overlay::prune(&env.config.workspace, Duration::from_hours(24 * days));
+            if removed > 0 {
+                tracing::info!(removed, "overlays that were discarded {days} days ago are gone");
+            }
+            env.ledger.prune(Retention::default())
+        })
+        .await;
         if let Ok(Err(error)) = pruned {
             tracing::warn!(%error, "old records can't be pruned");
         }

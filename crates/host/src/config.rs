@@ -94,11 +94,13 @@ pub struct Limits {
     /// MiB of memory and of space that a new guest must leave.
     pub reserved_memory_mib: u64,
     pub reserved_disk_mib: u64,
+    /// Days for which the overlays of a rescue whose changes were discarded are kept.
+    pub discarded_overlay_days: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { guests: 256, downloads: 4, reserved_memory_mib: 128, reserved_disk_mib: 64 }
+        Self { guests: 256, downloads: 4, reserved_memory_mib: 128, reserved_disk_mib: 64, discarded_overlay_days: 3 }
     }
 }
 

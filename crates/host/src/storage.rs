@@ -166,6 +166,14 @@ impl Storage {
         self.run(&arguments, &[overlay], &[], INFO_LIMIT).await.map(|_| ())
     }
 
+    /// Merges an overlay into the image below it. The overlay stays as it is, so that it can be repeated.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub async fn commit(&self, overlay: &Path) -> Result<(), Failure> {
+        self.run(&["commit", "-q", "-d", "-f", "qcow2"], &[overlay], &[], COPY_LIMIT).await.map(|_| ())
+    }
+
     /// What is in a disk file. Unless `shared`, it fails if another process has it open for writing.
     ///
     /// # Errors

@@ -92,7 +92,7 @@ async fn bad_input_is_answered_clearly_and_changes_nothing() {
             r#"{"disk_mode":"RW"}"#,
             400,
             "InputParameterError",
-            "allowed are rw, ro",
+            "allowed are rw, ro, overlay",
         ),
         (
             "POST",

@@ -21,6 +21,7 @@ use types::desc::RescueSection;
 use types::id::GuestId;
 use types::rescue::hex;
 use types::secret::Secret;
+use types::status::OverlayEnd;
 
 use crate::env::Env;
 use crate::guest::manager::{Handle, Manager};
@@ -242,10 +243,8 @@ impl HostService for Service {
         self.allowed(&request)?;
         let mut request = request.into_inner();
         let header = request.operation.take();
-        if !request.overlay.is_empty() {
-            return Err(Status::invalid_argument("overlay: this version of the host has no overlays yet"));
-        }
-        let work = Work::Restore { session: parse("session_id", &request.session_id)? };
+        let overlay = convert::parse_optional("overlay", &request.overlay)?.unwrap_or(OverlayEnd::Discard);
+        let work = Work::Restore { session: parse("session_id", &request.session_id)?, overlay };
         self.operate(header, &request, work).await
     }
 

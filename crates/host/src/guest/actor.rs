@@ -302,7 +302,7 @@ impl Guest {
                 Work::AwaitReady { session, timeout_s } => {
                     self.await_ready(*session, Duration::from_secs((*timeout_s).into()), cx).await
                 }
-                Work::Restore { session } => self.restore(*session, cx).await,
+                Work::Restore { session, overlay } => self.restore(*session, *overlay, cx).await,
                 Work::Reset => self.reset().await,
                 Work::Suspend => self.suspend().await,
                 Work::Resume => self.resume().await,

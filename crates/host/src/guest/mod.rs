@@ -6,7 +6,7 @@
 //! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
 //! * [`plan`]: what lies between two descs. Pure.
 //! * [`desc`], [`paths`]: the guest's files.
-//! * [`create`], [`start`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`ready`]: one ability each; every one may be
+//! * [`create`], [`start`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`ready`]: one ability each; every one may be
 //!   repeated at any point.
 //! * [`link`]: what the rescue system says, and whether its proof holds. [`console`], [`serial`]: the serial console.
 
@@ -18,6 +18,7 @@ pub mod desc;
 pub mod disks;
 pub mod link;
 pub mod manager;
+pub mod overlay;
 pub mod paths;
 pub mod plan;
 pub mod power;
@@ -37,7 +38,7 @@ use types::desc::{Desc, RescueSection};
 use types::id::{DiskId, SessionId, SnapshotId};
 use types::operation::{Failure, FailureCode};
 use types::secret::Secret;
-use types::status::DiskMode;
+use types::status::{DiskMode, OverlayEnd};
 
 /// A request, read.
 #[derive(Debug, Clone)]
@@ -51,7 +52,7 @@ pub enum Work {
     WriteDesc(Box<RescueSection>),
     StartRescue { session: SessionId, ssh_keys: Vec<String>, password_hash: Option<Secret> },
     AwaitReady { session: SessionId, timeout_s: u32 },
-    Restore { session: SessionId },
+    Restore { session: SessionId, overlay: OverlayEnd },
     Reset,
     Suspend,
     Resume,

@@ -60,7 +60,11 @@ impl Guest {
                 format!("the rescue system and the host's reserve need {needs} MiB of memory, {has} are available");
             return Err(failure(FailureCode::Resource, message));
         }
-        let overlays = disk_mode == DiskMode::Ro && desc.disks.iter().any(|disk| needs_overlay(disk.driver));
+        let overlays = match disk_mode {
+            DiskMode::Rw => false,
+            DiskMode::Ro => desc.disks.iter().any(|disk| needs_overlay(disk.driver)),
+            DiskMode::Overlay => true,
+        };
         let reserved = self.env.config.limits.reserved_disk_mib;
         enough_space(&self.paths.folder, if overlays { 2 * reserved } else { reserved })?;
         let files = (image.kernel.size + image.initramfs.size).div_ceil(1 << 20);

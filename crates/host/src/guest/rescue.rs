@@ -6,6 +6,7 @@ use types::id::SessionId;
 use types::operation::{Failure, FailureCode, Outcome};
 use types::rescue::{BootSecrets, PROTOCOL_VERSION, hex};
 use types::secret::Secret;
+use types::status::OverlayEnd;
 
 use super::actor::{Cx, Guest};
 use super::desc::{Stored, restore_source, save_source};
@@ -135,12 +136,18 @@ impl Guest {
     }
 
     /// Ends what is left of the session. Where the session never came so far, only its traces are removed.
-    pub(super) async fn restore(&mut self, session: SessionId, cx: &Cx) -> Result<Outcome, Failure> {
+    pub(super) async fn restore(
+        &mut self,
+        session: SessionId,
+        overlay: OverlayEnd,
+        cx: &Cx,
+    ) -> Result<Outcome, Failure> {
         if let Runs::Rescue(_) = self.runs() {
             cx.progress.say("ending the rescue system");
             self.end_now().await?;
         }
         self.clear_end();
+        self.end_overlays(session, overlay, cx).await?;
         let Some(current) = self.stored.take() else {
             return Err(failure(FailureCode::UnknownGuest, "there is no such guest on this host"));
         };

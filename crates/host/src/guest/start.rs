@@ -75,6 +75,7 @@ impl Guest {
             let message = format!("the guest and the host's reserve need {needs} MiB of memory, {has} are available");
             return Err(failure(FailureCode::Resource, message));
         }
+        self.no_half_merge()?;
         self.last_end = None;
         let boot = Boot {
             began: Utc::now(),
@@ -130,7 +131,7 @@ impl Guest {
                 let message = format!("disk {} is missing: {}", disk.index, path.display());
                 return Err(failure(FailureCode::Disk, message));
             }
-            let mut overlay = None;
+            let mut overlay = self.overlay(desc, disk).await?;
             if read_only && needs_overlay(disk.driver) {
                 let over = self.paths.overlay(disk.id);
                 self.env.storage.overlay(&path, disk.format, &over).await?;

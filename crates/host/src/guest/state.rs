@@ -72,7 +72,7 @@ pub fn decide(described: Described, runs: Runs, work: &Work) -> Decision {
             Described::Rescue(_) => Act,
             Described::Own | Described::Not => deny("the guest's desc has no rescue section: write it first"),
         },
-        Work::Restore { session } => match described {
+        Work::Restore { session, .. } => match described {
             Described::Rescue(other) if other != *session => Already,
             Described::Rescue(_) | Described::Own | Described::Not => Act,
         },
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::guest::desc::tests::{sample, section};
     use types::id::{DiskId, SnapshotId};
-    use types::status::DiskMode;
+    use types::status::{DiskMode, OverlayEnd};
 
     #[test]
     fn the_table() {
@@ -137,7 +137,7 @@ mod tests {
             Work::WriteDesc(Box::new(section(mine))),
             Work::StartRescue { session: mine, ssh_keys: vec![], password_hash: None },
             Work::AwaitReady { session: mine, timeout_s: 1 },
-            Work::Restore { session: mine },
+            Work::Restore { session: mine, overlay: OverlayEnd::Discard },
             Work::Reset,
             Work::Suspend,
             Work::Resume,

@@ -109,7 +109,7 @@ impl Operator {
 }
 
 /// Writes to, or checks, the first bytes of a disk that nobody uses.
-async fn content(disk: &Path, command: &str) -> bool {
+pub async fn content(disk: &Path, command: &str) -> bool {
     let output = tokio::process::Command::new("qemu-io").args(["-f", "qcow2", "-c", command]).arg(disk).output().await;
     let output = output.expect("qemu-utils is installed");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);

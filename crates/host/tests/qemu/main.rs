@@ -2,12 +2,13 @@
 //! over HTTP, a region that writes down what it hears.
 //!
 //! * `agent`: starts, kills and asks the agent. * `region`, `files`: its peers.
-//! * `lifecycle`, `change`, `rescue`, `failures`: the stories. Each takes one to two minutes; they run side by side.
+//! * `lifecycle`, `change`, `rescue`, `overlay`, `failures`: the stories. Each takes one to two minutes; they run side by side.
 
 mod agent;
 mod change;
 mod failures;
 mod files;
 mod lifecycle;
+mod overlay;
 mod region;
 mod rescue;

@@ -209,7 +209,7 @@ async fn send_await(agent: &Agent, header: &OperationHeader, session: &Session) 
 }
 
 /// Logs in at the console of the boot that begins at `from` in the log. What is typed before the prompt is there is lost.
-async fn log_in(agent: &Agent, guest: GuestId, from: usize) -> Console {
+pub async fn log_in(agent: &Agent, guest: GuestId, from: usize) -> Console {
     until("the rescue system's prompt", || agent.serial(guest).get(from..)?.contains("rescue login:").then_some(()))
         .await;
     let mut console = Console::open(agent, guest).await;

@@ -203,7 +203,9 @@ async fn send(
     let answer = match verb {
         Verb::StopGuest => host.stop_guest(pb::StopGuestRequest { operation, timeout_s: 60, force: false }).await,
         Verb::WriteRescueDesc => {
-            host.write_rescue_desc(pb::WriteRescueDescRequest { operation, session_id, image, disk_mode }).await
+            let qemu_version = String::new();
+            let request = pb::WriteRescueDescRequest { operation, session_id, image, disk_mode, qemu_version };
+            host.write_rescue_desc(request).await
         }
         Verb::StartRescue => {
             let request =
