@@ -79,6 +79,10 @@ pub async fn get(conn: &mut Conn, id: i64) -> QueryResult<Option<Event>> {
     events::table.find(id).select(Event::as_select()).first(conn).await.optional()
 }
 
+pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Event>> {
+    events::table.filter(events::id.eq_any(ids)).select(Event::as_select()).load(conn).await
+}
+
 /// What a list may be filtered and ordered by.
 pub const COLUMNS: &[Column] = &[
     Column::new("id", "events.id", Kind::Integer),

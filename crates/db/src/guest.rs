@@ -332,6 +332,12 @@ pub async fn operations_on(conn: &mut Conn, reported: &[(OperationId, HostId)]) 
     Ok(found.into_iter().map(|f| f.operation).collect())
 }
 
+/// These guests with the names of their hosts, deleted ones too.
+pub async fn by_ids(conn: &mut Conn, ids: Vec<GuestId>) -> QueryResult<Vec<(Guest, String)>> {
+    let rows = guests::table.inner_join(hosts::table).filter(guests::id.eq_any(ids));
+    rows.select((Guest::as_select(), hosts::name)).load(conn).await
+}
+
 /// The names of these guests, deleted ones too.
 pub async fn names(conn: &mut Conn, ids: Vec<GuestId>) -> QueryResult<Vec<(GuestId, String)>> {
     guests::table.filter(guests::id.eq_any(ids)).select((guests::id, guests::name)).load(conn).await

@@ -4,12 +4,13 @@
 //! * [`migrate`]: brings a database up to date, one process at a time
 //! * the module `pool`: connections
 //! * [`filter`]: conditions that a caller has chosen, as SQL with bound parameters
-//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`detached`], [`snapshot`], [`ticket`], [`host`], [`agent`], [`image`], [`session`], [`task`], [`event`], [`identity`], [`policy`],
+//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`detached`], [`snapshot`], [`ticket`], [`host`], [`agent`], [`image`], [`session`], [`task`], [`event`], [`change`], [`identity`], [`policy`],
 //!   [`idempotency`]
 //!
 //! Queries take a connection, never a pool: whoever calls decides what commits together.
 
 pub mod agent;
+pub mod change;
 pub mod detached;
 pub mod disk;
 pub mod event;

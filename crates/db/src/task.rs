@@ -42,6 +42,17 @@ pub async fn get_archived(conn: &mut Conn, id: Uuid) -> QueryResult<Option<TaskR
     tasks_archive::table.find(id).select(tasks_archive::all_columns).first(conn).await.optional()
 }
 
+/// These tasks, archived or not.
+pub async fn by_ids(conn: &mut Conn, ids: &[Uuid]) -> QueryResult<Vec<TaskRow>> {
+    let mut rows: Vec<TaskRow> =
+        tasks::table.filter(tasks::id.eq_any(ids)).select(TaskRow::as_select()).load(conn).await?;
+    if rows.len() < ids.len() {
+        let archived = tasks_archive::table.filter(tasks_archive::id.eq_any(ids)).select(tasks_archive::all_columns);
+        rows.extend(archived.load::<TaskRow>(conn).await?);
+    }
+    Ok(rows)
+}
+
 /// One page, and how many there are in all.
 pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<TaskRow>, i64)> {
     let matching = || tasks::table.filter(page.base.clone()).filter(page.filter.clone());

@@ -13,6 +13,7 @@ use crate::dispatch::totals::Totals;
 use crate::host_client::Hosts;
 use crate::policy::Book;
 use crate::secrets::SecretKey;
+use crate::stream::Feed;
 use crate::upcall::names::Names;
 use crate::upcall::reports::Reports;
 
@@ -33,6 +34,7 @@ pub struct Inner {
     pub waker: task_engine::Waker,
     pub reports: Reports,
     pub host_names: Names,
+    pub feed: Feed,
     /// Region as clients reach it: `http://IP:PORT`.
     pub public_url: String,
     /// Whose signature makes a rescue image bootable.

@@ -19,6 +19,7 @@ pub struct Config {
     pub secrets: Secrets,
     pub tasks: Tasks,
     pub heartbeat: Heartbeat,
+    pub stream: Stream,
     pub rescue: Rescue,
     pub log: LogConfig,
 }
@@ -109,6 +110,20 @@ pub struct Heartbeat {
     pub limit_s: u32,
 }
 
+/// `GET /stream`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stream {
+    /// Streams that one token may have open at once at this process.
+    pub max_per_token: usize,
+    /// Streams that may be open at once at this process.
+    pub max_streams: usize,
+    /// Seconds between comments while nothing happens, so that nobody in between takes the connection for dead.
+    pub keep_alive_s: u32,
+    /// Seconds that changes are kept: a stream that was cut for longer must list again.
+    pub kept_s: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rescue {
@@ -160,6 +175,11 @@ impl Default for Tasks {
 impl Default for Heartbeat {
     fn default() -> Self {
         Self { interval_s: 5, limit_s: 30 }
+    }
+}
+impl Default for Stream {
+    fn default() -> Self {
+        Self { max_per_token: 16, max_streams: 1000, keep_alive_s: 15, kept_s: 300 }
     }
 }
 impl Default for Rescue {

@@ -2,7 +2,7 @@
 //!
 //! Follow a request: [`http`] → [`dispatch`] → one file per verb in [`guest`], [`disk`], [`snapshot`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`account`]. A
 //! verb changes rows and starts a task in one transaction; the task engine runs its stages, which ask hosts through [`host_client`]; their
-//! reports come in through [`upcall`]. [`reconcile`] looks again at what may have been missed.
+//! reports come in through [`upcall`]. [`reconcile`] looks again at what may have been missed. [`stream`] tells listeners what changes.
 
 pub mod account;
 pub mod app;
@@ -24,6 +24,7 @@ pub mod rescue;
 mod run;
 pub mod secrets;
 pub mod snapshot;
+pub mod stream;
 pub mod task;
 pub mod upcall;
 

@@ -17,6 +17,7 @@ use crate::auth::{Authority, bootstrap};
 use crate::config::Config;
 use crate::host_client::Hosts;
 use crate::secrets::SecretKey;
+use crate::stream::Feed;
 use crate::upcall::{Upcall, reports};
 use crate::{http, reconcile, task};
 
@@ -75,6 +76,7 @@ impl Region {
         };
 
         let (reports, gathered) = reports::channel();
+        let (feed, reader) = Feed::new();
         let app = App::new(Inner {
             hosts: Hosts::new(config.tls.clone()),
             pool,
@@ -86,6 +88,7 @@ impl Region {
             waker: Default::default(),
             reports,
             host_names: Default::default(),
+            feed,
             public_url,
             trust,
             config,
@@ -94,6 +97,7 @@ impl Region {
         let task_pool = db::connect_tasks(&url, app.config.database.pool)?;
         let lease = Duration::from_secs(app.config.tasks.lease_s.max(1).into());
         let tuning = task_engine::Tuning { lease, ..Default::default() };
+        let feed_url = url.clone();
         let engine = task_engine::Engine::builder(task_pool, url, Arc::new(app.clone()))
             .workers(workers)
             .tuning(tuning)
@@ -121,6 +125,7 @@ impl Region {
         });
         servers.spawn(gathered.run(app.pool.clone(), app.waker.clone()));
         servers.spawn(reconcile::run(app.clone(), stop.clone()));
+        servers.spawn(reader.run(feed_url, stop.clone()));
         tracing::info!(http = %http_at, grpc = %grpc_at, "region serves");
         Ok(Self { app, http: http_at, grpc: grpc_at, stop, engine: Some(engine), servers })
     }

@@ -396,3 +396,42 @@ async fn large_tables_are_read_by_index() {
     conn.batch_execute("delete from tasks").await.unwrap();
     stack.finish().await;
 }
+
+/// `GET /servers/tasks` would mean two things: a name that stands for an action of many or a detail is refused, and those names are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_mean_a_route_are_refused() {
+    let stack = Stack::start().await;
+    let web = stack.web().await;
+    for name in ["start-rescue", "tasks", "status", "console"] {
+        for body in
+            [json!({"name": name, "disks": [{"size": 1}]}), json!({"server": {"name": name, "disks": [{"size": 1}]}})]
+        {
+            let (status, answer) = web.send(web.request("POST", "/servers").json(&body)).await;
+            assert_eq!((status, &answer["class"]), (400, &json!("InputParameterError")), "{name}: {answer}");
+            let details = answer["details"].as_str().unwrap();
+            assert!(details.contains(name) && details.contains("metadata"), "{answer}");
+        }
+    }
+    // Every resource that can be created refuses its own, and only those.
+    let verbs = region::http::router::verbs();
+    let openapi = serde_json::to_value(region::http::router::openapi()).unwrap();
+    let mut asked = 0;
+    for row in verbs.iter().filter(|row| row.verb == "create") {
+        let plural = row.rule.resource;
+        let paths = openapi["paths"].as_object().unwrap();
+        let of_one = format!("/{plural}/{{id}}/");
+        let details =
+            paths.iter().filter(|(_, item)| item.get("get").is_some()).filter_map(|(p, _)| p.strip_prefix(&of_one));
+        let of_many = format!("/{plural}/");
+        let many = paths.keys().filter_map(|p| p.strip_prefix(&of_many)).filter(|rest| !rest.starts_with('{'));
+        for name in details.chain(many) {
+            let body = json!({ row.rule.word: {"name": name} });
+            let (status, answer) = web.send(web.request("POST", &format!("/{plural}")).json(&body)).await;
+            assert_eq!(status, 400, "{plural}/{name}: {answer}");
+            assert!(answer["details"].as_str().unwrap().contains("can't be the name"), "{plural}/{name}: {answer}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 6, "{asked}");
+    stack.finish().await;
+}

@@ -147,7 +147,7 @@ where
 }
 
 /// `PUT` or `PATCH /<resources>/{id}`.
-pub async fn update<M: Update>(incoming: Incoming, ident: String, rules: &Rules) -> Result<Response> {
+pub async fn update<M: Update>(incoming: Incoming, ident: String, rules: &Rules, verbs: &Verbs) -> Result<Response> {
     incoming
         .in_transaction(async |incoming, conn| {
             let model = incoming.find::<M>(&ident, rules, conn).await?;
@@ -155,6 +155,7 @@ pub async fn update<M: Update>(incoming: Incoming, ident: String, rules: &Rules)
                 return Err(Error::input("the body is missing"));
             }
             let word = <M::Api as Resource>::WORD;
+            incoming.check_name(word, verbs)?;
             let (body, warnings) = incoming.decode::<M::Body>(word)?;
             let before = model.clone();
             let id = model.id().to_string();
@@ -168,7 +169,7 @@ pub async fn update<M: Update>(incoming: Incoming, ident: String, rules: &Rules)
 }
 
 /// `POST /<resources>`.
-pub async fn create<M: Create>(incoming: Incoming, rule: &Rule) -> Result<Response> {
+pub async fn create<M: Create>(incoming: Incoming, rule: &Rule, verbs: &Verbs) -> Result<Response> {
     incoming
         .in_transaction(async |incoming, conn| {
             incoming.app.policies.require(conn, &incoming.caller, rule).await?;
@@ -176,6 +177,7 @@ pub async fn create<M: Create>(incoming: Incoming, rule: &Rule) -> Result<Respon
                 return Err(Error::input("the body is missing"));
             }
             let word = <M::Api as Resource>::WORD;
+            incoming.check_name(word, verbs)?;
             let (body, warnings) = incoming.decode::<M::Body>(word)?;
             let bodies = M::many(&body)?;
             if !bodies.is_empty() {
@@ -351,6 +353,15 @@ impl Incoming {
             found => found?,
         };
         now.view(&self.app, conn).await
+    }
+
+    /// The name that the body gives must not mean a route.
+    fn check_name(&self, word: &str, verbs: &Verbs) -> Result<()> {
+        let body = decode::unwrap(decode::json(&self.headers, &self.body)?, word)?;
+        match body.get("name").and_then(Value::as_str) {
+            Some(name) => verbs.check_name(word, name),
+            None => Ok(()),
+        }
     }
 
     fn decode<T: serde::de::DeserializeOwned>(&self, word: &str) -> Result<(T, Vec<String>)> {

@@ -34,13 +34,38 @@ pub struct VerbRow {
 
 /// The whole verb table; filled when the last resource is registered.
 #[derive(Debug, Clone, Default)]
-pub struct Verbs(Arc<OnceLock<Vec<VerbRow>>>);
+pub struct Verbs(Arc<OnceLock<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    rows: Vec<VerbRow>,
+    /// Resource, and a name that a thing of it may not have: that of a detail, or of a verb of many.
+    reserved: Vec<(&'static str, &'static str)>,
+}
 
 impl Verbs {
+    /// Whether `/<resources>/<name>` would mean something else than the thing of that name. The names are told.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn check_name(&self, resource: &str, name: &str) -> Result<()> {
+        let reserved = self.0.get().map(|table| table.reserved.as_slice()).unwrap_or_default();
+        let mut mine: Vec<&str> = reserved.iter().filter(|(r, _)| *r == resource).map(|(_, name)| *name).collect();
+        if !mine.contains(&name) {
+            return Ok(());
+        }
+        mine.sort_unstable();
+        mine.dedup();
+        Err(Error::input(format!(
+            "name: '{name}' can't be the name of a {resource}: /{name} behind a path is an action or a detail, as are {}",
+            mine.join(", ")
+        )))
+    }
+
     /// The verbs that a resource in this status may be given, apart from those that any status allows.
     #[must_use]
     pub fn allowed(&self, resource: &str, status: GuestStatus) -> Vec<&'static str> {
-        let rows = self.0.get().map(Vec::as_slice).unwrap_or_default();
+        let rows = self.0.get().map(|table| table.rows.as_slice()).unwrap_or_default();
         rows.iter().filter(|r| r.resource == resource && r.from.contains(&status)).map(|r| r.verb).collect()
     }
 }
@@ -50,6 +75,7 @@ pub struct Registry {
     router: Router<App>,
     document: Document,
     rows: Vec<VerbRow>,
+    reserved: Vec<(&'static str, &'static str)>,
     verbs: Verbs,
 }
 
@@ -101,6 +127,16 @@ impl Registry {
         rules
     }
 
+    /// Documents a route that is no verb.
+    pub fn document(&mut self, path: &str, method: &Method, operation: Operation) {
+        self.document.operation(path, method, operation);
+    }
+
+    /// Keeps a name from things of a resource: a route of its own stands there.
+    pub fn reserve(&mut self, resource: &'static str, name: &'static str) {
+        self.reserved.push((resource, name));
+    }
+
     /// Adds routes that are no verbs.
     pub fn merge(&mut self, routes: Router<App>) {
         self.router = std::mem::take(&mut self.router).merge(routes);
@@ -108,7 +144,7 @@ impl Registry {
 
     /// The routes, the table and the document.
     pub fn build(self) -> (Router<App>, Vec<VerbRow>, utoipa::openapi::OpenApi) {
-        let _ = self.verbs.0.set(self.rows.clone());
+        let _ = self.verbs.0.set(Table { rows: self.rows.clone(), reserved: self.reserved });
         (self.router, self.rows, self.document.build())
     }
 }
@@ -179,6 +215,7 @@ impl<M: List> Verbed<'_, M> {
         let rule = self.registry.row::<M>("create", &[]).verb;
         let all = format!("/{}", <M::Api as Resource>::PLURAL);
         self.registry.document.operation(&all, &Method::POST, Operation::create::<M>(&rule.to_string()));
+        let verbs = self.registry.verbs.clone();
         let handler = async move |State(app): State<App>,
                                   caller: Caller,
                                   method: Method,
@@ -187,7 +224,7 @@ impl<M: List> Verbed<'_, M> {
                                   body: Bytes|
                     -> Result<axum::response::Response> {
             let incoming = Incoming { app, caller, method, path: uri.path().to_owned(), headers, body };
-            perform::create::<M>(incoming, &rule).await
+            perform::create::<M>(incoming, &rule, &verbs).await
         };
         self.registry.router = std::mem::take(&mut self.registry.router).route(&all, post(handler));
         self
@@ -200,6 +237,7 @@ impl<M: List> Verbed<'_, M> {
         A: ClassAction<On = M::Api> + ToSchema,
     {
         let rule = Registry::rule::<M>(A::NAME);
+        self.registry.reserve(<M::Api as Resource>::WORD, A::NAME);
         let path = format!("/{}/{}", <M::Api as Resource>::PLURAL, A::NAME);
         self.registry.document.operation(&path, &Method::POST, Operation::class::<M, A>(&format!("{rule}_batch")));
         let handler = async move |State(app): State<App>,
@@ -222,6 +260,7 @@ impl<M: List> Verbed<'_, M> {
         Told: Future<Output = Result<Value>> + Send,
     {
         let rule = Registry::rule::<M>("get");
+        self.registry.reserve(<M::Api as Resource>::WORD, name);
         let path = format!("/{}/{{id}}/{name}", <M::Api as Resource>::PLURAL);
         self.registry.document.operation(&path, &Method::GET, Operation::detail::<M>(&format!("{rule}_{name}"), about));
         let handler = async move |State(app): State<App>, caller: Caller, Path(id): Path<String>| {
@@ -242,6 +281,7 @@ impl<M: List> Verbed<'_, M> {
         let rules = self.registry.row::<M>("update", &[]);
         let one = format!("/{}/{{id}}", <M::Api as Resource>::PLURAL);
         self.registry.document.operation(&one, &Method::PATCH, Operation::update::<M>(&rules.verb.to_string()));
+        let verbs = self.registry.verbs.clone();
         let handler = async move |State(app): State<App>,
                                   caller: Caller,
                                   Path(id): Path<String>,
@@ -250,7 +290,7 @@ impl<M: List> Verbed<'_, M> {
                                   headers: HeaderMap,
                                   body: Bytes| {
             let incoming = Incoming { app, caller, method, path: uri.path().to_owned(), headers, body };
-            perform::update::<M>(incoming, id, &rules).await
+            perform::update::<M>(incoming, id, &rules, &verbs).await
         };
         let route = put(handler.clone()).patch(handler);
         self.registry.router = std::mem::take(&mut self.registry.router).route(&one, route);

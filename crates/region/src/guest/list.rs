@@ -38,7 +38,7 @@ impl List for Guest {
 }
 
 /// What is at work on each of these guests, in one query.
-async fn live_tasks(conn: &mut Conn, guests: Vec<Uuid>) -> Result<HashMap<Uuid, TaskBrief>> {
+pub async fn live_tasks(conn: &mut Conn, guests: Vec<Uuid>) -> Result<HashMap<Uuid, TaskBrief>> {
     let rows: Vec<(Option<Uuid>, Uuid, String, String)> = t::tasks
         .filter(t::obj_type.eq(super::OBJECT))
         .filter(t::obj_id.eq_any(guests))

@@ -51,6 +51,7 @@ use crate::policy::Access;
 
 pub use create::ServerCreateTask;
 pub use delete::ServerDeleteTask;
+pub use list::live_tasks;
 
 /// The kind that tasks and events know guests under.
 pub const OBJECT: &str = "server";
@@ -87,6 +88,7 @@ pub fn register(registry: &mut Registry) {
         .detail("metadata", "Its metadata", details::metadata)
         .detail("desc", "Its description, as its host has it now", details::desc)
         .detail("rescue", "Its last rescue session", details::rescue);
+    registry.reserve("server", "console");
     registry.merge(crate::console::routes());
 }
 

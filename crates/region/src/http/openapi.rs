@@ -109,11 +109,33 @@ impl Operation {
         Self::new::<M>(id, about).ident().answer("200", about, answer)
     }
 
+    /// An answer of server-sent events.
+    #[must_use]
+    pub fn stream(id: &str, about: &str, parameters: &[(&str, &str)]) -> Self {
+        let mut it = Self::tagged(id, "stream", about);
+        for (name, about) in parameters {
+            let schema = ObjectBuilder::new().schema_type(Type::String);
+            let parameter = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query);
+            it = it.parameter(parameter.description(Some(*about)).schema(Some(schema)));
+        }
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        let parameter = ParameterBuilder::new().name("Last-Event-ID").parameter_in(ParameterIn::Header);
+        it = it.parameter(parameter.description(Some("The id of the last event that was read")).schema(Some(schema)));
+        let content = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build();
+        let response = ResponseBuilder::new().description("The stream").content("text/event-stream", content);
+        it.builder = it.builder.response("200", response);
+        it
+    }
+
     fn new<M: Model>(rule: &str, summary: &str) -> Self {
+        Self::tagged(rule, <M::Api as Resource>::PLURAL, summary)
+    }
+
+    fn tagged(rule: &str, tag: &str, summary: &str) -> Self {
         let security = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
         let builder = OperationBuilder::new()
             .operation_id(Some(rule))
-            .tag(<M::Api as Resource>::PLURAL)
+            .tag(tag)
             .summary(Some(summary))
             .securities(Some([security("token"), security("bearer")]));
         let mut it = Self { builder, schemas: Vec::new() };

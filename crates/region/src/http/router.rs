@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::auth::keystone;
 use crate::dispatch::{Registry, VerbRow};
-use crate::{account, baremetal, disk, event, guest, host, http, rescue, snapshot, task};
+use crate::{account, baremetal, disk, event, guest, host, http, rescue, snapshot, stream, task};
 
 /// The one list of what there is.
 fn registry() -> Registry {
@@ -21,6 +21,7 @@ fn registry() -> Registry {
     task::register(&mut registry);
     event::register(&mut registry);
     account::register(&mut registry);
+    stream::register(&mut registry);
     registry.merge(keystone::routes());
     registry
 }

@@ -30,6 +30,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         }
         told("power", power::scan(&app).await);
         told("expiry", expiry::scan(&app).await);
+        told("changes", sweep::changes(&app).await);
         if rounds.is_multiple_of(12) {
             told("archive", sweep::archive(&app).await);
         }

@@ -10,6 +10,8 @@ use crate::error::Result;
 const KEYS_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Tasks in one statement, children not counted.
 const BATCH: u32 = 200;
+/// Changes in one statement.
+const CHANGES: i64 = 10_000;
 /// Batches in one scan: what is left waits for the next.
 const BATCHES: usize = 50;
 
@@ -33,6 +35,18 @@ pub async fn archive(app: &App) -> Result<()> {
             tracing::info!(moved, "ended tasks were archived");
         }
         if moved < BATCH as usize {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Changes that no stream will ask for any more.
+pub async fn changes(app: &App) -> Result<()> {
+    let keep = Duration::from_secs(app.config.stream.kept_s.into());
+    let mut conn = app.pool.get().await?;
+    for _ in 0..BATCHES {
+        if db::change::prune(&mut conn, keep, CHANGES).await? < CHANGES as usize / 2 {
             break;
         }
     }

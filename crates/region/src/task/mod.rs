@@ -26,6 +26,8 @@ use crate::guest::one_call::OneCallTask;
 use crate::policy::{Access, Rule};
 use crate::{disk, guest, snapshot};
 
+pub use view::many as views;
+
 pub fn register(registry: &mut Registry) {
     registry.resource::<TaskRow>().verb::<Cancel>().verb::<Retry>().verb::<Abandon>();
     archived::register(registry);

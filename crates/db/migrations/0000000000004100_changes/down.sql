@@ -1,0 +1,10 @@
+drop trigger changes_of_events on events;
+drop function note_event;
+drop trigger changes_of_guests on guests;
+drop trigger changes_of_new_guests on guests;
+drop function note_guest;
+drop trigger changes_of_tasks on tasks;
+drop trigger changes_of_new_tasks on tasks;
+drop function note_task;
+drop table changes_floor;
+drop table changes;
