@@ -66,6 +66,18 @@ impl Action for Restart {
     }
 }
 
+/// `POST /servers/{id}/reset`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct Reset {}
+impl Action for Reset {
+    type On = Servers;
+    type Extra = NoExtra;
+    const NAME: &'static str = "reset";
+    const SUMMARY: &'static str = "Press a server's reset button: what is in its memory is lost";
+}
+
 /// `POST /servers/{id}/suspend`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -21,6 +21,7 @@ pub mod look;
 mod metadata;
 pub mod one_call;
 mod placement;
+pub mod reset;
 pub mod resize_disk;
 pub mod restart;
 pub mod resume;
@@ -36,7 +37,7 @@ pub mod work;
 use api::ErrorClass;
 use api::server::{
     AddMetadata, AttachDisk, AttachNetwork, BatchStartRescue, ChangeConfig, Delete, DetachDisk, DetachNetwork, EjectIso,
-    InsertIso, ResizeDisk, Restart, Resume, Servers, SetMetadata, Start, StartRescue, Stop, StopRescue, Suspend,
+    InsertIso, Reset, ResizeDisk, Restart, Resume, Servers, SetMetadata, Start, StartRescue, Stop, StopRescue, Suspend,
 };
 use api::snapshot::{CreateSnapshot, RevertSnapshot};
 use db::Conn;
@@ -64,6 +65,7 @@ pub fn register(registry: &mut Registry) {
         .verb::<Start>()
         .verb::<Stop>()
         .verb::<Restart>()
+        .verb::<Reset>()
         .verb::<Suspend>()
         .verb::<Resume>()
         .verb::<ChangeConfig>()

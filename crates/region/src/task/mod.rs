@@ -47,6 +47,7 @@ pub fn register_all(
         .register::<guest::stop::ServerStopTask>()?
         .register::<guest::restart::ServerRestartTask>()?
         .register::<guest::restart::RescueRestartTask>()?
+        .register::<OneCallTask<guest::reset::ServerReset>>()?
         .register::<OneCallTask<guest::suspend::ServerSuspend>>()?
         .register::<OneCallTask<guest::resume::ServerResume>>()?
         .register::<OneCallTask<guest::change::ServerChange>>()?
