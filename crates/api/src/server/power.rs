@@ -78,6 +78,18 @@ impl Action for Reset {
     const SUMMARY: &'static str = "Press a server's reset button: what is in its memory is lost";
 }
 
+/// `POST /servers/{id}/syncstatus`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct SyncStatus {}
+impl Action for SyncStatus {
+    type On = Servers;
+    type Extra = NoExtra;
+    const NAME: &'static str = "syncstatus";
+    const SUMMARY: &'static str = "Ask a server's host now how it is, and let its status follow";
+}
+
 /// `POST /servers/{id}/suspend`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -31,6 +31,7 @@ pub mod start_rescue;
 pub mod stop;
 pub mod stop_rescue;
 pub mod suspend;
+pub mod syncstatus;
 mod update;
 pub mod work;
 
@@ -38,6 +39,7 @@ use api::ErrorClass;
 use api::server::{
     AddMetadata, AttachDisk, AttachNetwork, BatchStartRescue, ChangeConfig, Delete, DetachDisk, DetachNetwork, EjectIso,
     InsertIso, Reset, ResizeDisk, Restart, Resume, Servers, SetMetadata, Start, StartRescue, Stop, StopRescue, Suspend,
+    SyncStatus,
 };
 use api::snapshot::{CreateSnapshot, RevertSnapshot};
 use db::Conn;
@@ -68,6 +70,7 @@ pub fn register(registry: &mut Registry) {
         .verb::<Reset>()
         .verb::<Suspend>()
         .verb::<Resume>()
+        .verb::<SyncStatus>()
         .verb::<ChangeConfig>()
         .verb::<AttachDisk>()
         .verb::<DetachDisk>()

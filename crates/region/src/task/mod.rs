@@ -50,6 +50,7 @@ pub fn register_all(
         .register::<OneCallTask<guest::reset::ServerReset>>()?
         .register::<OneCallTask<guest::suspend::ServerSuspend>>()?
         .register::<OneCallTask<guest::resume::ServerResume>>()?
+        .register::<guest::syncstatus::ServerSyncstatusTask>()?
         .register::<OneCallTask<guest::change::ServerChange>>()?
         .register::<OneCallTask<guest::resize_disk::ServerResizeDisk>>()?
         .register::<OneCallTask<guest::create_snapshot::ServerSnapshot>>()?
