@@ -23,6 +23,8 @@ use types::status::Arch;
 use crate::server::{Server, number};
 
 const START: Duration = Duration::from_secs(60);
+/// As a real host: changes within this time share a heartbeat.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// Thousands of hosts have thousands of connections. The processes that are started from here inherit it.
 ///
@@ -167,6 +169,7 @@ impl Stack {
                 let mut options = SimOptions::new(format!("host-{number}")).region(region);
                 // As often as region asks, as real hosts do.
                 options.heartbeat_at_least = Duration::from_secs(3600);
+                options.gather = GATHER;
                 let host = SimHost::start(options).await?;
                 host.wait_registered().await;
                 anyhow::Ok(host)

@@ -31,7 +31,7 @@ pub mod ticket;
 pub mod task;
 
 pub use diesel_async::AsyncPgConnection as Conn;
-pub use pool::{Pool, connect, connect_tasks};
+pub use pool::{Pool, connect, connect_by_index};
 
 /// The result of a query.
 pub type QueryResult<T> = diesel::QueryResult<T>;

@@ -32,11 +32,11 @@ pub fn connect(url: &str, size: usize) -> Result<Pool, ::deadpool::managed::Buil
     pool(url, size, Box::new(|url| Box::pin(establish(url))))
 }
 
-/// The same for the task engine.
+/// The same, for statements that find their rows by an index whatever the statistics say: the task engine's, and those of upcalls.
 ///
 /// # Errors
 /// As [`connect`].
-pub fn connect_tasks(url: &str, size: usize) -> Result<Pool, ::deadpool::managed::BuildError> {
+pub fn connect_by_index(url: &str, size: usize) -> Result<Pool, ::deadpool::managed::BuildError> {
     pool(url, size, Box::new(|url| Box::pin(async move { with_limit(task_engine::connect(url).await?).await })))
 }
 

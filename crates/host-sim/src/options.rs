@@ -36,6 +36,8 @@ pub struct SimOptions {
     pub retry: Duration,
     /// Heartbeats come this often even if region asks for fewer.
     pub heartbeat_at_least: Duration,
+    /// Changes within this time share a heartbeat.
+    pub gather: Duration,
 }
 
 impl SimOptions {
@@ -54,6 +56,7 @@ impl SimOptions {
             memory_mib: 16 * 1024,
             retry: Duration::from_millis(50),
             heartbeat_at_least: Duration::from_secs(2),
+            gather: Duration::ZERO,
         }
     }
     #[must_use]

@@ -102,7 +102,9 @@ async fn heartbeats(core: &Core, mut client: Client, interval: Duration) {
                     let same = now.len() == sent.len() && now.map(|guest| guest.report()).all(|it| sent.contains(&it));
                     (!same).then_some(())
                 });
-                let _ = timeout(interval, changed).await;
+                if timeout(interval, changed).await.is_ok() {
+                    tokio::time::sleep(core.options.gather).await;
+                }
             }
             Ok(Err(error)) if error.code() == Code::NotFound => return,
             _ => tokio::time::sleep(core.options.retry).await,

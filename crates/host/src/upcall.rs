@@ -22,7 +22,7 @@ const CALL: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Many guests that change at once are told together.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(200);
 /// The file in the workspace that holds the id region gave this host.
 const HOST_ID: &str = "host-id";
 

@@ -24,6 +24,8 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     pub config: Config,
     pub pool: Pool,
+    /// For what hosts and agents say.
+    pub upcall_pool: Pool,
     pub hosts: Hosts,
     pub secrets: SecretKey,
     pub authority: Authority,

@@ -169,7 +169,7 @@ impl Default for Secrets {
 }
 impl Default for Tasks {
     fn default() -> Self {
-        Self { workers: 16, lease_s: 15, archive_after_s: 30 * 24 * 3600 }
+        Self { workers: 32, lease_s: 15, archive_after_s: 30 * 24 * 3600 }
     }
 }
 impl Default for Heartbeat {

@@ -76,7 +76,15 @@ pub enum Call {
     DeleteSnapshot(pb::SnapshotRequest),
 }
 
-/// Asks the guest's host. `None`: the host is at it; its report wakes the task.
+/// What the host has reported for the operation at hand, if it has.
+///
+/// # Errors
+/// Permanent: the operation failed; the code and the evidence are the host's.
+pub fn told(cx: &TaskCx<'_, App>) -> Result<Option<Outcome>, StepError> {
+    cx.outcome_as::<Outcome>()?.map(settle).transpose()
+}
+
+/// Asks the guest's host, unless it has reported. `None`: the host is at it; its report wakes the task.
 ///
 /// # Errors
 /// Transient: the host is unknown, silent or draining. Permanent: the host refused, or the operation failed; the code and the evidence are the host's.
@@ -86,8 +94,8 @@ pub async fn ask(
     guest: GuestId,
     call: Call,
 ) -> Result<Option<Outcome>, StepError> {
-    if let Some(outcome) = cx.outcome_as::<Outcome>()? {
-        return settle(outcome).map(Some);
+    if let Some(outcome) = told(cx)? {
+        return Ok(Some(outcome));
     }
     let (row, client) = reach(cx.env(), host).await?;
     let header = OperationHeader {

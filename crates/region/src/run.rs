@@ -27,6 +27,9 @@ pub type StartError = anyhow::Error;
 /// Changes to the engine that only tests make.
 pub type EngineSetup = Box<dyn FnOnce(task_engine::Builder<App>) -> task_engine::Builder<App> + Send>;
 
+/// Few: what hosts say is short, and must not keep people waiting when all say it at once.
+const UPCALL_CONNECTIONS: usize = 4;
+
 /// A running region.
 pub struct Region {
     pub app: App,
@@ -85,6 +88,7 @@ impl Region {
             attempts: Default::default(),
             policies: Default::default(),
             totals: Default::default(),
+            upcall_pool: db::connect_by_index(&url, UPCALL_CONNECTIONS)?,
             waker: Default::default(),
             reports,
             host_names: Default::default(),
@@ -94,7 +98,7 @@ impl Region {
             config,
         });
         let workers = app.config.tasks.workers;
-        let task_pool = db::connect_tasks(&url, app.config.database.pool)?;
+        let task_pool = db::connect_by_index(&url, app.config.database.pool)?;
         let lease = Duration::from_secs(app.config.tasks.lease_s.max(1).into());
         let tuning = task_engine::Tuning { lease, ..Default::default() };
         let feed_url = url.clone();
@@ -123,7 +127,7 @@ impl Region {
                 tracing::error!(%error, "the gRPC listener ended");
             }
         });
-        servers.spawn(gathered.run(app.pool.clone(), app.waker.clone()));
+        servers.spawn(gathered.run(app.upcall_pool.clone(), app.waker.clone()));
         servers.spawn(reconcile::run(app.clone(), stop.clone()));
         servers.spawn(reader.run(feed_url, stop.clone()));
         tracing::info!(http = %http_at, grpc = %grpc_at, "region serves");

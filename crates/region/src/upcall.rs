@@ -39,7 +39,7 @@ impl Upcall {
         let name = match known {
             Some(name) => name,
             None => {
-                let mut conn = self.0.pool.get().await.map_err(internal)?;
+                let mut conn = self.0.upcall_pool.get().await.map_err(internal)?;
                 let host = db::host::get(&mut conn, id).await.map_err(internal)?;
                 let host = host.ok_or_else(|| Status::not_found("no such host: register again"))?;
                 self.0.host_names.keep(id, host.name)
@@ -80,7 +80,7 @@ impl HostUpcallService for Upcall {
             last_heartbeat: now,
             created_at: now,
         };
-        let mut conn = self.0.pool.get().await.map_err(internal)?;
+        let mut conn = self.0.upcall_pool.get().await.map_err(internal)?;
         let id = db::host::register(&mut conn, &host).await.map_err(internal)?;
         tracing::info!(host = host.name, %id, endpoint = host.endpoint, "host registered");
         let heartbeat_interval_s = self.0.config.heartbeat.interval_s;
@@ -96,7 +96,7 @@ impl HostUpcallService for Upcall {
         let guests: Vec<GuestReport> =
             message.guests.into_iter().map(GuestReport::try_from).collect::<Result<_, _>>()?;
         let mib = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let mut conn = self.0.pool.get().await.map_err(internal)?;
+        let mut conn = self.0.upcall_pool.get().await.map_err(internal)?;
         let (memory, disk) = (mib(message.memory_free_mib), mib(message.disk_free_mib));
         if !db::host::heartbeat(&mut conn, host, memory, disk).await.map_err(internal)? {
             return Err(Status::not_found("no such host: register again"));
@@ -154,7 +154,7 @@ impl AgentUpcallService for Upcall {
             last_heartbeat: now,
             created_at: now,
         };
-        let mut conn = self.0.pool.get().await.map_err(internal)?;
+        let mut conn = self.0.upcall_pool.get().await.map_err(internal)?;
         let id = db::agent::register(&mut conn, &agent).await.map_err(internal)?;
         tracing::info!(agent = agent.name, %id, endpoint = agent.http_endpoint, "baremetal agent registered");
         let heartbeat_interval_s = self.0.config.heartbeat.interval_s;
@@ -166,7 +166,7 @@ impl AgentUpcallService for Upcall {
         request: Request<pb::AgentHeartbeatRequest>,
     ) -> Result<Response<pb::AgentHeartbeatResponse>, Status> {
         let id: AgentId = parse("agent_id", &request.get_ref().agent_id)?;
-        let mut conn = self.0.pool.get().await.map_err(internal)?;
+        let mut conn = self.0.upcall_pool.get().await.map_err(internal)?;
         let agent = db::agent::get(&mut conn, id).await.map_err(internal)?;
         let agent = agent.ok_or_else(|| Status::not_found("no such agent: register again"))?;
         require_peer(&request, &agent_name(&agent.name), self.tls())?;

@@ -16,7 +16,7 @@ use types::{DiskMode, GuestId, GuestStatus, HostId, PowerState, SessionId, Sessi
 use crate::app::App;
 use crate::guest::stop::STOP_SLACK;
 use crate::guest::work::{self, Change};
-use crate::host_client::{Call, ask, unexpected};
+use crate::host_client::{Call, ask, told, unexpected};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StartRescueTask {
@@ -84,9 +84,13 @@ impl Task for StartRescueTask {
             return Ok(Next::go(Stage::StopLeftover));
         }
         let limit = self.limit_of(stage, cx.env());
-        let call = self.call(stage, cx.env()).await?;
-        let Some(outcome) = ask(cx, self.host, self.guest, call).await? else {
-            return Ok(Next::wait(stage, limit));
+        let outcome = match told(cx)? {
+            Some(outcome) => outcome,
+            // What is asked for is looked up only if it must be asked.
+            None => match ask(cx, self.host, self.guest, self.call(stage, cx.env()).await?).await? {
+                Some(outcome) => outcome,
+                None => return Ok(Next::wait(stage, limit)),
+            },
         };
         let session = self.session;
         match (stage, outcome) {
