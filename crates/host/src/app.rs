@@ -42,7 +42,12 @@ pub async fn run(config: Config, ready_file: Option<&Path>, stop: CancellationTo
     private_folder(&config.runtime_dir).context("runtime_dir")?;
     let _only_one = lock(&config.workspace)?;
 
-    let env = Arc::new(environment(config).await?);
+    let ledger = Ledger::open(&config.workspace.join("ledger")).context("ledger")?;
+    let open = ledger.open_operations();
+    if !open.is_empty() {
+        tracing::warn!(count = open.len(), "operations were interrupted; they go on when region asks for them again");
+    }
+    let env = Arc::new(environment(config, ledger).await?);
     let manager = Arc::new(Manager::open(Arc::clone(&env)));
     tracing::info!(guests = manager.views().len(), running = running(&manager), "guests found");
 
@@ -80,11 +85,28 @@ fn lock(workspace: &Path) -> anyhow::Result<std::fs::File> {
     }
 }
 
-async fn environment(config: Config) -> anyhow::Result<Env> {
+/// `host start-from-desc FOLDER`: starts the guest without the agent, which may run or not. Gives its process.
+///
+/// # Errors
+/// Why it was not started.
+pub async fn start_from_desc(mut config: Config, folder: &Path) -> anyhow::Result<i32> {
+    let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    if let Some(workspace) = folder.parent().and_then(Path::parent) {
+        config.workspace = workspace.to_owned();
+    }
+    let config = config.completed();
+    check_runtime(&config.runtime_dir).map_err(anyhow::Error::msg)?;
+    private_folder(&config.runtime_dir).context("runtime_dir")?;
+    let env = environment(config, Ledger::in_memory()).await?;
+    Ok(crate::guest::by_hand::start(&folder, Arc::new(env)).await?)
+}
+
+async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
     let qemu = Binaries::find(&config.qemu.binaries, std::env::consts::ARCH).await?;
     let probe_kernel = Some(config.qemu.probe_kernel.as_path()).filter(|path| !path.as_os_str().is_empty());
     let cache = config.workspace.join("accelerator.json");
-    let accelerator = accel::choose(config.accel, qemu.newest(), probe_kernel, &cache).await;
+    let accelerator =
+        accel::choose(config.accel, (&qemu.newest().version, &qemu.newest().program), probe_kernel, &cache).await;
     let revoked: Result<Vec<_>, _> = config.revoked_digests.iter().map(|text| text.parse()).collect();
     let trust = Trust::new(&config.trusted_keys, &config.revoked_keys, &revoked.context("revoked_digests")?)
         .context("trusted_keys")?;
@@ -92,11 +114,6 @@ async fn environment(config: Config) -> anyhow::Result<Env> {
         tracing::warn!("no key is trusted, so no rescue image can be used: set trusted_keys");
     }
     let images = Images::open(&config.store_dir, trust, artifact::download::Config::default()).context("store_dir")?;
-    let ledger = Ledger::open(&config.workspace.join("ledger")).context("ledger")?;
-    let open = ledger.open_operations();
-    if !open.is_empty() {
-        tracing::warn!(count = open.len(), "operations were interrupted; they go on when region asks for them again");
-    }
     Ok(Env {
         storage: Storage {
             qemu_img: config.qemu.qemu_img.clone(),

@@ -56,7 +56,7 @@ pub struct RegionConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QemuConfig {
-    /// Programs; the newest is used. Empty: `qemu-system-x86_64` of the path.
+    /// Programs; the newest runs what asks for no version. Empty: `qemu-system-x86_64` of the path.
     pub binaries: Vec<PathBuf>,
     pub qemu_img: PathBuf,
     /// A kernel to try KVM with. Empty: one of `/boot`.
@@ -143,7 +143,15 @@ impl Config {
     /// # Errors
     /// See [`service::config::load`].
     pub fn load(file: Option<&Path>) -> Result<Self, service::config::ConfigError> {
-        service::config::load::<Self>("HOST", file).map(Self::completed)
+        Self::load_as_written(file).map(Self::completed)
+    }
+
+    /// As [`load`](Self::load), with empty values left empty.
+    ///
+    /// # Errors
+    /// See [`service::config::load`].
+    pub fn load_as_written(file: Option<&Path>) -> Result<Self, service::config::ConfigError> {
+        service::config::load("HOST", file)
     }
 
     /// With every path absolute and every empty value that has a meaning replaced by it.

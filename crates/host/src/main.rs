@@ -2,27 +2,50 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use host::config::Config;
 
 #[derive(Parser)]
 #[command(version, about = "Lifeboat's agent on a hypervisor: runs guests with QEMU as region asks")]
 struct Arguments {
     /// Configuration (TOML or YAML); HOST_<KEY> variables go over it
-    #[arg(long)]
+    #[arg(long, global = true)]
     config: Option<PathBuf>,
     /// Written when the agent serves: {"grpc": "https://127.0.0.1:8885"}
     #[arg(long)]
     ready_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a guest from its folder, without region and without the agent, which takes charge of it when it runs
+    StartFromDesc {
+        /// <workspace>/servers/<id>
+        folder: PathBuf,
+    },
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     service::install_crypto();
     let arguments = Arguments::parse();
-    let config = Config::load(arguments.config.as_deref())?;
-    service::telemetry::init(&config.log);
-    // It holds the paths of keys, no keys.
-    tracing::info!(config = %serde_json::to_string(&config)?, "configuration");
-    host::app::run(config, arguments.ready_file.as_deref(), service::shutdown::on_signals()?).await
+    let file = arguments.config.as_deref();
+    match arguments.command {
+        None => {
+            let config = Config::load(file)?;
+            service::telemetry::init(&config.log);
+            // It holds the paths of keys, no keys.
+            tracing::info!(config = %serde_json::to_string(&config)?, "configuration");
+            host::app::run(config, arguments.ready_file.as_deref(), service::shutdown::on_signals()?).await
+        }
+        Some(Command::StartFromDesc { folder }) => {
+            let config = Config::load_as_written(file)?;
+            service::telemetry::init(&config.log);
+            let pid = host::app::start_from_desc(config, &folder).await?;
+            println!("{pid}");
+            Ok(())
+        }
+    }
 }

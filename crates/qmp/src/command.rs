@@ -36,6 +36,7 @@ plain! {
     QueryName = "query-name" -> Name;
     QueryBlock = "query-block" -> Vec<BlockDevice>;
     QueryKvm = "query-kvm" -> Kvm;
+    QueryMachines = "query-machines" -> Vec<MachineType>;
     QueryChardev = "query-chardev" -> Vec<Chardev>;
     /// Presses the ACPI power button; the guest may ignore it.
     SystemPowerdown = "system_powerdown" -> Done;
@@ -99,6 +100,8 @@ with_fields! {
     NetdevDel { id: String = "id" } = "netdev_del" -> Done;
     /// What is below a place in QEMU's object tree; `/machine/peripheral` has the devices with an id.
     QomList { path: String = "path" } = "qom-list" -> Vec<Property>;
+    /// The types that implement another: `device` for what can be plugged in.
+    QomTypes { implements: String = "implements", r#abstract: bool = "abstract" } = "qom-list-types" -> Vec<Property>;
     /// Open images. `flat`: without the images below them.
     QueryNodes { flat: bool = "flat" } = "query-named-block-nodes" -> Vec<Node>;
     /// `size` in bytes.
@@ -115,6 +118,15 @@ with_fields! {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Property {
     pub name: String,
+}
+
+/// A kind of machine.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct MachineType {
+    pub name: String,
+    /// Its other name: `q35` of the newest of its kind.
+    #[serde(default)]
+    pub alias: Option<String>,
 }
 
 /// An open image.

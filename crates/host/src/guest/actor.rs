@@ -22,6 +22,8 @@ use crate::env::Env;
 
 /// Between two looks at what nobody tells us: the length of the serial log.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
+/// Between two looks for a QEMU that was started by hand: one look for a file, while nothing runs.
+const BY_HAND: Duration = Duration::from_secs(2);
 
 /// One request, on its way to the guest.
 pub struct Job {
@@ -56,7 +58,7 @@ impl Progress {
 }
 
 /// What an operation is given besides the guest.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Cx {
     /// Cancelled when a later operation waits.
     pub overtaken: CancellationToken,
@@ -174,6 +176,8 @@ impl Guest {
     pub async fn serve(mut self, mut jobs: mpsc::Receiver<Job>, progress: Progress) {
         let mut waiting = VecDeque::<Job>::new();
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        let mut by_hand = tokio::time::interval(BY_HAND);
+        by_hand.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let job = match waiting.pop_front() {
                 Some(job) => job,
@@ -186,6 +190,10 @@ impl Guest {
                         self.after_end().await;
                         continue;
                     }
+                    _ = by_hand.tick(), if self.running.is_none() => {
+                        self.look_for_one_started_by_hand();
+                        continue;
+                    }
                     _ = housekeeping.tick() => {
                         if let Err(error) = serial::trim(&self.paths.serial_log()) {
                             tracing::warn!(guest = %self.id, %error, "the serial log can't be begun anew");
@@ -195,6 +203,17 @@ impl Guest {
                 },
             };
             self.attend(job, &mut jobs, &mut waiting, &progress).await;
+        }
+    }
+
+    fn look_for_one_started_by_hand(&mut self) {
+        if self.stored.is_none() || !self.paths.pid_file().exists() {
+            return;
+        }
+        match self.adopt() {
+            Ok(true) => self.publish(),
+            Ok(false) => {}
+            Err(failure) => tracing::warn!(guest = %self.id, error = %failure, "processes can't be looked through"),
         }
     }
 
@@ -237,6 +256,9 @@ impl Guest {
             }
         };
         progress.say("");
+        if job.work.changes_desc() {
+            self.renew_script().await;
+        }
         let recorded = match self.env.ledger.end_async(id, &outcome).await {
             Ok(recorded) => recorded,
             Err(error) => {

@@ -6,7 +6,6 @@ use types::operation::{Failure, FailureCode, Outcome};
 use super::actor::{Cx, Guest};
 use super::desc::Stored;
 use super::paths::{gone, private_folder, servers};
-use super::start::no_qemu;
 use super::{broken, failure};
 use crate::system;
 
@@ -55,7 +54,7 @@ impl Guest {
             let message = format!("the guest wants {} MiB of memory, this host has {total} to give", desc.memory_mib);
             return Err(failure(FailureCode::Resource, message));
         }
-        self.env.qemu.pick(desc.qemu_version.as_deref()).map_err(no_qemu)?;
+        self.qemu(desc, None)?;
         for name in desc.cdroms.iter().filter_map(|drive| drive.iso.as_deref()) {
             self.env.storage.image(name)?;
         }

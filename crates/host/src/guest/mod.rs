@@ -6,11 +6,12 @@
 //! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
 //! * [`plan`]: what lies between two descs. Pure.
 //! * [`desc`], [`paths`]: the guest's files.
-//! * [`create`], [`start`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`ready`]: one ability each; every one may be
+//! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`ready`]: one ability each; every one may be
 //!   repeated at any point.
 //! * [`link`]: what the rescue system says, and whether its proof holds. [`console`], [`serial`]: the serial console.
 
 pub mod actor;
+pub mod by_hand;
 pub mod change;
 pub mod console;
 pub mod create;
@@ -65,6 +66,12 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether the guest may be started otherwise after it than before.
+    #[must_use]
+    pub const fn changes_desc(&self) -> bool {
+        matches!(self, Self::Create(_) | Self::Start | Self::WriteDesc(_) | Self::Restore { .. } | Self::Change(_))
+    }
+
     /// For logs and metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -43,6 +43,11 @@ impl Paths {
     pub fn pid_file(&self) -> PathBuf {
         self.folder.join("qemu.pid")
     }
+    /// Starts the guest by hand.
+    #[must_use]
+    pub fn script(&self) -> PathBuf {
+        self.folder.join("startvm")
+    }
     /// What this boot is: see [`crate::guest::start::Boot`].
     #[must_use]
     pub fn boot(&self) -> PathBuf {

@@ -7,7 +7,6 @@ use types::status::DiskMode;
 
 use super::actor::Guest;
 use super::failure;
-use super::start::no_qemu;
 use super::state::Runs;
 use crate::qemu::cmdline::needs_overlay;
 use crate::system;
@@ -23,7 +22,7 @@ impl Guest {
             return Err(failure(FailureCode::UnknownGuest, "there is no such guest on this host"));
         };
         let desc = &stored.desc;
-        let (version, _) = self.env.qemu.pick(qemu_version.or(desc.qemu_version.as_deref())).map_err(no_qemu)?;
+        let version = self.qemu(desc, qemu_version)?.version.clone();
         if desc.memory_mib < image.min_memory_mib {
             let message = format!(
                 "the rescue image {} needs {} MiB of memory, the guest has {}",
@@ -69,10 +68,7 @@ impl Guest {
         enough_space(&self.paths.folder, if overlays { 2 * reserved } else { reserved })?;
         let files = (image.kernel.size + image.initramfs.size).div_ceil(1 << 20);
         enough_space(&self.env.config.store_dir, files + reserved)?;
-        Ok(Outcome::Preflighted {
-            qemu_version: version.to_owned(),
-            accelerator: self.env.accelerator.as_str().to_owned(),
-        })
+        Ok(Outcome::Preflighted { qemu_version: version, accelerator: self.env.accelerator.as_str().to_owned() })
     }
 }
 

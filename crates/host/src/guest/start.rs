@@ -15,7 +15,7 @@ use types::status::DiskMode;
 use super::actor::{Cx, Guest};
 use super::{broken, failure, serial};
 use crate::qemu::cmdline::{DiskFile, Launch, RescueFiles, arguments, needs_overlay};
-use crate::qemu::{QemuError, process};
+use crate::qemu::{Qemu, process};
 use crate::system;
 
 /// QEMU returns when it has opened its files and sockets.
@@ -83,7 +83,7 @@ impl Guest {
             rescue: rescue.as_ref().map(|(_, boot)| *boot),
         };
         let wanted = desc.rescue.as_ref().and_then(|section| section.qemu_version.as_deref());
-        let program = self.env.qemu.pick(wanted.or(desc.qemu_version.as_deref())).map_err(no_qemu)?.1.to_owned();
+        let program = self.qemu(desc, wanted)?.program.clone();
         let launch = self.launch(desc, rescue.map(|(files, _)| files)).await?;
         let json = serde_json::to_vec_pretty(&boot).expect("plain data");
         service::files::write_atomic(&self.paths.boot(), &json, 0o600).map_err(broken("boot.json"))?;
@@ -121,8 +121,19 @@ impl Guest {
         Ok(())
     }
 
+    /// The program to run the guest with. `wanted` goes over the guest's own choice.
+    ///
+    /// # Errors
+    /// It is not here, or lacks something.
+    pub(super) fn qemu(&self, desc: &Desc, wanted: Option<&str>) -> Result<&Qemu, Failure> {
+        let picked = self.env.qemu.pick(wanted.or(desc.qemu_version.as_deref()));
+        let qemu = picked.map_err(|error| failure(FailureCode::Qemu, error.to_string()))?;
+        qemu.lacks(desc).map_or(Ok(qemu), |lack| Err(failure(FailureCode::Qemu, lack)))
+    }
+
     /// The files of this boot, made where they are missing.
-    async fn launch(&self, desc: &Desc, rescue: Option<RescueFiles>) -> Result<Launch, Failure> {
+    pub(super) async fn launch(&self, desc: &Desc, rescue: Option<RescueFiles>) -> Result<Launch, Failure> {
+        let wanted = desc.rescue.as_ref().and_then(|section| section.qemu_version.as_deref());
         let read_only = desc.rescue.as_ref().is_some_and(|section| section.disk_mode == DiskMode::Ro);
         let mut disks = Vec::new();
         for disk in &desc.disks {
@@ -144,7 +155,7 @@ impl Guest {
         Ok(Launch {
             isos: isos.collect::<Result<_, _>>()?,
             accelerator: self.env.accelerator,
-            sandbox: self.env.qemu.sandbox,
+            sandbox: self.qemu(desc, wanted)?.sandbox,
             pid_file: self.paths.pid_file(),
             serial_log: self.paths.serial_log(),
             sockets: self.paths.sockets(),
@@ -172,11 +183,6 @@ impl Guest {
         copy_once(&own, &scratch)?;
         Ok(Some((code, scratch)))
     }
-}
-
-/// The wanted QEMU is not here.
-pub(super) fn no_qemu(error: QemuError) -> Failure {
-    failure(FailureCode::Qemu, error.to_string())
 }
 
 fn copy_once(from: &Path, to: &Path) -> Result<(), Failure> {

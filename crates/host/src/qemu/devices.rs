@@ -6,11 +6,12 @@
 //! q35 can't hot-plug on its root bus: there, the first disk and the first NIC are on the root bus, and each other index has a root
 //! port of its own, which is there from the start, occupied or not. `pc` hot-plugs on its root bus.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use types::desc::{CdromDesc, DiskDesc, DiskDriver, DiskFormat, Machine, NicDesc, NicModel};
+use types::desc::{CdromDesc, Desc, DiskDesc, DiskDriver, DiskFormat, Machine, NicDesc, NicModel};
 
 use super::cmdline::DiskFile;
 
@@ -57,11 +58,33 @@ impl Device {
         text
     }
 
+    fn driver(&self) -> String {
+        self.0.first().and_then(|(_, driver)| driver.as_str()).unwrap_or_default().to_owned()
+    }
+
     /// The arguments of `device_add`.
     #[must_use]
     pub fn arguments(&self) -> Value {
         self.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Map<_, _>>().into()
     }
+}
+
+/// The drivers of all devices that a guest has, or gets in rescue.
+#[must_use]
+pub fn drivers(desc: &Desc) -> BTreeSet<String> {
+    let mut drivers: BTreeSet<_> = root_ports(desc.machine).map(|port| port.driver()).collect();
+    drivers.extend(desc.disks.iter().map(|it| disk(it, desc.machine).driver()));
+    drivers.extend(desc.nics.iter().map(|it| nic(it, desc.machine).driver()));
+    drivers.extend(desc.cdroms.iter().map(|it| cdrom(it, desc.machine).driver()));
+    drivers.extend(["virtio-rng-pci", "virtio-serial-pci", "virtserialport"].map(str::to_owned));
+    let has = |driver| desc.disks.iter().any(|disk| disk.driver == driver);
+    let more = [
+        (desc.vnc, "VGA"),
+        (has(DiskDriver::Scsi), "virtio-scsi-pci"),
+        (has(DiskDriver::Sata) && desc.machine == Machine::Pc, "ahci"),
+    ];
+    drivers.extend(more.into_iter().filter(|(wanted, _)| *wanted).map(|(_, driver)| driver.to_owned()));
+    drivers
 }
 
 /// Where a device is on PCI.

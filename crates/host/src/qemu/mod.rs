@@ -4,21 +4,20 @@
 //! * [`process`]: which of the machine's processes is a guest's, beyond doubt;
 //! * [`machine`]: one running QEMU: power state, commands, its end; [`hotplug`]: its devices, while it runs;
 //! * [`accel`]: whether this machine's KVM can be used;
-//! * here: which QEMU programs there are.
+//! * [`probe`]: what a program can do; here: which there are.
 
 pub mod accel;
 pub mod cmdline;
 pub mod devices;
 pub mod hotplug;
 pub mod machine;
+pub mod probe;
 pub mod process;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use tokio::process::Command;
+pub use probe::{Qemu, SANDBOX};
 
 /// No QEMU can be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,17 +31,11 @@ pub enum QemuError {
 /// The QEMU programs of this host, by version.
 #[derive(Debug, Clone)]
 pub struct Binaries {
-    by_version: BTreeMap<Vec<u32>, (String, PathBuf)>,
-    /// Whether `-sandbox` works: QEMU may be built without seccomp, or the container may forbid it.
-    pub sandbox: bool,
+    by_version: BTreeMap<Vec<u32>, Qemu>,
 }
 
-/// What every guest's QEMU gives up; `-sandbox` in QEMU's manual. `spawn` and `elevateprivileges` can't be denied to a QEMU that
-/// makes itself a daemon: both include setsid(2), which it calls with the filter in place.
-pub const SANDBOX: &str = "on,obsolete=deny,resourcecontrol=deny";
-
 impl Binaries {
-    /// Asks each program for its version. With an empty list, `qemu-system-<arch>` of the path.
+    /// Asks each program. With an empty list, `qemu-system-<arch>` of the path.
     ///
     /// # Errors
     /// [`QemuError::Missing`] for one that does not run.
@@ -51,63 +44,65 @@ impl Binaries {
         let list = if configured.is_empty() { &default[..] } else { configured };
         let mut by_version = BTreeMap::new();
         for program in list {
-            let version = version(program).await.ok_or_else(|| QemuError::Missing(program.clone()))?;
-            let numbers = version.split('.').filter_map(|part| part.parse().ok()).collect();
-            by_version.insert(numbers, (version, program.clone()));
+            let qemu = Qemu::probe(program).await.ok_or_else(|| QemuError::Missing(program.clone()))?;
+            let numbers = qemu.version.split('.').filter_map(|part| part.parse().ok()).collect();
+            by_version.insert(numbers, qemu);
         }
-        let mut binaries = Self { by_version, sandbox: false };
-        binaries.sandbox = sandbox_works(binaries.newest().1).await;
-        Ok(binaries)
+        Ok(Self { by_version })
     }
 
-    /// Version and program.
     #[must_use]
-    pub fn newest(&self) -> (&str, &Path) {
-        let (version, program) = self.by_version.values().next_back().expect("find() puts one in, or fails");
-        (version, program)
+    pub fn newest(&self) -> &Qemu {
+        self.by_version.values().next_back().expect("find() puts one in, or fails")
     }
 
     /// The program of this version; the newest if none is wanted.
     ///
     /// # Errors
     /// [`QemuError::Version`] lists what is there.
-    pub fn pick(&self, wanted: Option<&str>) -> Result<(&str, &Path), QemuError> {
+    pub fn pick(&self, wanted: Option<&str>) -> Result<&Qemu, QemuError> {
         let Some(wanted) = wanted else { return Ok(self.newest()) };
-        let found = self.by_version.values().find(|(version, _)| version == wanted);
-        found
-            .map(|(version, program)| (&**version, &**program))
-            .ok_or_else(|| QemuError::Version { wanted: wanted.to_owned(), present: self.versions().join(", ") })
+        let found = self.by_version.values().find(|qemu| qemu.version == wanted);
+        found.ok_or_else(|| QemuError::Version { wanted: wanted.to_owned(), present: self.versions().join(", ") })
     }
 
     /// Newest last.
     #[must_use]
     pub fn versions(&self) -> Vec<String> {
-        self.by_version.values().map(|(version, _)| version.clone()).collect()
+        self.by_version.values().map(|qemu| qemu.version.clone()).collect()
     }
 }
 
-/// `10.0.2` from `QEMU emulator version 10.0.2 (Debian ...)`.
-async fn version(program: &Path) -> Option<String> {
-    let asking = Command::new(program).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(Duration::from_secs(10), asking).await.ok()?.ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let word = text.split_ascii_whitespace().skip_while(|word| *word != "version").nth(1)?;
-    word.starts_with(|c: char| c.is_ascii_digit()).then(|| word.to_owned())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
-async fn sandbox_works(program: &Path) -> bool {
-    let mut command = Command::new(program);
-    command.args(["-sandbox", SANDBOX, "-machine", "none", "-nodefaults", "-no-user-config", "-display", "none"]);
-    // Reads `quit` and ends, having passed the installation of the filter.
-    command
-        .args(["-monitor", "stdio"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    let Ok(mut child) = command.stdin(Stdio::piped()).spawn() else { return false };
-    if let Some(mut input) = child.stdin.take() {
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut input, b"quit\n").await;
+    #[tokio::test]
+    async fn the_wanted_program_is_picked_and_an_unknown_one_is_answered_with_those_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let older = script(
+            "older",
+            "#!/bin/sh\n[ \"$1\" = --version ] && { echo 'QEMU emulator version 2.9.0 (x)'; exit; }\nexec qemu-system-x86_64 \"$@\"\n",
+        );
+        let real = PathBuf::from("qemu-system-x86_64");
+        let binaries = Binaries::find(&[real.clone(), older.clone()], "x86_64").await.unwrap();
+        assert_eq!((binaries.newest().program.clone(), binaries.versions()[0].as_str()), (real, "2.9.0"));
+        assert_eq!(binaries.pick(Some("2.9.0")).unwrap().program, older);
+        assert_eq!(binaries.pick(None).unwrap(), binaries.newest());
+        assert_eq!(binaries.newest().lacks(&crate::guest::desc::tests::sample()), None);
+        let error = binaries.pick(Some("9.9.9")).unwrap_err().to_string();
+        assert!(error.contains("no QEMU 9.9.9") && error.contains(&binaries.versions().join(", ")), "{error}");
+
+        let broken = script("broken", "#!/bin/sh\n[ \"$1\" = --version ] && echo 'QEMU emulator version 9.0'\n");
+        for program in [broken, folder.path().join("none")] {
+            assert!(matches!(Binaries::find(&[program], "x86_64").await, Err(QemuError::Missing(_))));
+        }
     }
-    matches!(tokio::time::timeout(Duration::from_secs(10), child.wait()).await, Ok(Ok(status)) if status.success())
 }

@@ -48,13 +48,18 @@ pub struct Agent {
 impl Agent {
     /// `trusted`: public keys of rescue images.
     pub async fn start(trusted: &[String]) -> Self {
+        Self::start_with(trusted, |_, _| {}).await
+    }
+
+    /// With a configuration of its own; the folder is the test's.
+    pub async fn start_with(trusted: &[String], edit: impl FnOnce(&mut Config, &Path)) -> Self {
         service::install_crypto();
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new(folder.path());
         let region_tls = authority.issue("region.lifeboat");
         let region = Region::serve(&region_tls).await;
         let images = crate::files::built("LIFEBOAT_GUESTS", "guests", "tiny.qcow2", "tiny-guest");
-        let config = Config {
+        let mut config = Config {
             name: "h1".into(),
             workspace: folder.path().join("w"),
             image_dir: images.parent().unwrap().to_owned(),
@@ -66,6 +71,7 @@ impl Agent {
             tls: Some(authority.issue("h1.host.lifeboat")),
             ..Config::default()
         };
+        edit(&mut config, folder.path());
         std::fs::write(folder.path().join("host.yaml"), serde_json::to_string(&config).unwrap()).unwrap();
         let sequence = AtomicU64::new(1);
         let mut agent = Self { folder, region, region_tls, process: None, endpoint: String::new(), sequence };

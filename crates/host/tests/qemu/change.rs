@@ -1,6 +1,7 @@
 //! A guest that is changed in every way while it runs and while it is off: buttons, devices, media, sizes, snapshots.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use proto::host::v1 as pb;
@@ -119,7 +120,19 @@ pub async fn content(disk: &Path, command: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_is_changed_while_it_runs_and_while_it_is_off() {
-    let mut agent = Agent::start(&[]).await;
+    // A second QEMU, of another version, that says when it was used.
+    let mut agent = Agent::start_with(&[], |config, folder| {
+        let (older, used) = (folder.join("older"), folder.join("used"));
+        let script = format!(
+            "#!/bin/sh\ncase \"$1\" in --version) echo QEMU emulator version 2.9.0; exit;; -name) touch {};; esac\nexec qemu-system-x86_64 \"$@\"\n",
+            used.display()
+        );
+        std::fs::write(&older, script).unwrap();
+        std::fs::set_permissions(&older, std::fs::Permissions::from_mode(0o755)).unwrap();
+        config.qemu.binaries = vec!["qemu-system-x86_64".into(), older];
+    })
+    .await;
+    let used = agent.folder.path().join("used");
     let mut desc = tiny(DiskDriver::Virtio);
     desc.vnc = true;
     desc.cdroms.push(CdromDesc { index: 0, iso: None });
@@ -263,13 +276,18 @@ async fn a_guest_is_changed_while_it_runs_and_while_it_is_off() {
     std::fs::write(&marker, format!(r#"{{"snapshot":"{before}"}}"#)).unwrap();
 
     // Off, everything can change: and the disk of before comes back, to the place where it was plugged in.
-    let larger = Desc { vcpu: 2, memory_mib: 320, ..more.clone() };
+    let unknown = Desc { qemu_version: Some("1.0".into()), ..more.clone() };
+    let refusal = operate!(agent, agent.header(guest), change_guest, change(&unknown));
+    assert!(matches!(&refusal, Outcome::Failed { failure } if failure.message.contains("2.9.0, ")), "{refusal:?}");
+    let larger = Desc { vcpu: 2, memory_mib: 320, qemu_version: Some("2.9.0".into()), ..more.clone() };
     for _ in 0..2 {
         changed(&operate!(agent, agent.header(guest), change_guest, change(&larger)));
     }
     assert!(!marker.exists() && content(&data_image, "read -P 0xa1 0 64k").await);
     refused(&operate!(agent, agent.header(guest), revert_snapshot, snapshot(before)), FailureCode::Disk);
+    assert!(!used.exists());
     assert_eq!(operate!(agent, agent.header(guest), start_guest, start()), Outcome::Started);
+    assert!(used.exists(), "the wanted version runs it");
     let operator = Operator::open(&agent, guest).await;
     assert_eq!(operator.devices().await, all.map(str::to_owned).into());
     assert_eq!(operator.ask::<3>().await.as_array().unwrap().len(), 2);
