@@ -47,6 +47,8 @@ pub struct User {
     pub id: UserId,
     pub name: String,
     pub domain: String,
+    #[serde(default)]
+    pub description: String,
     pub enabled: bool,
     pub projects: Vec<Membership>,
     pub created_at: DateTime<Utc>,
@@ -78,6 +80,9 @@ pub struct Role {
     pub id: RoleId,
     pub name: String,
     pub description: String,
+    /// Part of the program: can't be changed.
+    #[serde(default)]
+    pub built_in: bool,
     pub created_at: DateTime<Utc>,
     pub update_version: i64,
 }
@@ -93,6 +98,9 @@ pub struct Policy {
     /// A tree: service, resource, action, extra; each leaf `allow` or `deny`, `*` for all that is not named.
     pub rules: Value,
     pub enabled: bool,
+    /// Part of the program: can't be changed.
+    #[serde(default)]
+    pub built_in: bool,
     pub description: String,
     pub created_at: DateTime<Utc>,
     pub update_version: i64,
@@ -106,26 +114,65 @@ pub struct UserCreate {
     /// 8 to 256 characters.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub password: Secret,
-    #[serde(default = "default_domain")]
-    pub domain: String,
-}
-
-/// `POST /projects`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ProjectCreate {
-    pub name: String,
-    #[serde(default = "default_domain")]
-    pub domain: String,
+    /// Absent: the caller's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
     #[serde(default)]
     pub description: String,
 }
 
-/// `POST /roles`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// `PUT /users/{id}`: what is absent stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct RoleCreate {
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct UserUpdate {
+    /// Another name
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who it is
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// `POST /projects`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct ProjectCreate {
+    /// Its name, which stays
     pub name: String,
+    /// The domain it belongs to; absent: the caller's own
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// What it is for
+    #[cfg_attr(feature = "clap", arg(long, default_value = ""))]
+    #[serde(default)]
+    pub description: String,
+}
+
+/// `PUT /projects/{id}` and `PUT /roles/{id}`: what is absent stays. Names stay too, because servers and policies refer to them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct Described {
+    /// What it is for
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// `POST /roles`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct RoleCreate {
+    /// Its name, which stays
+    pub name: String,
+    /// What it is for
+    #[cfg_attr(feature = "clap", arg(long, default_value = ""))]
     #[serde(default)]
     pub description: String,
 }
@@ -140,14 +187,29 @@ pub struct PolicyCreate {
     pub rules: Value,
     #[serde(default)]
     pub description: String,
+    /// Absent: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}
+
+/// `PUT /policies/{id}`: what is absent stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PolicyUpdate {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// What every installation begins with.
 pub const DEFAULT_DOMAIN: &str = "Default";
-
-fn default_domain() -> String {
-    DEFAULT_DOMAIN.into()
-}
 
 /// Checks a password that is to be set.
 ///

@@ -1,6 +1,7 @@
 //! `POST /v3/auth/tokens`, in the shape that upstream's command line sends.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use types::Secret;
 
 /// The header of the answer that holds the token.
@@ -15,7 +16,8 @@ pub struct AuthRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Auth {
     pub identity: Identity,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Absent: the first project that the user has a role in.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "scope")]
     pub scope: Option<Scope>,
 }
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +58,31 @@ pub struct Named {
 pub struct Scope {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ScopeProject>,
+    /// No project, and so no role. On the wire also the word `"unscoped"` in place of the object.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unscoped: bool,
+}
+
+fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scope>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Wire {
+        Word(String),
+        Object(Object),
+    }
+    #[derive(Deserialize)]
+    struct Object {
+        project: Option<ScopeProject>,
+        unscoped: Option<serde_json::Value>,
+    }
+    let project = |project, unscoped| Some(Scope { project, unscoped });
+    match Option::<Wire>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Wire::Word(word)) if word == "unscoped" => Ok(project(None, true)),
+        Some(Wire::Object(Object { project: None, unscoped: Some(it) })) if it != false => Ok(project(None, true)),
+        Some(Wire::Object(object)) => Ok(project(object.project, false)),
+        Some(Wire::Word(_)) => Err(D::Error::custom("allowed are {\"project\": ...} and \"unscoped\"")),
+    }
 }
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScopeProject {

@@ -3,17 +3,20 @@
 //! * [`action`]: what a verb is; the body's type *is* the verb.
 //! * [`error`]: the error body, and its classes with their statuses.
 //! * [`list`]: parameters of lists, and their envelope.
-//! * one module per resource: [`server`], [`disk`], [`snapshot`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`], [`account`].
+//! * one module per resource: [`server`], [`disk`], [`snapshot`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`], [`account`],
+//!   [`domain`], [`policy_file`].
 
 pub mod account;
 pub mod action;
 pub mod baremetal;
 pub mod disk;
+pub mod domain;
 pub mod error;
 pub mod event;
 pub mod host;
 pub mod identity;
 pub mod list;
+pub mod policy_file;
 pub mod rescue;
 pub mod server;
 pub mod snapshot;

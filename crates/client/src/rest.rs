@@ -52,17 +52,19 @@ struct Call {
     body: Option<Value>,
     /// Makes sending it twice do what sending it once does; a GET needs none.
     key: Option<String>,
+    /// The `update_version` that the resource must still have.
+    if_match: Option<i64>,
 }
 
 impl Call {
     fn get(path: String) -> Self {
-        Self { method: Method::GET, path, query: Vec::new(), body: None, key: None }
+        Self { method: Method::GET, path, query: Vec::new(), body: None, key: None, if_match: None }
     }
 
     /// With a key of its own, so that it may be repeated.
     fn post(path: String, body: Value) -> Self {
         let key = uuid::Uuid::new_v4().to_string();
-        Self { method: Method::POST, path, query: Vec::new(), body: Some(body), key: Some(key) }
+        Self { method: Method::POST, path, query: Vec::new(), body: Some(body), key: Some(key), if_match: None }
     }
 }
 
@@ -137,6 +139,21 @@ impl Client {
         self.created::<R>(body)
     }
 
+    /// `PUT /<resources>/{id}`: what the body names is changed; only if the resource still has this `update_version`, where one is given.
+    ///
+    /// # Errors
+    /// [`Error`]; `PreconditionFailedError` for another version.
+    pub async fn update<R: Resource>(
+        &self,
+        id: &str,
+        change: &impl Serialize,
+        if_match: Option<i64>,
+    ) -> Result<Created<R::View>, Error> {
+        let call = Call::post(path(&[R::PLURAL, id])?, wrap::<R>(change)?);
+        let body = self.call(Call { method: Method::PUT, if_match, ..call }).await?;
+        self.created::<R>(body)
+    }
+
     /// `DELETE /<resources>/{id}`. Sent with a key of its own too: without one the second try could not tell success from failure.
     ///
     /// # Errors
@@ -192,6 +209,9 @@ impl Client {
                 }
                 if let Some(key) = &call.key {
                     request = request.header(IDEMPOTENCY_KEY, key);
+                }
+                if let Some(version) = call.if_match {
+                    request = request.header(reqwest::header::IF_MATCH, format!("\"{version}\""));
                 }
                 request
             })

@@ -167,6 +167,7 @@ impl Sessions {
         let named = |name: &str| Named { id: String::new(), name: name.to_owned() };
         let scope = project.map(|name| Scope {
             project: Some(ScopeProject { id: String::new(), name: name.to_owned(), domain: Some(named(domain)) }),
+            unscoped: false,
         });
         let password =
             UserPassword { domain: Some(named(domain)), name: user.to_owned(), id: None, password: password.clone() };

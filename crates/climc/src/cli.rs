@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::batch::Cx;
-use crate::commands::{agent, completion, event, host, login, rescue, server, task};
+use crate::commands::{agent, completion, domain, event, host, login, policy, project, rescue, role, server, task, user};
 use crate::connect::Connection;
 use crate::exit::{self, Exit};
 use crate::output::Format;
@@ -43,6 +43,16 @@ enum Command {
     #[command(flatten)]
     Agent(agent::Command),
     #[command(flatten)]
+    Domain(domain::Command),
+    #[command(flatten)]
+    User(user::Command),
+    #[command(flatten)]
+    Project(project::Command),
+    #[command(flatten)]
+    Role(role::Command),
+    #[command(flatten)]
+    Policy(policy::Command),
+    #[command(flatten)]
     Login(login::Command),
     #[command(flatten)]
     Completion(completion::Command),
@@ -55,13 +65,29 @@ const GROUPS: &[(&str, &[Augment])] = &[
     ("Rescue sessions", &[rescue::Command::augment_subcommands]),
     ("Tasks and events", &[task::Command::augment_subcommands, event::Command::augment_subcommands]),
     ("Hosts and baremetal agents", &[host::Command::augment_subcommands, agent::Command::augment_subcommands]),
+    (
+        "Who may do what",
+        &[
+            domain::Command::augment_subcommands,
+            user::Command::augment_subcommands,
+            project::Command::augment_subcommands,
+            role::Command::augment_subcommands,
+            policy::Command::augment_subcommands,
+        ],
+    ),
     ("This program", &[login::Command::augment_subcommands, completion::Command::augment_subcommands]),
 ];
 
 /// Lists whose rows belong to no object: the filters by object are not theirs.
 const PLAIN_LISTS: &[&str] = &["server-list", "host-list", "agent-list"];
 const OBJECT_FILTERS: &[&str] = &["obj_type", "obj_id", "task_name", "is_complete"];
+const ACCOUNT_FILTERS: &[&str] = &["obj_type", "obj_id", "task_name", "is_complete", "status"];
 const TASK_FILTERS: &[(&str, &[&str])] = &[
+    ("domain-list", ACCOUNT_FILTERS),
+    ("user-list", ACCOUNT_FILTERS),
+    ("project-list", ACCOUNT_FILTERS),
+    ("role-list", ACCOUNT_FILTERS),
+    ("policy-list", ACCOUNT_FILTERS),
     ("event-list", &["task_name", "is_complete", "status", "name"]),
     ("rescue-session-list", &["task_name", "is_complete", "obj_type", "name"]),
 ];
@@ -130,6 +156,11 @@ async fn act(cli: Cli) -> Result<(), Exit> {
         Command::Event(command) => event::run(&cx()?, command).await,
         Command::Host(command) => host::run(&cx()?, command).await,
         Command::Agent(command) => agent::run(&cx()?, command).await,
+        Command::Domain(command) => domain::run(&cx()?, command).await,
+        Command::User(command) => user::run(&cx()?, command).await,
+        Command::Project(command) => project::run(&cx()?, command).await,
+        Command::Role(command) => role::run(&cx()?, command).await,
+        Command::Policy(command) => policy::run(&cx()?, command).await,
         Command::Login(login::Command::Login) => login::run(&cli.connection, cli.output_format).await,
         Command::Completion(completion::Command::Completion { shell }) => completion::run(shell),
     }

@@ -1,5 +1,8 @@
 //! Users, projects, and the roles that users have in projects; tokens. A token is stored as its SHA-256 only: a row can't be used to log in.
+//!
+//! Outside of this file a user or a project is known by its [`key`].
 
+use api::account::DEFAULT_DOMAIN;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -8,7 +11,7 @@ use types::UserId;
 use types::id::ProjectId;
 
 use crate::filter::{Column, Kind, Page};
-use crate::schema::{assignments, projects, tokens, users};
+use crate::schema::{assignments, domains, projects, tokens, users};
 use crate::{Conn, QueryResult};
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -21,6 +24,14 @@ pub struct User {
     pub enabled: bool,
     pub created_at: DateTime<Utc>,
     pub update_version: i64,
+    pub description: String,
+}
+
+impl User {
+    #[must_use]
+    pub fn key(&self) -> String {
+        key(&self.domain, &self.name)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -34,7 +45,31 @@ pub struct Project {
     pub update_version: i64,
 }
 
-/// A role of a user in a project, by name.
+impl Project {
+    #[must_use]
+    pub fn key(&self) -> String {
+        key(&self.domain, &self.name)
+    }
+}
+
+/// How a user or a project is called where all domains meet: `name` in the domain Default, `domain/name` in any other. No name holds a
+/// slash, so no two have the same key.
+#[must_use]
+pub fn key(domain: &str, name: &str) -> String {
+    if domain == DEFAULT_DOMAIN { name.to_owned() } else { format!("{domain}/{name}") }
+}
+
+/// The same in SQL.
+const PROJECT_KEY: &str =
+    "(case projects.domain when 'Default' then projects.name else projects.domain || '/' || projects.name end)";
+
+/// The place of what belongs to a domain itself, as policies reach it. No key ends in a slash.
+#[must_use]
+pub fn place(domain: &str) -> String {
+    format!("{domain}/")
+}
+
+/// A role of a user in a project, by key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     pub user: String,
@@ -63,21 +98,88 @@ pub async fn user(conn: &mut Conn, id: UserId) -> QueryResult<Option<User>> {
     users::table.find(id).select(User::as_select()).first(conn).await.optional()
 }
 
-pub async fn user_named(conn: &mut Conn, name: &str) -> QueryResult<Option<User>> {
-    users::table.filter(users::name.eq(name)).select(User::as_select()).first(conn).await.optional()
+pub async fn user_named(conn: &mut Conn, domain: &str, name: &str) -> QueryResult<Option<User>> {
+    let named = users::table.filter(users::domain.eq(domain)).filter(users::name.eq(name));
+    named.select(User::as_select()).first(conn).await.optional()
+}
+
+/// By id, `domain/name`, or the name alone: then there may be one in each domain.
+pub async fn find_users(conn: &mut Conn, ident: &str) -> QueryResult<Vec<User>> {
+    if let Ok(id) = ident.parse::<UserId>()
+        && let Some(user) = user(conn, id).await?
+    {
+        return Ok(vec![user]);
+    }
+    if let Some((domain, name)) = ident.split_once('/') {
+        return Ok(user_named(conn, domain, name).await?.into_iter().collect());
+    }
+    users::table.filter(users::name.eq(ident)).select(User::as_select()).load(conn).await
+}
+
+/// Locked until the transaction ends.
+pub async fn lock_user(conn: &mut Conn, id: UserId) -> QueryResult<Option<User>> {
+    users::table.find(id).select(User::as_select()).for_update().first(conn).await.optional()
+}
+
+/// Replaces name and description.
+pub async fn update_user(conn: &mut Conn, user: &User) -> QueryResult<()> {
+    diesel::update(users::table.find(user.id))
+        .set((
+            users::name.eq(&user.name),
+            users::description.eq(&user.description),
+            users::update_version.eq(users::update_version + 1),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 pub async fn project(conn: &mut Conn, id: ProjectId) -> QueryResult<Option<Project>> {
     projects::table.find(id).select(Project::as_select()).first(conn).await.optional()
 }
 
-pub async fn project_named(conn: &mut Conn, name: &str) -> QueryResult<Option<Project>> {
-    projects::table.filter(projects::name.eq(name)).select(Project::as_select()).first(conn).await.optional()
+pub async fn project_named(conn: &mut Conn, domain: &str, name: &str) -> QueryResult<Option<Project>> {
+    let named = projects::table.filter(projects::domain.eq(domain)).filter(projects::name.eq(name));
+    named.select(Project::as_select()).first(conn).await.optional()
 }
 
-/// The names of a domain's projects.
+/// By key.
+pub async fn project_of_key(conn: &mut Conn, key: &str) -> QueryResult<Option<Project>> {
+    let (domain, name) = key.split_once('/').unwrap_or((DEFAULT_DOMAIN, key));
+    project_named(conn, domain, name).await
+}
+
+/// By id, `domain/name`, or the name alone: then there may be one in each domain.
+pub async fn find_projects(conn: &mut Conn, ident: &str) -> QueryResult<Vec<Project>> {
+    if let Ok(id) = ident.parse::<ProjectId>()
+        && let Some(project) = project(conn, id).await?
+    {
+        return Ok(vec![project]);
+    }
+    if let Some((domain, name)) = ident.split_once('/') {
+        return Ok(project_named(conn, domain, name).await?.into_iter().collect());
+    }
+    projects::table.filter(projects::name.eq(ident)).select(Project::as_select()).load(conn).await
+}
+
+/// Locked until the transaction ends.
+pub async fn lock_project(conn: &mut Conn, id: ProjectId) -> QueryResult<Option<Project>> {
+    projects::table.find(id).select(Project::as_select()).for_update().first(conn).await.optional()
+}
+
+pub async fn describe_project(conn: &mut Conn, id: ProjectId, description: &str) -> QueryResult<()> {
+    diesel::update(projects::table.find(id))
+        .set((projects::description.eq(description), projects::update_version.eq(projects::update_version + 1)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// The keys of a domain's projects.
 pub async fn projects_of_domain(conn: &mut Conn, domain: &str) -> QueryResult<Vec<String>> {
-    projects::table.filter(projects::domain.eq(domain)).select(projects::name).load(conn).await
+    let names: Vec<String> =
+        projects::table.filter(projects::domain.eq(domain)).select(projects::name).load(conn).await?;
+    Ok(names.into_iter().map(|name| key(domain, &name)).collect())
 }
 
 /// Sets a password, and ends the tokens that were issued under the old one.
@@ -129,15 +231,19 @@ pub async fn unassign(conn: &mut Conn, user: UserId, project: ProjectId, role: &
 
 /// The roles of these users, by name.
 pub async fn assignments_of_users(conn: &mut Conn, ids: Vec<UserId>) -> QueryResult<Vec<(UserId, Assignment)>> {
-    let rows: Vec<(UserId, String, String, String)> = assignments::table
+    let rows: Vec<(UserId, (String, String), (String, String), String)> = assignments::table
         .inner_join(users::table)
         .inner_join(projects::table)
         .filter(assignments::user_id.eq_any(ids))
-        .order((projects::name, assignments::role))
-        .select((users::id, users::name, projects::name, assignments::role))
+        .order((projects::domain, projects::name, assignments::role))
+        .select((users::id, (users::domain, users::name), (projects::domain, projects::name), assignments::role))
         .load(conn)
         .await?;
-    Ok(rows.into_iter().map(|(id, user, project, role)| (id, Assignment { user, project, role })).collect())
+    let whole = |(domain, name): (String, String)| key(&domain, &name);
+    Ok(rows
+        .into_iter()
+        .map(|(id, user, project, role)| (id, Assignment { user: whole(user), project: whole(project), role }))
+        .collect())
 }
 
 pub async fn roles_in(conn: &mut Conn, user: UserId, project: ProjectId) -> QueryResult<Vec<String>> {
@@ -181,6 +287,11 @@ pub async fn insert_token(
         .map(drop)
 }
 
+#[diesel::dsl::auto_type(no_type_alias)]
+fn enabled_domains() -> _ {
+    domains::table.filter(domains::enabled).select(domains::name)
+}
+
 /// Who a token speaks for, if it is valid now.
 pub async fn holder(conn: &mut Conn, hash: &[u8]) -> QueryResult<Option<Holder>> {
     let found: Option<(User, Option<Project>, DateTime<Utc>)> = tokens::table
@@ -190,6 +301,10 @@ pub async fn holder(conn: &mut Conn, hash: &[u8]) -> QueryResult<Option<Holder>>
         .filter(tokens::expires_at.gt(diesel::dsl::now))
         .filter(tokens::revoked_at.is_null())
         .filter(users::enabled)
+        .filter(users::domain.eq_any(enabled_domains()))
+        .filter(
+            projects::domain.nullable().is_null().or(projects::domain.nullable().eq_any(enabled_domains().nullable())),
+        )
         .select((User::as_select(), Option::<Project>::as_select(), tokens::expires_at))
         .first(conn)
         .await
@@ -232,6 +347,11 @@ pub const PROJECT_COLUMNS: &[Column] = &[
     Column::new("created_at", "projects.created_at", Kind::Time),
 ];
 
+/// Where a user belongs, as policies reach it.
+pub const USER_PLACE: Column = Column::new("place", "(users.domain || '/')", Kind::Text);
+/// A project's key, as policies reach it.
+pub const PROJECT_PLACE: Column = Column::new("key", PROJECT_KEY, Kind::Text);
+
 /// One page of users, and how many there are in all.
 pub async fn list_users(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<User>, i64)> {
     let matching = || users::table.filter(page.base.clone()).filter(page.filter.clone());
@@ -253,7 +373,7 @@ pub async fn list_projects(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<Pro
 }
 
 /// How many live guests a project has.
-pub async fn guests_of_project(conn: &mut Conn, name: &str) -> QueryResult<i64> {
+pub async fn guests_of_project(conn: &mut Conn, key: &str) -> QueryResult<i64> {
     use crate::schema::guests;
-    guests::table.filter(guests::project.eq(name)).filter(guests::deleted_at.is_null()).count().get_result(conn).await
+    guests::table.filter(guests::project.eq(key)).filter(guests::deleted_at.is_null()).count().get_result(conn).await
 }

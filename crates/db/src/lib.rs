@@ -13,6 +13,7 @@ pub mod agent;
 pub mod change;
 pub mod detached;
 pub mod disk;
+pub mod domain;
 pub mod event;
 pub mod filter;
 pub mod guest;

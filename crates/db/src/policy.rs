@@ -24,6 +24,8 @@ pub struct Policy {
     pub description: String,
     pub created_at: DateTime<Utc>,
     pub update_version: i64,
+    /// Part of the program, which knows better what is in it.
+    pub built_in: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -34,6 +36,36 @@ pub struct Role {
     pub description: String,
     pub created_at: DateTime<Utc>,
     pub update_version: i64,
+    /// Part of the program.
+    pub built_in: bool,
+}
+
+/// Writes the rows of what is part of the program, and takes away those of what no longer is. What an administrator made under the same
+/// name stays as it is.
+pub async fn write_built_in(conn: &mut Conn, made: &[(Role, Policy)]) -> QueryResult<()> {
+    let names: Vec<&str> = made.iter().map(|(role, _)| role.name.as_str()).collect();
+    let gone = roles::table.filter(roles::built_in).filter(roles::name.ne_all(&names));
+    diesel::delete(gone).execute(conn).await?;
+    let gone = policies::table.filter(policies::built_in).filter(policies::name.ne_all(&names));
+    diesel::delete(gone).execute(conn).await?;
+    for (role, policy) in made {
+        diesel::insert_into(roles::table).values(role).on_conflict_do_nothing().execute(conn).await?;
+        diesel::update(roles::table.filter(roles::built_in).filter(roles::name.eq(&role.name)))
+            .set(roles::description.eq(&role.description))
+            .execute(conn)
+            .await?;
+        diesel::insert_into(policies::table).values(policy).on_conflict_do_nothing().execute(conn).await?;
+        diesel::update(policies::table.filter(policies::built_in).filter(policies::name.eq(&policy.name)))
+            .set((
+                policies::scope.eq(policy.scope),
+                policies::roles.eq(&policy.roles),
+                policies::rules.eq(&policy.rules),
+                policies::description.eq(&policy.description),
+            ))
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
 }
 
 pub async fn insert_policy(conn: &mut Conn, policy: &Policy) -> QueryResult<()> {
@@ -70,12 +102,26 @@ pub async fn find_policy(conn: &mut Conn, ident: &str) -> QueryResult<Option<Pol
     policies::table.filter(policies::name.eq(ident)).select(Policy::as_select()).first(conn).await.optional()
 }
 
+/// Those that administrators made.
 pub async fn enabled(conn: &mut Conn) -> QueryResult<Vec<Policy>> {
-    policies::table.filter(policies::enabled).select(Policy::as_select()).load(conn).await
+    policies::table
+        .filter(policies::enabled)
+        .filter(diesel::dsl::not(policies::built_in))
+        .select(Policy::as_select())
+        .load(conn)
+        .await
 }
 
 pub async fn insert_role(conn: &mut Conn, role: &Role) -> QueryResult<()> {
     diesel::insert_into(roles::table).values(role).execute(conn).await.map(drop)
+}
+
+pub async fn describe_role(conn: &mut Conn, id: RoleId, description: &str) -> QueryResult<()> {
+    diesel::update(roles::table.find(id))
+        .set((roles::description.eq(description), roles::update_version.eq(roles::update_version + 1)))
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 pub async fn delete_role(conn: &mut Conn, role: &Role) -> QueryResult<()> {
@@ -99,6 +145,7 @@ pub const POLICY_COLUMNS: &[Column] = &[
     Column::new("name", "policies.name", Kind::Text),
     Column::words("scope", "policies.scope", Scope::WORDS),
     Column::new("enabled", "policies.enabled", Kind::Boolean),
+    Column::new("built_in", "policies.built_in", Kind::Boolean),
     Column::new("created_at", "policies.created_at", Kind::Time),
 ];
 
@@ -106,6 +153,7 @@ pub const POLICY_COLUMNS: &[Column] = &[
 pub const ROLE_COLUMNS: &[Column] = &[
     Column::new("id", "roles.id", Kind::Id),
     Column::new("name", "roles.name", Kind::Text),
+    Column::new("built_in", "roles.built_in", Kind::Boolean),
     Column::new("created_at", "roles.created_at", Kind::Time),
 ];
 

@@ -121,6 +121,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    domains (id) {
+        id -> Uuid,
+        name -> Text,
+        description -> Text,
+        enabled -> Bool,
+        created_at -> Timestamptz,
+        update_version -> Int8,
+    }
+}
+
+diesel::table! {
     projects (id) {
         id -> Uuid,
         name -> Text,
@@ -138,6 +149,7 @@ diesel::table! {
         description -> Text,
         created_at -> Timestamptz,
         update_version -> Int8,
+        built_in -> Bool,
     }
 }
 
@@ -150,6 +162,7 @@ diesel::table! {
         enabled -> Bool,
         created_at -> Timestamptz,
         update_version -> Int8,
+        description -> Text,
     }
 }
 
@@ -172,6 +185,7 @@ diesel::table! {
         description -> Text,
         created_at -> Timestamptz,
         update_version -> Int8,
+        built_in -> Bool,
     }
 }
 
@@ -277,7 +291,7 @@ diesel::joinable!(tokens -> projects (project_id));
 diesel::joinable!(assignments -> users (user_id));
 diesel::joinable!(assignments -> projects (project_id));
 diesel::allow_tables_to_appear_in_same_query!(hosts, guests, rescue_sessions, snapshots);
-diesel::allow_tables_to_appear_in_same_query!(users, tokens, projects, assignments);
+diesel::allow_tables_to_appear_in_same_query!(users, tokens, projects, assignments, domains);
 
 diesel::table! {
     /// The engine's table of ended tasks: the columns of `tasks`.

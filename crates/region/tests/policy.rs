@@ -1,48 +1,20 @@
 //! Who may do what: the whole verb table, with every built-in role, in the own project and from a foreign one, and with tokens that are no good.
 
-use serde_json::{Value, json};
+#[path = "identity/actors.rs"]
+mod actors;
+
+use actors::Actors;
+use serde_json::json;
 use testing::{Stack, Web};
-
-struct Actors {
-    stack: Stack,
-    admin: Web,
-}
-
-impl Actors {
-    async fn start() -> Self {
-        let stack = Stack::start().await;
-        let admin = stack.web().await;
-        Self { stack, admin }
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Value {
-        let (status, answer) = self.admin.send(self.admin.request("POST", path).json(&body)).await;
-        assert!(status < 300, "{path}: {status} {answer}");
-        answer
-    }
-
-    /// A user with one role in one project, logged in.
-    async fn user(&self, name: &str, project: &str, role: &str) -> Web {
-        self.post("/users", json!({"name": name, "password": "correct horse"})).await;
-        self.post(&format!("/projects/{project}/join"), json!({"users": [name], "roles": [role]})).await;
-        self.log_in(name, "correct horse").await.expect("a token")
-    }
-
-    async fn log_in(&self, name: &str, password: &str) -> Result<Web, u16> {
-        let body = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": name, "password": password}}}}});
-        let answer =
-            self.admin.http.post(format!("{}/v3/auth/tokens", self.admin.base)).json(&body).send().await.unwrap();
-        let token = answer.headers().get("x-subject-token").and_then(|t| t.to_str().ok()).map(str::to_owned);
-        let token = token.ok_or(answer.status().as_u16())?;
-        Ok(Web { http: self.admin.http.clone(), base: self.admin.base.clone(), token: token.into() })
-    }
-}
 
 /// What a role may do to a server of its own project.
 fn may(role: &str, resource: &str, verb: &str) -> bool {
-    let owned = ["server", "disk", "task", "archivedtask", "event", "action", "rescuesession"].contains(&resource);
+    let owned =
+        ["server", "disk", "snapshot", "task", "archivedtask", "event", "action", "rescuesession"].contains(&resource);
     match role {
         "admin" => true,
+        "domainadmin" if ["user", "project"].contains(&resource) => true,
+        "domainadmin" if resource == "domain" => ["list", "get"].contains(&verb),
         _ if !owned => false,
         "domainadmin" | "project_owner" => true,
         "project_editor" => verb != "delete",
@@ -54,6 +26,7 @@ fn may(role: &str, resource: &str, verb: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_verb_with_every_role() {
     let actors = Actors::start().await;
+    actors.post("/domains", json!({"name": "Elsewhere"})).await;
     for (project, domain) in [("p1", "Default"), ("p2", "Elsewhere")] {
         actors.post("/projects", json!({"name": project, "domain": domain})).await;
     }
@@ -87,6 +60,7 @@ async fn every_verb_with_every_role() {
         "baremetalagent" => "agent1".to_owned(),
         "user" => "owner1".to_owned(),
         "project" => "p1".to_owned(),
+        "domain" => "Default".to_owned(),
         _ => "nosuch".to_owned(),
     };
     let mut asked = 0;

@@ -21,7 +21,7 @@ pub enum Command {
 pub async fn run(connection: &Connection, format: Format) -> Result<(), Exit> {
     let settings = connection.settings()?;
     let needed = settings.password.is_none() && settings.token.is_none() && settings.user.is_some();
-    let password = if needed && std::io::stdin().is_terminal() { Some(ask().await?) } else { None };
+    let password = if needed && std::io::stdin().is_terminal() { Some(ask("Password: ").await?) } else { None };
     let login = settings.client(password)?.login().await?;
     if format != Format::Table {
         return Ok(output::data(format, &login)?);
@@ -36,12 +36,12 @@ pub async fn run(connection: &Connection, format: Format) -> Result<(), Exit> {
 }
 
 /// Reads a line from the terminal that is not shown. Ctrl-C gives the terminal back as it was.
-async fn ask() -> Result<Secret, Exit> {
+pub(super) async fn ask(prompt: &str) -> Result<Secret, Exit> {
     let terminal = std::io::stdin();
     let before = tcgetattr(&terminal).map_err(std::io::Error::from)?;
     let mut hidden = before.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
-    eprint!("Password: ");
+    eprint!("{prompt}");
     std::io::stderr().flush()?;
     tcsetattr(&terminal, OptionalActions::Flush, &hidden).map_err(std::io::Error::from)?;
     let (send, typed) = tokio::sync::oneshot::channel();

@@ -1,16 +1,23 @@
 //! One file per resource: its commands as an enum, its run, and what it looks like when printed.
 
 pub mod agent;
+pub mod change;
 pub mod completion;
 pub mod create;
+pub mod domain;
 pub mod event;
 pub mod host;
 pub mod login;
+mod password;
+pub mod policy;
+pub mod project;
 pub mod rescue;
+pub mod role;
 pub mod server;
 pub mod size;
 pub mod spec;
 pub mod task;
+pub mod user;
 
 use api::{Invalid, ListQuery};
 

@@ -1,15 +1,13 @@
-//! Policies that administrators made, beside the built-in ones.
+//! Policies. The built-in ones are listed too, and stay as they are.
 
-use api::account::{self as contract, DeletePolicy, Policies, PolicyCreate};
+use api::account::{self as contract, DeletePolicy, Policies, PolicyCreate, PolicyUpdate};
+use api::policy_file::PolicyFile;
 use chrono::Utc;
 use db::Conn;
 use db::filter::{Column, Page};
 use db::policy::Policy;
-use serde::Deserialize;
 use serde_json::Value;
 use types::id::PolicyId;
-use types::status::Scope;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -66,6 +64,7 @@ fn view(policy: Policy) -> Result<contract::Policy> {
         roles: serde_json::from_value(policy.roles)?,
         rules: policy.rules,
         enabled: policy.enabled,
+        built_in: policy.built_in,
         description: policy.description,
         created_at: policy.created_at,
         update_version: policy.update_version,
@@ -77,17 +76,20 @@ impl Create for Policy {
 
     async fn create(body: PolicyCreate, cx: &mut Cx<'_>) -> Result<Created<Self>> {
         super::check_name(&body.name)?;
+        super::check_description(&body.description)?;
         Tree::parse(&body.rules).map_err(Error::input)?;
+        known_roles(&body.roles, cx).await?;
         let policy = Policy {
             id: PolicyId::generate(),
             name: body.name,
             scope: body.scope,
             roles: body.roles.into(),
             rules: body.rules,
-            enabled: true,
+            enabled: body.enabled.unwrap_or(true),
             description: body.description,
             created_at: Utc::now(),
             update_version: 0,
+            built_in: false,
         };
         db::policy::insert_policy(cx.conn, &policy).await.map_err(|e| super::taken(KIND, &policy.name, e))?;
         super::log(KIND, policy.id.uuid(), &policy.name, "create", String::new(), cx).await?;
@@ -96,20 +98,36 @@ impl Create for Policy {
     }
 }
 
-/// `PATCH /policies/{id}`: what is absent stays.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-pub struct PolicyUpdate {
-    scope: Option<Scope>,
-    roles: Option<Vec<String>>,
-    rules: Option<Value>,
-    enabled: Option<bool>,
-    description: Option<String>,
+/// A policy for roles that nobody can have would be a mistake in a name.
+async fn known_roles(roles: &[String], cx: &mut Cx<'_>) -> Result<()> {
+    for role in roles {
+        if db::policy::find_role(cx.conn, role).await?.is_none_or(|found| found.name != *role) {
+            return Err(Error::input(format!("roles: there is no role named '{role}': create it first")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a YAML text is a policy: an error that names the line. What the text leaves out is the request's business.
+///
+/// # Errors
+/// 400.
+pub fn check_yaml(text: &str) -> Result<()> {
+    yaml_serde::from_str::<PolicyFile>(text)
+        .map(drop)
+        .map_err(|e| Error::input(format!("the body is not a policy in YAML: {e}")))
 }
 
 impl Update for Policy {
     type Body = PolicyUpdate;
 
     async fn update(mut self, body: PolicyUpdate, cx: &mut Cx<'_>) -> Result<()> {
+        if self.built_in {
+            return Err(super::built_in(KIND, &self.name));
+        }
+        if let Some(roles) = &body.roles {
+            known_roles(roles, cx).await?;
+        }
         if let Some(rules) = body.rules {
             Tree::parse(&rules).map_err(Error::input)?;
             self.rules = rules;
@@ -118,6 +136,7 @@ impl Update for Policy {
         self.roles = body.roles.map_or(self.roles, Value::from);
         self.enabled = body.enabled.unwrap_or(self.enabled);
         self.description = body.description.unwrap_or(self.description);
+        super::check_description(&self.description)?;
         db::policy::update_policy(cx.conn, &self).await?;
         super::log(KIND, self.id.uuid(), &self.name, "update", String::new(), cx).await?;
         cx.app.policies.forget();
@@ -127,6 +146,9 @@ impl Update for Policy {
 
 impl Perform<DeletePolicy> for Policy {
     async fn perform(self, _: DeletePolicy, cx: &mut Cx<'_>) -> Result<Done<DeletePolicy>> {
+        if self.built_in {
+            return Err(super::built_in(KIND, &self.name));
+        }
         super::log(KIND, self.id.uuid(), &self.name, "delete", String::new(), cx).await?;
         db::policy::delete_policy(cx.conn, self.id).await?;
         cx.app.policies.forget();

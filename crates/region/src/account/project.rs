@@ -1,7 +1,7 @@
 //! Projects, and who has which role in them.
 
 use api::ErrorClass;
-use api::account::{self as contract, DeleteProject, JoinProject, LeaveProject, ProjectCreate, Projects};
+use api::account::{self as contract, DeleteProject, Described, JoinProject, LeaveProject, ProjectCreate, Projects};
 use chrono::Utc;
 use db::Conn;
 use db::filter::{Column, Page};
@@ -10,14 +10,24 @@ use types::id::ProjectId;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry};
+use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry, Update};
 use crate::error::{Error, Result};
-use crate::policy::builtin;
+use crate::policy::{Access, Rule};
 
 const KIND: &str = "project";
 
+const fn rule(action: &'static str, extra: Option<&'static str>) -> Rule {
+    super::rule("projects", KIND, action, extra)
+}
+
 pub fn register(registry: &mut Registry) {
-    registry.resource::<Project>().create().verb::<JoinProject>().verb::<LeaveProject>().delete::<DeleteProject>();
+    registry
+        .resource::<Project>()
+        .create()
+        .update()
+        .verb::<JoinProject>()
+        .verb::<LeaveProject>()
+        .delete::<DeleteProject>();
 }
 
 impl Model for Project {
@@ -25,15 +35,18 @@ impl Model for Project {
     const SERVICE: &'static str = "identity";
 
     async fn find(conn: &mut Conn, ident: &str) -> Result<Self> {
-        if let Ok(id) = ident.parse::<ProjectId>()
-            && let Some(project) = db::identity::project(conn, id).await?
-        {
-            return Ok(project);
-        }
-        db::identity::project_named(conn, ident).await?.ok_or_else(|| Error::not_found(KIND, ident))
+        super::single(KIND, ident, db::identity::find_projects(conn, ident).await?)
     }
-    async fn lock(self, _: &mut Conn) -> Result<Self> {
-        Ok(self)
+    async fn find_within(conn: &mut Conn, ident: &str, access: &Access) -> Result<Self> {
+        let mut found = db::identity::find_projects(conn, ident).await?;
+        found.retain(|project| access.reaches(Some(&project.key())));
+        super::single(KIND, ident, found)
+    }
+    async fn lock(self, conn: &mut Conn) -> Result<Self> {
+        db::identity::lock_project(conn, self.id).await?.ok_or_else(|| Error::not_found(KIND, &self.name))
+    }
+    async fn project(&self, _: &mut Conn) -> Result<Option<String>> {
+        Ok(Some(self.key()))
     }
     async fn view(self, _: &App, _: &mut Conn) -> Result<contract::Project> {
         Ok(view(self))
@@ -52,6 +65,7 @@ impl Model for Project {
 impl List for Project {
     const COLUMNS: &'static [Column] = db::identity::PROJECT_COLUMNS;
     const SEARCH: &'static [&'static str] = &["name", "id"];
+    const PROJECT: Option<Column> = Some(db::identity::PROJECT_PLACE);
     const ORDER: (&'static str, bool) = ("name", false);
 
     async fn page(page: &Page, _: &App, conn: &mut Conn) -> Result<(Vec<contract::Project>, i64)> {
@@ -76,10 +90,11 @@ impl Create for Project {
 
     async fn create(body: ProjectCreate, cx: &mut Cx<'_>) -> Result<Created<Self>> {
         super::check_name(&body.name)?;
+        super::check_description(&body.description)?;
         let project = Project {
             id: ProjectId::generate(),
             name: body.name,
-            domain: body.domain,
+            domain: super::domain_of(body.domain, &rule("create", None), cx).await?,
             description: body.description,
             created_at: Utc::now(),
             update_version: 0,
@@ -90,16 +105,30 @@ impl Create for Project {
     }
 }
 
+impl Update for Project {
+    type Body = Described;
+
+    async fn update(self, body: Described, cx: &mut Cx<'_>) -> Result<()> {
+        let description = body.description.unwrap_or(self.description);
+        super::check_description(&description)?;
+        db::identity::describe_project(cx.conn, self.id, &description).await?;
+        super::log(KIND, self.id.uuid(), &self.name, "update", String::new(), cx).await
+    }
+}
+
 impl Perform<JoinProject> for Project {
     async fn perform(self, action: JoinProject, cx: &mut Cx<'_>) -> Result<Done<JoinProject>> {
+        let access = super::access(&rule("perform", Some("join")), cx).await?;
+        let mut roles = Vec::new();
         for role in &action.roles {
-            if !builtin::is_role(role) && db::policy::find_role(cx.conn, role).await?.is_none() {
-                return Err(Error::not_found("role", role));
-            }
+            // By id or name; assignments hold the name.
+            let found = db::policy::find_role(cx.conn, role).await?;
+            roles.push(found.ok_or_else(|| Error::not_found("role", role))?.name);
         }
+        super::no_wider(&access, &roles, cx).await?;
         for user in &action.users {
-            let user = User::find(cx.conn, user).await?;
-            for role in &action.roles {
+            let user = User::find_within(cx.conn, user, &access).await?;
+            for role in &roles {
                 db::identity::assign(cx.conn, user.id, self.id, role).await?;
             }
         }
@@ -111,8 +140,10 @@ impl Perform<JoinProject> for Project {
 
 impl Perform<LeaveProject> for Project {
     async fn perform(self, action: LeaveProject, cx: &mut Cx<'_>) -> Result<Done<LeaveProject>> {
+        let access = super::access(&rule("perform", Some("leave")), cx).await?;
+        super::no_wider(&access, &action.roles, cx).await?;
         for user in &action.users {
-            let user = User::find(cx.conn, user).await?;
+            let user = User::find_within(cx.conn, user, &access).await?;
             for role in &action.roles {
                 if !db::identity::unassign(cx.conn, user.id, self.id, role).await? {
                     let details =
@@ -129,7 +160,7 @@ impl Perform<LeaveProject> for Project {
 
 impl Perform<DeleteProject> for Project {
     async fn perform(self, _: DeleteProject, cx: &mut Cx<'_>) -> Result<Done<DeleteProject>> {
-        let guests = db::identity::guests_of_project(cx.conn, &self.name).await?;
+        let guests = db::identity::guests_of_project(cx.conn, &self.key()).await?;
         if guests > 0 {
             let details = format!("project '{}' owns {guests} servers: delete them first", self.name);
             return Err(Error::new(ErrorClass::Conflict, details));

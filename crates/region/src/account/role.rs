@@ -1,7 +1,6 @@
-//! Roles that administrators made. The built-in ones are always there and are not rows: see [`crate::policy::builtin`].
+//! Roles. The built-in ones are listed too, and stay as they are: see [`crate::policy::builtin`].
 
-use api::ErrorClass;
-use api::account::{self as contract, DeleteRole, RoleCreate, Roles};
+use api::account::{self as contract, DeleteRole, Described, RoleCreate, Roles};
 use chrono::Utc;
 use db::Conn;
 use db::filter::{Column, Page};
@@ -10,14 +9,13 @@ use types::id::RoleId;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry};
+use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry, Update};
 use crate::error::{Error, Result};
-use crate::policy::builtin;
 
 const KIND: &str = "role";
 
 pub fn register(registry: &mut Registry) {
-    registry.resource::<Role>().create().delete::<DeleteRole>();
+    registry.resource::<Role>().create().update().delete::<DeleteRole>();
 }
 
 impl Model for Role {
@@ -60,6 +58,7 @@ fn view(role: Role) -> contract::Role {
         id: role.id,
         name: role.name,
         description: role.description,
+        built_in: role.built_in,
         created_at: role.created_at,
         update_version: role.update_version,
     }
@@ -70,16 +69,14 @@ impl Create for Role {
 
     async fn create(body: RoleCreate, cx: &mut Cx<'_>) -> Result<Created<Self>> {
         super::check_name(&body.name)?;
-        if builtin::is_role(&body.name) {
-            let details = format!("role '{}' is built in: choose another name", body.name);
-            return Err(Error::new(ErrorClass::DuplicateResource, details));
-        }
+        super::check_description(&body.description)?;
         let role = Role {
             id: RoleId::generate(),
             name: body.name,
             description: body.description,
             created_at: Utc::now(),
             update_version: 0,
+            built_in: false,
         };
         db::policy::insert_role(cx.conn, &role).await.map_err(|e| super::taken(KIND, &role.name, e))?;
         super::log(KIND, role.id.uuid(), &role.name, "create", String::new(), cx).await?;
@@ -87,8 +84,25 @@ impl Create for Role {
     }
 }
 
+impl Update for Role {
+    type Body = Described;
+
+    async fn update(self, body: Described, cx: &mut Cx<'_>) -> Result<()> {
+        if self.built_in {
+            return Err(super::built_in(KIND, &self.name));
+        }
+        let description = body.description.unwrap_or(self.description);
+        super::check_description(&description)?;
+        db::policy::describe_role(cx.conn, self.id, &description).await?;
+        super::log(KIND, self.id.uuid(), &self.name, "update", String::new(), cx).await
+    }
+}
+
 impl Perform<DeleteRole> for Role {
     async fn perform(self, _: DeleteRole, cx: &mut Cx<'_>) -> Result<Done<DeleteRole>> {
+        if self.built_in {
+            return Err(super::built_in(KIND, &self.name));
+        }
         super::log(KIND, self.id.uuid(), &self.name, "delete", String::new(), cx).await?;
         db::policy::delete_role(cx.conn, &self).await?;
         Ok(Done::nothing())

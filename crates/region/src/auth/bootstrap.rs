@@ -11,18 +11,20 @@ use types::{Secret, UserId};
 use crate::auth::password;
 use crate::config::Bootstrap;
 use crate::error::{Error, Result};
+use crate::policy::builtin;
 use crate::secrets;
 
 /// The project of administrators.
 pub const PROJECT: &str = "system";
 
-/// Makes the administrator. The password comes from the configured file, or is generated and written to it. The file rules: a user who
+/// Writes down what is built in, and makes the administrator. The password comes from the configured file, or is generated and written to it. The file rules: a user who
 /// exists already gets the password that stands in it, so that a lost one can be replaced by whoever owns the file.
 ///
 /// # Errors
 /// The file can't be read or written, or others can read it; the database's errors.
 pub async fn run(conn: &mut Conn, config: &Bootstrap) -> Result<()> {
-    let existing = db::identity::user_named(conn, &config.user).await?;
+    db::policy::write_built_in(conn, &builtin::rows()).await?;
+    let existing = db::identity::user_named(conn, DEFAULT_DOMAIN, &config.user).await?;
     let password = if config.password_file.exists() {
         Secret::new(service::files::read_secret(&config.password_file).map_err(Error::internal)?)
     } else if existing.is_some() {
@@ -51,9 +53,10 @@ pub async fn run(conn: &mut Conn, config: &Bootstrap) -> Result<()> {
         enabled: true,
         created_at: Utc::now(),
         update_version: 0,
+        description: "The first administrator".into(),
     };
     conn.transaction(async |conn| {
-        let project = match db::identity::project_named(conn, PROJECT).await? {
+        let project = match db::identity::project_named(conn, DEFAULT_DOMAIN, PROJECT).await? {
             Some(project) => project,
             None => {
                 let project = Project {

@@ -1,10 +1,12 @@
 //! `/v3/auth/tokens`, in the shape that upstream's command line sends and reads: POST logs in, GET validates, DELETE revokes.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use api::account::DEFAULT_DOMAIN;
 use api::identity::{
-    AUTH_TOKEN, AuthAnswer, AuthRequest, CatalogEndpoint, CatalogEntry, InDomain, Named, SUBJECT_TOKEN, ScopeProject,
-    TokenView, UserPassword,
+    AUTH_TOKEN, AuthAnswer, AuthRequest, CatalogEndpoint, CatalogEntry, InDomain, Named, SUBJECT_TOKEN, Scope,
+    ScopeProject, TokenView, UserPassword,
 };
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -43,17 +45,17 @@ async fn log_in(
     let (request, _) = decode::typed::<AuthRequest>(body)?;
     let source = peer.map(|p| p.0.0.ip().to_string()).unwrap_or_default();
     let identity = request.auth.identity;
-    let mut conn = app.pool.get().await?;
-    let (user, was_in) = match (identity.password, identity.token) {
+    let ends = Utc::now() + Duration::from_secs(app.config.auth.token_lifetime_s.max(60).into());
+    let (user, was_in, method, expires_at) = match (identity.password, identity.token) {
         (Some(password), _) if identity.methods.iter().any(|m| m == "password") => {
-            drop(conn);
-            (by_password(&app, password.user, &source).await?, None)
+            (by_password(&app, password.user, &source).await?, None, "password", ends)
         }
         (_, Some(old)) if identity.methods.iter().any(|m| m == "token") => {
+            let mut conn = app.pool.get().await?;
             let holder = token::holder(&mut conn, &old.id).await?;
             let holder = holder.ok_or_else(|| unauthorized("the token is unknown or expired: log in again"))?;
-            drop(conn);
-            (holder.user, holder.project)
+            // A token from a token ends with it: whoever steals one can't keep it alive.
+            (holder.user, holder.project, "token", ends.min(holder.expires_at))
         }
         _ => {
             return Err(Error::input(
@@ -62,30 +64,42 @@ async fn log_in(
         }
     };
     let mut conn = app.pool.get().await?;
-    let project = match request.auth.scope.and_then(|s| s.project) {
-        Some(wanted) => Some(scoped(&mut conn, &user, &wanted).await?),
-        None => match was_in {
+    let project = match request.auth.scope {
+        Some(Scope { unscoped: true, .. }) => None,
+        Some(Scope { project: Some(wanted), .. }) => Some(scoped(&mut conn, &user, &wanted).await?),
+        Some(Scope { project: None, .. }) | None => match was_in {
             Some(project) => Some(project),
             None => db::identity::home_project(&mut conn, user.id).await?,
         },
     };
-    let (token, _) = token::issue(&mut conn, user.id, project.map(|p| p.id)).await?;
+    let token = token::issue(&mut conn, user.id, project.map(|p| p.id), expires_at).await?;
     let holder = token::holder(&mut conn, &token).await?;
     let holder = holder.ok_or_else(|| unauthorized("the user was disabled just now"))?;
-    answer(&app, &holder, &token)
+    answer(&app, &Shown::of(holder, method), &token, StatusCode::CREATED)
 }
 
 async fn by_password(app: &App, given: UserPassword, source: &str) -> Result<User> {
-    let name = given.name;
-    app.attempts.check(&name, source)?;
-    let user = {
+    let (name, user, open) = {
         let mut conn = app.pool.get().await?;
-        db::identity::user_named(&mut conn, &name).await?
+        let domain = named_domain(&mut conn, given.domain.as_ref()).await?;
+        let name = match given.id.as_deref() {
+            Some(id) if given.name.is_empty() => id.to_owned(),
+            _ => db::identity::key(&domain, &given.name),
+        };
+        app.attempts.check(&name, source)?;
+        let user = match given.id.as_deref().and_then(|id| id.parse().ok()) {
+            Some(id) if given.name.is_empty() => db::identity::user(&mut conn, id).await?,
+            _ => db::identity::user_named(&mut conn, &domain, &given.name).await?,
+        };
+        let open = match &user {
+            Some(user) => db::domain::find(&mut conn, &user.domain).await?.is_some_and(|domain| domain.enabled),
+            None => false,
+        };
+        (name, user, open)
     };
-    let domain_fits = |u: &User| given.domain.as_ref().is_none_or(|d| d.name.is_empty() || d.name == u.domain);
     let hash = user.as_ref().map_or_else(|| NOBODY.to_owned(), |u| u.password_hash.clone());
     let fits = app.authority.check(hash, given.password).await?;
-    match user.filter(|u| fits && u.enabled && domain_fits(u)) {
+    match user.filter(|u| fits && u.enabled && open) {
         Some(user) => {
             app.attempts.succeeded(&name, source);
             Ok(user)
@@ -98,12 +112,29 @@ async fn by_password(app: &App, given: UserPassword, source: &str) -> Result<Use
     }
 }
 
-/// The project that was asked for, if the user has a role in it.
+/// The name of the domain that is meant: given by name or id, else Default.
+async fn named_domain(conn: &mut db::Conn, given: Option<&Named>) -> Result<String> {
+    let Some(given) = given else { return Ok(DEFAULT_DOMAIN.into()) };
+    if !given.name.is_empty() {
+        return Ok(given.name.clone());
+    }
+    Ok(match given.id.as_str() {
+        "" | "default" => DEFAULT_DOMAIN.into(),
+        id => db::domain::find(conn, id).await?.map_or_else(|| id.to_owned(), |domain| domain.name),
+    })
+}
+
+/// The project that was asked for, if the user has a role in it. Without a domain, a name is looked for in the user's own.
 async fn scoped(conn: &mut db::Conn, user: &User, wanted: &ScopeProject) -> Result<Project> {
     let project = match wanted.id.parse::<ProjectId>() {
         Ok(id) => db::identity::project(conn, id).await?,
         Err(_) => {
-            db::identity::project_named(conn, if wanted.name.is_empty() { &wanted.id } else { &wanted.name }).await?
+            let name = if wanted.name.is_empty() { &wanted.id } else { &wanted.name };
+            let domain = match &wanted.domain {
+                Some(domain) => named_domain(conn, Some(domain)).await?,
+                None => user.domain.clone(),
+            };
+            db::identity::project_named(conn, &domain, name).await?
         }
     };
     let denied = || unauthorized(&format!("user '{}' has no role in that project", user.name));
@@ -116,7 +147,7 @@ async fn scoped(conn: &mut db::Conn, user: &User, wanted: &ScopeProject) -> Resu
 
 async fn validate(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<Response> {
     let (subject, holder) = subject(&app, &caller, &headers).await?;
-    answer(&app, &holder, &subject)
+    answer(&app, &Shown::of(holder, "token"), &subject, StatusCode::OK)
 }
 
 async fn revoke(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<StatusCode> {
@@ -143,8 +174,37 @@ async fn subject(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<(Sec
 
 const TOKENS: Rule = Rule { service: "identity", resource: "tokens", word: "token", action: "get", extra: None };
 
-fn answer(app: &App, holder: &Holder, token: &Secret) -> Result<Response> {
-    let domain = |name: &str| Named { id: name.to_ascii_lowercase(), name: name.into() };
+/// What an answer shows of a token.
+struct Shown {
+    method: &'static str,
+    user: InDomain,
+    project: Option<InDomain>,
+    roles: Vec<String>,
+    expires_at: DateTime<Utc>,
+}
+
+impl Shown {
+    fn of(holder: Holder, method: &'static str) -> Self {
+        Self {
+            method,
+            user: InDomain {
+                id: holder.user.id.to_string(),
+                name: holder.user.name,
+                domain: domain(&holder.user.domain),
+            },
+            project: holder.project.map(|p| InDomain { id: p.id.to_string(), name: p.name, domain: domain(&p.domain) }),
+            roles: holder.roles,
+            expires_at: holder.expires_at,
+        }
+    }
+}
+
+/// The id of Default is what upstream's programs expect; of any other domain the name serves.
+fn domain(name: &str) -> Named {
+    Named { id: if name == DEFAULT_DOMAIN { "default" } else { name }.into(), name: name.into() }
+}
+
+fn answer(app: &App, shown: &Shown, token: &Secret, status: StatusCode) -> Result<Response> {
     let time = |t: DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Micros, true);
     let entry = |name: &str, kind: &str, url: String| CatalogEntry {
         id: name.into(),
@@ -163,20 +223,12 @@ fn answer(app: &App, holder: &Holder, token: &Secret) -> Result<Response> {
     };
     let body = AuthAnswer {
         token: TokenView {
-            methods: vec!["password".into()],
+            methods: vec![shown.method.into()],
             issued_at: time(Utc::now()),
-            expires_at: time(holder.expires_at),
-            user: InDomain {
-                id: holder.user.id.to_string(),
-                name: holder.user.name.clone(),
-                domain: domain(&holder.user.domain),
-            },
-            project: holder.project.as_ref().map(|p| InDomain {
-                id: p.id.to_string(),
-                name: p.name.clone(),
-                domain: domain(&p.domain),
-            }),
-            roles: holder.roles.iter().map(|r| Named { id: r.clone(), name: r.clone() }).collect(),
+            expires_at: time(shown.expires_at),
+            user: shown.user.clone(),
+            project: shown.project.clone(),
+            roles: shown.roles.iter().map(|r| Named { id: r.clone(), name: r.clone() }).collect(),
             catalog: vec![
                 entry("region2", "compute_v2", app.public_url.clone()),
                 entry("keystone", "identity", format!("{}/v3", app.public_url)),
@@ -186,5 +238,5 @@ fn answer(app: &App, holder: &Holder, token: &Secret) -> Result<Response> {
     };
     let mut token = HeaderValue::from_str(token.expose()).map_err(Error::internal)?;
     token.set_sensitive(true);
-    Ok((StatusCode::CREATED, [(HeaderName::from_static(SUBJECT_TOKEN), token)], Json(body)).into_response())
+    Ok((status, [(HeaderName::from_static(SUBJECT_TOKEN), token)], Json(body)).into_response())
 }

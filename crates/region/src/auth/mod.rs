@@ -33,8 +33,9 @@ pub use password::Authority;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub user_id: UserId,
+    /// By key: `name`, or `domain/name` outside of the domain Default.
     pub user: String,
-    /// The project the token is scoped to, and its domain.
+    /// The project the token is scoped to, by key, and its domain.
     pub project: Option<String>,
     pub domain: Option<String>,
     /// The roles in that project.
@@ -102,9 +103,9 @@ impl FromRequestParts<App> for Caller {
         let holder = holder.ok_or_else(|| unauthorized("the token is unknown or expired: log in again"))?;
         Ok(Self {
             user_id: holder.user.id,
-            user: holder.user.name,
+            user: holder.user.key(),
             domain: holder.project.as_ref().map(|p| p.domain.clone()),
-            project: holder.project.map(|p| p.name),
+            project: holder.project.map(|p| p.key()),
             roles: holder.roles,
             source,
             request_id,

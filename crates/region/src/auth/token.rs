@@ -1,7 +1,5 @@
 //! Opaque random tokens. The database knows their SHA-256 only.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use db::Conn;
 use db::identity::Holder;
@@ -13,17 +11,19 @@ use types::{Secret, UserId};
 use crate::error::{Error, Result};
 use crate::secrets::random;
 
-pub const LIFETIME: Duration = Duration::from_secs(24 * 3600);
-
-/// A new token for a user in a project, and when it ends.
+/// A new token for a user in a project, until then.
 ///
 /// # Errors
 /// As the database reports them.
-pub async fn issue(conn: &mut Conn, user: UserId, project: Option<ProjectId>) -> Result<(Secret, DateTime<Utc>)> {
+pub async fn issue(
+    conn: &mut Conn,
+    user: UserId,
+    project: Option<ProjectId>,
+    expires_at: DateTime<Utc>,
+) -> Result<Secret> {
     let token = Secret::new(hex(&random::<32>().map_err(Error::internal)?));
-    let expires_at = Utc::now() + LIFETIME;
     db::identity::insert_token(conn, &digest(&token), user, project, expires_at).await?;
-    Ok((token, expires_at))
+    Ok(token)
 }
 
 /// Who a token speaks for, if it is valid now.

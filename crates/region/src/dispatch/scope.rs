@@ -31,10 +31,7 @@ pub async fn narrow<M: List>(
     }
     let wanted = match scope {
         Scope::System => Access::Everything,
-        Scope::Domain => {
-            let domain = caller.domain.as_deref().unwrap_or_default();
-            Access::Projects(db::identity::projects_of_domain(conn, domain).await?)
-        }
+        Scope::Domain => Access::domain(conn, caller).await?,
         Scope::Project => Access::Projects(caller.project.iter().cloned().collect()),
         Scope::User => {
             let column = M::USER.ok_or_else(|| {

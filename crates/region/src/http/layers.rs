@@ -1,4 +1,4 @@
-//! What every request passes, outermost first: an id, a line in the log, the error body, then limits of time and size.
+//! What every request passes, outermost first: an id, a line in the log, the error body, then limits of time and size, then YAML.
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub fn apply(router: Router, body_limit: usize) -> Router {
     router
+        .layer(from_fn(super::yaml::negotiate))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(body_limit, read_body))
         .layer(CatchPanicLayer::new())

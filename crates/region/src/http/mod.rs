@@ -5,3 +5,4 @@ pub mod error;
 pub mod layers;
 pub mod openapi;
 pub mod router;
+mod yaml;

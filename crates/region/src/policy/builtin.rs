@@ -1,6 +1,8 @@
 //! The policies of the built-in roles. They can't be changed or deleted; an administrator's own policies stand beside them.
 
+use chrono::Utc;
 use serde_json::{Value, json};
+use types::id::{PolicyId, RoleId};
 use types::status::Scope;
 
 use super::{Policy, Tree};
@@ -17,9 +19,15 @@ const ROLES: &[Role] = &[
     Role { name: "admin", about: "Everything, everywhere", scope: Scope::System, rules: || json!("allow") },
     Role {
         name: "domainadmin",
-        about: "Everything that belongs to a domain's projects",
+        about: "A domain: its users, its projects, and everything that belongs to them",
         scope: Scope::Domain,
-        rules: || json!({"compute": "allow", "log": {"*": {"list": "allow", "get": "allow"}}}),
+        rules: || {
+            json!({
+                "compute": "allow",
+                "log": {"*": {"list": "allow", "get": "allow"}},
+                "identity": {"users": "allow", "projects": "allow", "domains": {"list": "allow", "get": "allow"}},
+            })
+        },
     },
     Role {
         name: "project_owner",
@@ -51,14 +59,33 @@ const ROLES: &[Role] = &[
     },
 ];
 
-/// Names and descriptions.
-pub fn roles() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ROLES.iter().map(|role| (role.name, role.about))
-}
-
+/// As rows, so that they are listed and shown.
 #[must_use]
-pub fn is_role(name: &str) -> bool {
-    ROLES.iter().any(|role| role.name == name)
+pub fn rows() -> Vec<(db::policy::Role, db::policy::Policy)> {
+    let row = |role: &Role| {
+        let kept = db::policy::Role {
+            id: RoleId::generate(),
+            name: role.name.into(),
+            description: role.about.into(),
+            created_at: Utc::now(),
+            update_version: 0,
+            built_in: true,
+        };
+        let policy = db::policy::Policy {
+            id: PolicyId::generate(),
+            name: role.name.into(),
+            scope: role.scope,
+            roles: json!([role.name]),
+            rules: (role.rules)(),
+            enabled: true,
+            description: role.about.into(),
+            created_at: kept.created_at,
+            update_version: 0,
+            built_in: true,
+        };
+        (kept, policy)
+    };
+    ROLES.iter().map(row).collect()
 }
 
 #[must_use]

@@ -60,6 +60,15 @@ pub struct Policy {
     pub tree: Tree,
 }
 
+/// The widest scope that any policy gives to one of these roles.
+#[must_use]
+pub fn reach(policies: &[Policy], roles: &[String]) -> Option<Scope> {
+    Scope::ALL
+        .iter()
+        .copied()
+        .find(|scope| policies.iter().any(|p| p.scope == *scope && p.roles.iter().any(|role| roles.contains(role))))
+}
+
 /// The widest scope in which any of the roles may do it. Among the policies of one scope the most specific match wins, and deny where two are
 /// equally specific.
 #[must_use]
@@ -70,6 +79,20 @@ pub fn decide(policies: &[Policy], roles: &[String], rule: &Rule) -> Option<Scop
         let verdict = mine.filter_map(|p| p.tree.ask(&path)).max_by_key(|v| (v.specific, !v.allow));
         verdict.is_some_and(|v| v.allow)
     })
+}
+
+/// The roles that may do it, each by itself.
+#[must_use]
+pub fn able<'p>(policies: &'p [Policy], rule: &Rule) -> Vec<&'p str> {
+    let mut able: Vec<&str> = policies
+        .iter()
+        .flat_map(|p| &p.roles)
+        .filter(|role| decide(policies, std::slice::from_ref(*role), rule).is_some())
+        .map(String::as_str)
+        .collect();
+    able.sort_unstable();
+    able.dedup();
+    able
 }
 
 /// Changes in the database are seen after this time at the latest.
@@ -118,10 +141,7 @@ impl Book {
         Ok(match decide(&policies, &caller.roles, rule) {
             None => None,
             Some(Scope::System) => Some(Access::Everything),
-            Some(Scope::Domain) => {
-                let domain = caller.domain.as_deref().unwrap_or_default();
-                Some(Access::Projects(db::identity::projects_of_domain(conn, domain).await?))
-            }
+            Some(Scope::Domain) => Some(Access::domain(conn, caller).await?),
             Some(Scope::Project) => Some(Access::Projects(caller.project.iter().cloned().collect())),
             Some(Scope::User) => Some(Access::Projects(Vec::new())),
         })
@@ -136,14 +156,7 @@ impl Book {
             return Ok(access);
         }
         let policies = self.policies(conn).await?;
-        let mut able: Vec<&str> = policies
-            .iter()
-            .flat_map(|p| &p.roles)
-            .filter(|role| decide(&policies, std::slice::from_ref(*role), rule).is_some())
-            .map(String::as_str)
-            .collect();
-        able.sort_unstable();
-        able.dedup();
+        let able = able(&policies, rule);
         let mine = if caller.roles.is_empty() { "no role".to_owned() } else { caller.roles.join(", ") };
         Err(Error::new(
             ErrorClass::Forbidden,
@@ -161,11 +174,22 @@ impl Book {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     Everything,
-    /// What belongs to these projects.
+    /// What belongs to these projects, by key; among them may be the place of a domain, to which its users belong.
     Projects(Vec<String>),
 }
 
 impl Access {
+    /// The caller's domain: its projects, and the domain itself with its users.
+    ///
+    /// # Errors
+    /// As the database reports them.
+    pub async fn domain(conn: &mut Conn, caller: &Caller) -> Result<Self> {
+        let domain = caller.domain.as_deref().unwrap_or_default();
+        let mut reached = db::identity::projects_of_domain(conn, domain).await?;
+        reached.push(db::identity::place(domain));
+        Ok(Self::Projects(reached))
+    }
+
     /// The projects it is limited to; `None`: to none.
     #[must_use]
     pub fn projects(&self) -> Option<&[String]> {
