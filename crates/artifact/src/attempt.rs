@@ -24,6 +24,8 @@ pub enum Problem {
     Status(u16),
     #[error("a redirect to '{0}', which is never followed")]
     Redirect(String),
+    #[error("the server does not say how large the file is")]
+    Size,
     #[error("a body of {got} bytes is offered, {want} are wanted")]
     Length { got: u64, want: u64 },
     #[error("the body is longer than {0} bytes")]
@@ -43,7 +45,12 @@ impl Problem {
         match self {
             Self::Connection(_) | Self::Silent(_) | Self::CutOff { .. } | Self::Range(_) => true,
             Self::Status(status) => *status >= 500 || matches!(status, 408 | 425 | 429),
-            Self::Endpoint(_) | Self::Redirect(_) | Self::Length { .. } | Self::TooLong(_) | Self::Content(_) => false,
+            Self::Endpoint(_)
+            | Self::Size
+            | Self::Redirect(_)
+            | Self::Length { .. }
+            | Self::TooLong(_)
+            | Self::Content(_) => false,
         }
     }
 
@@ -90,14 +97,15 @@ fn weigh(status: StatusCode, headers: &HeaderMap, offset: u64, size: u64) -> Res
     }
 }
 
-/// Base URL and path, put together.
+/// Base URL and path, put together. An endpoint that ends in `#` is the file's own address, without any path.
 pub(crate) fn url(endpoint: &str, path: &str) -> Result<String, Problem> {
+    let whole = endpoint.strip_suffix('#');
     let base = endpoint.trim_end_matches('/');
     let wrong = || Problem::Endpoint(endpoint.chars().take(120).collect());
     if !(base.starts_with("http://") || base.starts_with("https://")) {
         return Err(wrong());
     }
-    let url = format!("{base}/{path}");
+    let url = whole.map_or_else(|| format!("{base}/{path}"), str::to_owned);
     reqwest::Url::parse(&url).map_err(|_| wrong())?;
     Ok(url)
 }
@@ -260,7 +268,8 @@ mod tests {
     #[test]
     fn urls_are_put_together() {
         assert_eq!(url("http://127.0.0.1:1/", "a/b").unwrap(), "http://127.0.0.1:1/a/b");
-        for wrong in ["", "127.0.0.1:1", "file:///etc", "http://"] {
+        assert_eq!(url("http://127.0.0.1:1/x.img#", "a/b").unwrap(), "http://127.0.0.1:1/x.img");
+        for wrong in ["", "#", "file:///x#", "127.0.0.1:1", "file:///etc", "http://"] {
             assert!(url(wrong, "a").is_err(), "{wrong}");
         }
     }

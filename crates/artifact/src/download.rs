@@ -165,6 +165,41 @@ impl Fetcher {
         }
     }
 
+    /// As [`fetch`](Self::fetch), from one address that is no agent's. Its server is asked for the size first.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    pub async fn fetch_at(
+        &self,
+        url: &str,
+        digest: Digest,
+        progress: impl Fn(u64, u64),
+    ) -> Result<Fetched, FetchError> {
+        let endpoint = format!("{url}#");
+        if self.0.store.has(digest) {
+            return self.fetch(&[endpoint], digest, 0, progress).await;
+        }
+        let size = self.size_at(&endpoint).await.map_err(|problem| {
+            let tries = Tries(vec![(url.to_owned(), problem)]);
+            FetchError::Endpoints { digest, tries }
+        })?;
+        self.fetch(&[endpoint], digest, size, progress).await
+    }
+
+    async fn size_at(&self, endpoint: &str) -> Result<u64, Problem> {
+        let (client, config) = self.client();
+        let asking = client.head(crate::attempt::url(endpoint, "")?).send();
+        let limit = config.idle_timeout;
+        let answer = tokio::time::timeout(limit, asking).await.map_err(|_| Problem::Silent(limit))?;
+        let answer = answer.map_err(|error| Problem::Connection(error.to_string()))?;
+        if !answer.status().is_success() {
+            return Err(Problem::Status(answer.status().as_u16()));
+        }
+        // Of the headers: the client's own idea of a body that does not come is 0.
+        let length = answer.headers().get(reqwest::header::CONTENT_LENGTH);
+        length.and_then(|value| value.to_str().ok()?.parse().ok()).ok_or(Problem::Size)
+    }
+
     /// Joins the download that runs, or starts one.
     fn share(&self, endpoints: &[String], digest: Digest, size: u64) -> watch::Receiver<State> {
         let key: Key = (digest, size, endpoints.to_vec());

@@ -120,7 +120,32 @@ impl HostService for Service {
     async fn get_guest(&self, request: Request<pb::GetGuestRequest>) -> Result<Response<pb::GetGuestResponse>, Status> {
         self.allowed(&request)?;
         let guest = self.guest(&request.get_ref().guest_id)?;
-        Ok(Response::new(pb::GetGuestResponse { guest: Some(guest.report().into()) }))
+        Ok(Response::new(pb::GetGuestResponse { guest: Some(guest.report().into()), ..Default::default() }))
+    }
+
+    async fn get_serial_log(
+        &self,
+        request: Request<pb::GetSerialLogRequest>,
+    ) -> Result<Response<pb::GetSerialLogResponse>, Status> {
+        self.allowed(&request)?;
+        let guest = self.guest(&request.get_ref().guest_id)?;
+        let data = format!("simulated console of {}\r\n", guest.desc.name).into_bytes();
+        Ok(Response::new(pb::GetSerialLogResponse { data, boot_offset: 0 }))
+    }
+
+    /// One black dot.
+    async fn screendump(
+        &self,
+        request: Request<pb::ScreendumpRequest>,
+    ) -> Result<Response<pb::ScreendumpResponse>, Status> {
+        self.allowed(&request)?;
+        let guest = self.guest(&request.get_ref().guest_id)?;
+        if !guest.desc.vnc || guest.power == types::PowerState::Shutoff {
+            return Err(Status::failed_precondition(
+                "the guest shows no screen: it is off, or was started without VNC",
+            ));
+        }
+        Ok(Response::new(pb::ScreendumpResponse { format: "ppm".into(), image: b"P6 1 1 255\n\0\0\0".to_vec() }))
     }
 
     async fn get_desc(&self, request: Request<pb::GetDescRequest>) -> Result<Response<pb::GetDescResponse>, Status> {

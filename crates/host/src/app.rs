@@ -118,6 +118,8 @@ async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
         storage: Storage {
             qemu_img: config.qemu.qemu_img.clone(),
             images: config.image_dir.clone(),
+            fetcher: base_images(&config)?,
+            sources: config.image_sources.clone(),
             detached: detached(&config.workspace),
             moves: Arc::default(),
         },
@@ -129,6 +131,17 @@ async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
         images,
         ledger,
     })
+}
+
+/// Images from elsewhere are larger than boot files, and may come more slowly.
+fn base_images(config: &Config) -> anyhow::Result<Option<artifact::Fetcher>> {
+    if config.image_sources.is_empty() {
+        return Ok(None);
+    }
+    let store = artifact::Store::open(&config.workspace.join("base-images")).context("base-images")?;
+    let total_timeout = Duration::from_hours(2);
+    let limits = artifact::download::Config { max_size: 1 << 40, total_timeout, ..Default::default() };
+    Ok(Some(artifact::Fetcher::new(store, limits)?))
 }
 
 /// The gRPC server: the host service, health, and reflection in both versions that tools speak.

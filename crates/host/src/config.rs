@@ -20,6 +20,9 @@ pub struct Config {
     pub workspace: PathBuf,
     /// Images that disks are made from, one file each. Empty: `<workspace>/images`.
     pub image_dir: PathBuf,
+    /// From where images may come that are named by address and digest (`https://...#sha256=...`): how such addresses may begin.
+    /// Empty: from nowhere.
+    pub image_sources: Vec<String>,
     /// Boot files of rescue images, by digest. Empty: `<workspace>/store`.
     pub store_dir: PathBuf,
     /// Sockets of guests; a short path, as a socket's has at most 107 bytes. Empty: below `/run/lifeboat` for root, else below
@@ -118,6 +121,7 @@ impl Default for Config {
             zone: "default".into(),
             workspace: "/opt/cloud/workspace".into(),
             image_dir: PathBuf::new(),
+            image_sources: Vec::new(),
             store_dir: PathBuf::new(),
             runtime_dir: PathBuf::new(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8885)),

@@ -20,6 +20,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Look whether this machine can be a host, part by part, and say how to mend what is wrong; exits 1 if something is
+    Check,
     /// Start a guest from its folder, without region and without the agent, which takes charge of it when it runs
     StartFromDesc {
         /// <workspace>/servers/<id>
@@ -39,6 +41,13 @@ async fn main() -> anyhow::Result<()> {
             // It holds the paths of keys, no keys.
             tracing::info!(config = %serde_json::to_string(&config)?, "configuration");
             host::app::run(config, arguments.ready_file.as_deref(), service::shutdown::on_signals()?).await
+        }
+        Some(Command::Check) => {
+            let findings = host::check::all(&Config::load(file)?).await;
+            findings.iter().for_each(|finding| println!("{finding}"));
+            let broken = findings.iter().filter(|finding| finding.level == host::check::Level::Broken).count();
+            anyhow::ensure!(broken == 0, "{broken} of {} are broken", findings.len());
+            Ok(())
         }
         Some(Command::StartFromDesc { folder }) => {
             let config = Config::load_as_written(file)?;

@@ -5,22 +5,29 @@ use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use artifact::Fetcher;
 use serde::Deserialize;
+use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::sync::{Mutex, MutexGuard};
 use types::desc::{DiskDesc, DiskFormat};
 use types::id::{DiskId, SnapshotId};
 use types::operation::{Failure, FailureCode};
 
+use crate::base_image::{self, Source};
+
 /// Copying an image of many GiB takes its time.
 const COPY_LIMIT: Duration = Duration::from_secs(1800);
 const INFO_LIMIT: Duration = Duration::from_secs(30);
 
 /// `qemu-img`, and where images are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Storage {
     pub qemu_img: PathBuf,
     pub images: PathBuf,
+    /// Images from elsewhere, and where they may come from.
+    pub fetcher: Option<Fetcher>,
+    pub sources: Vec<String>,
     /// Images of disks that no guest has, `<id>.<format>`.
     pub detached: PathBuf,
     /// Held while images go from one folder to another, and while it matters that none does.
@@ -36,8 +43,21 @@ pub struct Info {
     pub format: String,
     #[serde(rename = "backing-filename")]
     pub backing: Option<String>,
+    /// What only this format has.
+    #[serde(rename = "format-specific")]
+    pub specific: Option<serde_json::Value>,
     #[serde(default)]
     pub snapshots: Vec<qmp::command::Snapshot>,
+}
+
+impl Info {
+    /// Its content comes from other files as well, which whoever made it chose.
+    #[must_use]
+    pub fn is_not_alone(&self) -> bool {
+        let data = self.specific.as_ref().and_then(|it| it.get("data"));
+        let elsewhere = data.is_some_and(|data| data.get("data-file").is_some_and(|it| !it.is_null()));
+        self.backing.is_some() || elsewhere || !matches!(&*self.format, "qcow2" | "raw")
+    }
 }
 
 fn failed(code: FailureCode, message: impl Into<String>) -> Failure {
@@ -60,11 +80,28 @@ impl Storage {
         }
     }
 
+    /// The file that a disk is made from, fetched if it is elsewhere.
+    async fn source(&self, name: &str, say: impl Fn(String)) -> Result<PathBuf, Failure> {
+        let (url, digest) = match name.parse().map_err(|problem: String| failed(FailureCode::Disk, problem))? {
+            Source::Named(name) => return self.image(&name),
+            Source::At { url, digest } => (url, digest),
+        };
+        let Some(fetcher) = self.fetcher.as_ref().filter(|_| base_image::allowed(&url, &self.sources)) else {
+            let message = format!("images may not come from {url}: set image_sources on the host to allow it");
+            return Err(failed(FailureCode::Disk, message));
+        };
+        let told = |have, size| say(format!("downloading {url}, {} of {} MiB", have >> 20, size >> 20));
+        match fetcher.fetch_at(&url, digest, told).await {
+            Ok(fetched) => Ok(fetched.path),
+            Err(error) => Err(failed(FailureCode::Download, error.to_string())),
+        }
+    }
+
     /// Makes a disk at `path`, if it is not there: empty, or a copy of its image, as large as the desc says.
     ///
     /// # Errors
     /// [`Failure`] with what `qemu-img` printed.
-    pub async fn create(&self, disk: &DiskDesc, path: &Path) -> Result<(), Failure> {
+    pub async fn create(&self, disk: &DiskDesc, path: &Path, say: impl Fn(String)) -> Result<(), Failure> {
         if path.exists() {
             return Ok(());
         }
@@ -77,9 +114,9 @@ impl Storage {
                 self.run(&["create", "-q", "-f", format], &[&temporary], &[&size], COPY_LIMIT).await?;
             }
             Some(name) => {
-                let image = self.image(name)?;
+                let image = self.source(name, &say).await?;
                 let info = self.info(&image, false).await?;
-                if info.backing.is_some() {
+                if info.is_not_alone() {
                     let message = format!("the image '{name}' is an overlay of another file and can't be copied alone");
                     return Err(failed(FailureCode::Disk, message));
                 }
@@ -92,8 +129,9 @@ impl Storage {
                     );
                     return Err(failed(FailureCode::Disk, message));
                 }
-                let arguments = ["convert", "-q", "-f", &info.format, "-O", format];
-                self.run(&arguments, &[&image, &temporary], &[], COPY_LIMIT).await?;
+                let told = |percent| say(format!("copying image '{name}' to disk {}: {percent} %", disk.index));
+                let arguments = ["convert", "-p", "-f", &info.format, "-O", format];
+                self.run_told(&arguments, &[&image, &temporary], &[], COPY_LIMIT, told).await?;
                 if wanted > info.virtual_size {
                     let size = format!("{}M", disk.size_mib);
                     self.run(&["resize", "-q", "-f", format], &[&temporary], &[&size], INFO_LIMIT).await?;
@@ -188,6 +226,34 @@ impl Storage {
             .map_err(|error| failed(FailureCode::Disk, format!("qemu-img's answer about {}: {error}", path.display())))
     }
 
+    /// As [`run`](Self::run), with `-p` among the arguments: `told` is told the percentage, when it changes.
+    async fn run_told(
+        &self,
+        arguments: &[&str],
+        paths: &[&Path],
+        more: &[&str],
+        limit: Duration,
+        told: impl Fn(u32),
+    ) -> Result<Output, Failure> {
+        let (input, mut output) =
+            tokio::net::unix::pipe::pipe().map_err(|error| failed(FailureCode::Internal, error.to_string()))?;
+        let input = input.into_blocking_fd().map_err(|error| failed(FailureCode::Internal, error.to_string()))?;
+        let listening = async {
+            let (mut piece, mut line, mut last) = (vec![0; 256], Vec::new(), None);
+            while let Ok(count @ 1..) = output.read(&mut piece).await {
+                line.extend_from_slice(&piece[..count]);
+                if let Some(percent) = percentage(&line).filter(|it| Some(*it) != last) {
+                    last = Some(percent);
+                    told(percent);
+                }
+                line.drain(..line.len().saturating_sub(64));
+            }
+        };
+        let running = self.run_into(Some(input.into()), arguments, paths, more, limit);
+        let ((), result) = tokio::join!(listening, running);
+        result
+    }
+
     /// `qemu-img ARGUMENTS PATHS MORE`. Killed when nobody waits for it any more.
     async fn run(
         &self,
@@ -196,14 +262,31 @@ impl Storage {
         more: &[&str],
         limit: Duration,
     ) -> Result<Output, Failure> {
+        self.run_into(None, arguments, paths, more, limit).await
+    }
+
+    /// Its output is in the answer, or goes to `output`.
+    async fn run_into(
+        &self,
+        output: Option<Stdio>,
+        arguments: &[&str],
+        paths: &[&Path],
+        more: &[&str],
+        limit: Duration,
+    ) -> Result<Output, Failure> {
         let mut command = Command::new(&self.qemu_img);
         command.args(arguments).args(paths).args(more).stdin(Stdio::null()).kill_on_drop(true);
+        command.stdout(output.unwrap_or_else(Stdio::piped)).stderr(Stdio::piped());
         let what = format!(
             "qemu-img {} {}",
             arguments[0],
             paths.last().map(|path| path.display().to_string()).unwrap_or_default()
         );
-        let output = match tokio::time::timeout(limit, command.output()).await {
+        let waiting = command.spawn().map(tokio::process::Child::wait_with_output);
+        // The command holds the other end of a pipe that somebody may read to its end.
+        drop(command);
+        let waiting = async { waiting?.await };
+        let output = match tokio::time::timeout(limit, waiting).await {
             Ok(Ok(output)) => output,
             Ok(Err(error)) => {
                 return Err(failed(
@@ -229,6 +312,14 @@ impl Storage {
     }
 }
 
+/// The last of what `qemu-img -p` has printed, `    (12.34/100%)`, in whole percent.
+fn percentage(printed: &[u8]) -> Option<u32> {
+    let text = String::from_utf8_lossy(printed);
+    let (before, _) = text.rsplit_once("/100%)")?;
+    let number = before.rsplit_once('(')?.1;
+    number.split('.').next()?.trim().parse().ok()
+}
+
 /// On disk under its new name when it returns.
 fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
     let moved = std::fs::rename(from, to).and_then(|()| {
@@ -245,4 +336,31 @@ fn finish(temporary: &Path, path: &Path) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(temporary, path)?;
     std::fs::File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_read_from_what_comes_in_pieces() {
+        for (printed, expected) in [
+            ("    (0.00/100%)\r", Some(0)),
+            ("    (0.00/100%)\r    (12.50/100%)\r    (13.", Some(12)),
+            ("(100.00/100%)\r\n", Some(100)),
+            ("", None),
+            ("12.50/100%)", None),
+        ] {
+            assert_eq!(percentage(printed.as_bytes()), expected, "{printed}");
+        }
+    }
+
+    #[test]
+    fn an_image_that_points_elsewhere_is_not_alone() {
+        let info = |json: &str| serde_json::from_str::<Info>(json).unwrap().is_not_alone();
+        assert!(!info(r#"{"virtual-size":1,"format":"qcow2","format-specific":{"data":{"compat":"1.1"}}}"#));
+        assert!(info(r#"{"virtual-size":1,"format":"qcow2","backing-filename":"/etc/shadow"}"#));
+        assert!(info(r#"{"virtual-size":1,"format":"qcow2","format-specific":{"data":{"data-file":"/etc/shadow"}}}"#));
+        assert!(info(r#"{"virtual-size":1,"format":"vmdk"}"#), "extents are other files");
+    }
 }

@@ -111,8 +111,18 @@ with_fields! {
     /// Forgets an internal snapshot; `device` is a node's name.
     SnapshotDelete { device: String = "device", name: String = "name" }
         = "blockdev-snapshot-delete-internal-sync" -> serde_json::Value;
-    /// A picture of the screen into a file that QEMU writes, as PPM.
-    Screendump { filename: String = "filename" } = "screendump" -> Done;
+}
+
+/// A picture of the screen into a file that QEMU writes: `format` is `png` or `ppm`, the latter if absent.
+#[derive(Debug, Clone, Serialize)]
+pub struct Screendump {
+    pub filename: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+}
+impl Command for Screendump {
+    const NAME: &'static str = "screendump";
+    type Reply = Done;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,6 +1,7 @@
 //! The host service: decode, hand to the ledger and the guest's owner, encode. No decision about a guest is made here.
 
 mod console;
+mod look;
 mod vnc;
 
 use std::pin::Pin;
@@ -135,8 +136,24 @@ impl HostService for Service {
 
     async fn get_guest(&self, request: Request<pb::GetGuestRequest>) -> Result<Response<pb::GetGuestResponse>, Status> {
         self.allowed(&request)?;
-        let report = self.guest(&request.get_ref().guest_id)?.view().report;
-        Ok(Response::new(pb::GetGuestResponse { guest: Some(report.into()) }))
+        Ok(Response::new(look::guest(&self.guest(&request.get_ref().guest_id)?)))
+    }
+
+    async fn get_serial_log(
+        &self,
+        request: Request<pb::GetSerialLogRequest>,
+    ) -> Result<Response<pb::GetSerialLogResponse>, Status> {
+        self.allowed(&request)?;
+        let handle = self.guest(&request.get_ref().guest_id)?;
+        look::serial_log(&handle, request.get_ref().max_bytes).map(Response::new)
+    }
+
+    async fn screendump(
+        &self,
+        request: Request<pb::ScreendumpRequest>,
+    ) -> Result<Response<pb::ScreendumpResponse>, Status> {
+        self.allowed(&request)?;
+        look::screendump(&self.guest(&request.get_ref().guest_id)?).await.map(Response::new)
     }
 
     async fn get_desc(&self, request: Request<pb::GetDescRequest>) -> Result<Response<pb::GetDescResponse>, Status> {

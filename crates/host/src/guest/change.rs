@@ -98,7 +98,7 @@ impl Guest {
         let path = self.paths.disk(disk);
         self.env.storage.take_detached(disk.id, &path).await?;
         let fresh = !path.exists();
-        cx.unless_overtaken(self.env.storage.create(disk, &path)).await??;
+        cx.unless_overtaken(self.env.storage.create(disk, &path, |text| cx.progress.say(text))).await??;
         if !fresh && disk.size_mib != 0 {
             let has = self.env.storage.info(&path, true).await?.virtual_size;
             if disk.size_mib << 20 > has {

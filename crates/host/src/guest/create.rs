@@ -7,6 +7,7 @@ use super::actor::{Cx, Guest};
 use super::desc::Stored;
 use super::paths::{gone, private_folder, servers};
 use super::{broken, failure};
+use crate::base_image::Source;
 use crate::system;
 
 impl Guest {
@@ -25,7 +26,10 @@ impl Guest {
         for disk in &desc.disks {
             cx.progress.say(format!("making disk {} of {}", disk.index + 1, desc.disks.len()));
             let path = self.paths.disk(disk);
-            let made = cx.unless_overtaken(self.env.storage.create(disk, &path)).await.and_then(|made| made);
+            let made = cx
+                .unless_overtaken(self.env.storage.create(disk, &path, |text| cx.progress.say(text)))
+                .await
+                .and_then(|made| made);
             if let Err(failure) = made {
                 // Whatever was made has no owner. What can't be removed now is removed by a delete.
                 let _ = std::fs::remove_dir_all(&self.paths.folder);
@@ -61,7 +65,9 @@ impl Guest {
         // Copies of images take their space at once; empty disks do not.
         let mut bytes = 0;
         for name in disks.iter().filter_map(|disk| disk.image.as_deref()) {
-            let image = self.env.storage.image(name)?;
+            // How large one from elsewhere is, its server says when it is fetched.
+            let Ok(Source::Named(name)) = name.parse() else { continue };
+            let image = self.env.storage.image(&name)?;
             bytes += std::fs::metadata(&image).map_err(broken(image.display()))?.len();
         }
         let needs = (bytes >> 20) + self.env.config.limits.reserved_disk_mib;

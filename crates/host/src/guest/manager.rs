@@ -48,6 +48,11 @@ impl Handle {
     pub fn console(&self) -> &Console {
         &self.console
     }
+    /// The guest's files.
+    #[must_use]
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
     /// QEMU's VNC server, while the guest runs with one.
     #[must_use]
     pub fn vnc_socket(&self) -> std::path::PathBuf {

@@ -53,6 +53,11 @@ impl Paths {
     pub fn boot(&self) -> PathBuf {
         self.folder.join("boot.json")
     }
+    /// How it was stopped last: see [`crate::guest::stop::StopRecord`].
+    #[must_use]
+    pub fn last_stop(&self) -> PathBuf {
+        self.folder.join("last-stop.json")
+    }
     #[must_use]
     pub fn serial_log(&self) -> PathBuf {
         self.folder.join("serial.log")

@@ -40,6 +40,17 @@ pub fn read(log: &Path, from: u64, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The last bytes, also of before the log was begun anew.
+///
+/// # Errors
+/// As the file system says.
+pub fn recent(log: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let now = read(log, 0, most)?;
+    let missing = most.saturating_sub(now.len() as u64);
+    let before = if missing == 0 { Vec::new() } else { read(&log.with_extension("log.1"), 0, missing)? };
+    Ok([before, now].concat())
+}
+
 /// The last lines that the guest printed since the offset, fit to be shown.
 #[must_use]
 pub fn evidence(log: &Path, from: u64) -> Vec<String> {
@@ -148,5 +159,8 @@ mod tests {
         file.set_len(MOST + 1).unwrap();
         trim(&log).unwrap();
         assert_eq!((length(&log), length(&log.with_extension("log.1"))), (0, KEPT));
+        std::fs::write(&log, "new").unwrap();
+        assert_eq!(recent(&log, 5).unwrap(), b"\0\0new");
+        assert_eq!(recent(&log, 2).unwrap(), b"ew");
     }
 }

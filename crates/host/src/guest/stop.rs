@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use types::operation::{Failure, FailureCode, Outcome, StopHow};
 
 use super::actor::{Cx, Guest};
@@ -17,26 +19,61 @@ const QUIT_LIMIT: Duration = Duration::from_secs(10);
 /// The kernel may have to wait for a disk.
 const KILL_LIMIT: Duration = Duration::from_secs(30);
 
+/// One attempt to stop a guest, and the time it took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StopStep {
+    pub how: StopHow,
+    pub seconds: f64,
+}
+
+/// How a guest was stopped last; the last step did it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StopRecord {
+    pub ended: DateTime<Utc>,
+    pub steps: Vec<StopStep>,
+}
+
+impl StopRecord {
+    #[must_use]
+    pub fn read(path: &std::path::Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+}
+
 impl Guest {
     pub(super) async fn stop(&mut self, timeout: Duration, force: bool, cx: &Cx) -> Result<Outcome, Failure> {
         let began = Instant::now();
+        let mut steps = Vec::new();
         let mut how = None;
         if let Some(running) = self.running.as_ref().filter(|_| !force && !timeout.is_zero()) {
             cx.progress.say("waiting for the guest to power off");
+            let gentle = gentle_way(running);
             how = cx.unless_overtaken(gently(running, timeout)).await?;
+            steps.push(StopStep { how: how.unwrap_or(gentle), seconds: began.elapsed().as_secs_f64() });
         }
         let how = match how {
             Some(how) => how,
             None => {
                 cx.progress.say("ending QEMU");
-                self.end_now().await?
+                let (began, how) = (Instant::now(), self.end_now().await?);
+                steps.push(StopStep { how, seconds: began.elapsed().as_secs_f64() });
+                how
             }
         };
+        self.keep_record(StopRecord { ended: Utc::now(), steps });
         self.clear_end();
         if self.running.is_some() {
             return Err(failure(FailureCode::Stop, "QEMU is still running"));
         }
         Ok(Outcome::Stopped { how, seconds: began.elapsed().as_secs_f64() })
+    }
+
+    /// For people: nothing of ours depends on it.
+    fn keep_record(&self, record: StopRecord) {
+        let json = serde_json::to_vec(&record).expect("plain data");
+        if let Err(error) = service::files::write_atomic(&self.paths.last_stop(), &json, 0o600) {
+            tracing::warn!(guest = %self.id, %error, "how the guest was stopped can't be written down");
+        }
     }
 
     /// Quit, then SIGKILL. `Ok` means that the process is gone.
@@ -64,12 +101,18 @@ impl Guest {
     }
 }
 
+/// What is tried first.
+fn gentle_way(running: &Running) -> StopHow {
+    let agent = running.link.as_ref().filter(|link| matches!(link.proof(), Proof::Ready { .. }));
+    if agent.is_some() { StopHow::Agent } else { StopHow::Acpi }
+}
+
 /// Asks the rescue system, where it has proven itself, or presses the power button, again and again. None: it did not stop in time.
 async fn gently(running: &Running, timeout: Duration) -> Option<StopHow> {
     let machine = &running.machine;
     let deadline = Instant::now() + timeout;
     let agent = running.link.as_ref().filter(|link| matches!(link.proof(), Proof::Ready { .. }));
-    let how = if agent.is_some() { StopHow::Agent } else { StopHow::Acpi };
+    let how = gentle_way(running);
     // A paused guest hears nothing.
     if machine.life() == Life::Paused
         && let Err(error) = machine.resume().await

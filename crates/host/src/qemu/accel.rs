@@ -75,12 +75,22 @@ struct Remembered {
 
 /// Decides, and probes where that is needed. `cache` is a file in the workspace.
 pub async fn choose(wanted: Wanted, qemu: (&str, &Path), kernel: Option<&Path>, cache: &Path) -> Accelerator {
-    let (accelerator, why) = match decide(wanted, signs()) {
-        Decision::Use(accelerator, why) => (accelerator, why),
-        Decision::Probe => probed(qemu, kernel, cache).await,
-    };
+    let (accelerator, why) = explain(wanted, qemu, kernel, cache).await;
     tracing::info!(accelerator = accelerator.as_str(), why, "accelerator chosen");
     accelerator
+}
+
+/// As [`choose`], with the reason.
+pub async fn explain(
+    wanted: Wanted,
+    qemu: (&str, &Path),
+    kernel: Option<&Path>,
+    cache: &Path,
+) -> (Accelerator, &'static str) {
+    match decide(wanted, signs()) {
+        Decision::Use(accelerator, why) => (accelerator, why),
+        Decision::Probe => probed(qemu, kernel, cache).await,
+    }
 }
 
 async fn probed((version, program): (&str, &Path), kernel: Option<&Path>, cache: &Path) -> (Accelerator, &'static str) {

@@ -9,7 +9,7 @@ use qmp::command::{Capabilities, Command, QomTypes, QueryMachines, Quit};
 use qmp::message::{Message, read, write};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout};
-use types::desc::Desc;
+use types::desc::{Desc, Machine};
 
 use super::devices;
 
@@ -44,10 +44,15 @@ impl Qemu {
         Some(Self { version, program: program.to_owned(), sandbox, machines, devices })
     }
 
+    #[must_use]
+    pub fn knows(&self, machine: Machine) -> bool {
+        self.machines.contains(machine.as_str())
+    }
+
     /// What it lacks for a guest, if anything.
     #[must_use]
     pub fn lacks(&self, desc: &Desc) -> Option<String> {
-        if !self.machines.contains(desc.machine.as_str()) {
+        if !self.knows(desc.machine) {
             return Some(format!("QEMU {} knows no machine {}", self.version, desc.machine));
         }
         let missing = devices::drivers(desc).into_iter().find(|driver| !self.devices.contains(real_name(driver)));
@@ -120,7 +125,7 @@ impl Talk {
 mod tests {
     use super::*;
     use crate::guest::desc::tests::sample;
-    use types::desc::{CdromDesc, DiskDriver, Machine, NicModel};
+    use types::desc::{CdromDesc, DiskDriver, NicModel};
 
     #[test]
     fn what_a_program_lacks_is_named() {

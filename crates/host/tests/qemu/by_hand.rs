@@ -58,6 +58,16 @@ async fn what_was_started_by_hand_is_the_agents_to_stop() {
     let stopped = operate!(agent, agent.header(guest), stop_guest, stop(1, true));
     assert_eq!(stopped_how(&stopped), StopHow::Quit);
 
+    // The program also says whether this machine will do, beside the agent.
+    let check = run(tokio::process::Command::new(env!("CARGO_BIN_EXE_host"))
+        .args(["check", "--config"])
+        .arg(agent.folder.path().join("host.yaml")))
+    .await;
+    assert!(!check.0 && check.1.contains("BROKEN trust"), "this host trusts nobody: {}", check.1);
+    for part in ["qemu", "workspace", "sockets", "region"] {
+        assert!(check.1.lines().any(|line| line.starts_with(&format!("ok     {part}"))), "{part}: {}", check.1);
+    }
+
     // In rescue, neither starts anything.
     let session = SessionId::generate();
     let file = Some(pb::BootFile { sha256: "a".repeat(64), size: 1 });

@@ -173,6 +173,10 @@ async fn a_guest_is_changed_while_it_runs_and_while_it_is_off() {
     assert!(words.starts_with(b"RFB 003."), "{words:?}");
     until("the guest's login", || agent.serial(guest).contains("tiny login:").then_some(())).await;
 
+    let picture = agent.client().screendump(pb::ScreendumpRequest { guest_id: guest.to_string() }).await.unwrap();
+    let pb::ScreendumpResponse { format, image: picture } = picture.into_inner();
+    assert!((&*format == "png" && picture.starts_with(b"\x89PNG")) || (format == "ppm" && picture.starts_with(b"P6")));
+
     // Pause.
     for _ in 0..2 {
         let paused = operate!(agent, agent.header(guest), suspend_guest, pb::SuspendGuestRequest { operation: None });

@@ -102,6 +102,20 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
     let forced = agent.header(guest);
     let outcome = operate!(agent, forced, stop_guest, stop(1, false));
     assert!(matches!(outcome, Outcome::Stopped { how: StopHow::Quit, .. }), "{outcome:?}");
+    // What was tried and how long it took can be asked, and what the console showed.
+    let asked =
+        agent.client().get_guest(pb::GetGuestRequest { guest_id: guest.to_string() }).await.unwrap().into_inner();
+    let steps: Vec<_> =
+        asked.last_stop.unwrap().steps.into_iter().map(|step| (step.how, step.seconds >= 1.0)).collect();
+    assert_eq!(steps[0], ("acpi".to_owned(), true));
+    assert_eq!((&*steps[1].0, steps.len(), asked.pid), ("quit", 2, 0));
+    assert!(asked.started_unix_ms > 0);
+    let log = pb::GetSerialLogRequest { guest_id: guest.to_string(), max_bytes: 0 };
+    let log = agent.client().get_serial_log(log).await.unwrap().into_inner();
+    let (before, _latest) = log.data.split_at(log.boot_offset as usize);
+    assert!(String::from_utf8_lossy(before).contains("tiny login:"));
+    let screen = agent.client().screendump(pb::ScreendumpRequest { guest_id: guest.to_string() }).await;
+    assert_eq!(screen.unwrap_err().code(), Code::FailedPrecondition);
     let status = agent.terminate().await;
     assert!(status.success(), "{status}");
     agent.region.heard.lock().unwrap().away = false;

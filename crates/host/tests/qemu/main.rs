@@ -2,13 +2,14 @@
 //! over HTTP, a region that writes down what it hears.
 //!
 //! * `agent`: starts, kills and asks the agent. * `region`, `files`: its peers.
-//! * `lifecycle`, `by_hand`, `change`, `rescue`, `overlay`, `failures`: the stories. Each takes one to two minutes; they run side by side.
+//! * `lifecycle`, `by_hand`, `images`, `change`, `rescue`, `overlay`, `failures`: the stories. Each takes one to two minutes; they run side by side.
 
 mod agent;
 mod by_hand;
 mod change;
 mod failures;
 mod files;
+mod images;
 mod lifecycle;
 mod overlay;
 mod region;

@@ -1,0 +1,75 @@
+//! What can be seen of a guest without asking its owner: files, and the screen.
+
+use proto::host::v1 as pb;
+use qmp::command::Screendump;
+use qmp::{Limits, Qmp, QmpError};
+use tonic::Status;
+use types::status::PowerState;
+
+use crate::guest::manager::Handle;
+use crate::guest::serial;
+use crate::guest::start::Boot;
+use crate::guest::stop::StopRecord;
+
+/// Bytes of the serial log that are given unasked, and at most.
+const LOG: u32 = 64 * 1024;
+const LOG_MOST: u32 = 1024 * 1024;
+
+pub fn guest(handle: &Handle) -> pb::GetGuestResponse {
+    let (report, paths) = (handle.view().report, handle.paths());
+    let runs = report.power != PowerState::Shutoff;
+    let pid = std::fs::read_to_string(paths.pid_file()).ok().filter(|_| runs);
+    let stop = StopRecord::read(&paths.last_stop()).map(|record| pb::StopRecord {
+        ended_unix_ms: record.ended.timestamp_millis(),
+        steps: record.steps.iter().map(|it| pb::StopStep { how: it.how.to_string(), seconds: it.seconds }).collect(),
+    });
+    pb::GetGuestResponse {
+        guest: Some(report.into()),
+        started_unix_ms: Boot::read(&paths.boot()).map_or(0, |boot| boot.began.timestamp_millis()),
+        pid: pid.and_then(|text| text.trim().parse().ok()).unwrap_or(0),
+        last_stop: stop,
+    }
+}
+
+#[allow(clippy::result_large_err, reason = "tonic's own error type")]
+pub fn serial_log(handle: &Handle, wanted: u32) -> Result<pb::GetSerialLogResponse, Status> {
+    let most = if wanted == 0 { LOG } else { wanted.min(LOG_MOST) };
+    let log = handle.paths().serial_log();
+    let data =
+        serial::recent(&log, most.into()).map_err(|error| Status::internal(format!("the serial log: {error}")))?;
+    // Before the log was begun anew, the latest boot is all that is there.
+    let (end, began) = (serial::length(&log), Boot::read(&handle.paths().boot()).map_or(0, |boot| boot.serial_from));
+    let behind = if began > end { data.len() as u64 } else { (end - began).min(data.len() as u64) };
+    let boot_offset = u32::try_from(data.len() as u64 - behind).unwrap_or(0);
+    Ok(pb::GetSerialLogResponse { data, boot_offset })
+}
+
+/// Over the operator's socket: the agent's own belongs to the guest's owner.
+pub async fn screendump(handle: &Handle) -> Result<pb::ScreendumpResponse, Status> {
+    let sockets = handle.paths().sockets();
+    let none = |error: QmpError| {
+        tracing::debug!(guest = %handle.view().report.guest, error = %error, "no picture of the screen");
+        match error {
+            QmpError::Refused { .. } | QmpError::Connect { .. } => {
+                Status::failed_precondition("the guest shows no screen: it is off, or was started without VNC")
+            }
+            other => Status::unavailable(format!("{other}: somebody may hold the operator's socket")),
+        }
+    };
+    let (qmp, _events) = Qmp::connect(&sockets.operator, Limits::default()).await.map_err(none)?;
+    // One connection at a time, so one picture at a time.
+    let file = sockets.operator.with_extension("screen");
+    let dump = |format: Option<&str>| {
+        let (filename, format) = (file.to_string_lossy().into_owned(), format.map(str::to_owned));
+        qmp.execute(Screendump { filename, format })
+    };
+    // PNG is in QEMU since 7.1, where it was built with it.
+    let format = match dump(Some("png")).await {
+        Ok(_) => "png",
+        Err(QmpError::Refused { .. }) => dump(None).await.map(|_| "ppm").map_err(none)?,
+        Err(error) => return Err(none(error)),
+    };
+    let image = std::fs::read(&file).map_err(|error| Status::internal(format!("the picture: {error}")))?;
+    let _ = std::fs::remove_file(&file);
+    Ok(pb::ScreendumpResponse { format: format.into(), image })
+}
