@@ -7,6 +7,7 @@ use types::id::ImageId;
 use types::operation::StopHow;
 use types::rescue::{ReadyReport, SeenDisk};
 use types::status::Arch;
+use types::status::OverlayEnd;
 use types::{DiskMode, GuestId, GuestStatus, SessionId, SessionState, TaskId};
 
 use crate::action::{Action, Invalid, NoExtra, Resource};
@@ -56,6 +57,12 @@ pub struct RescueSession {
     /// Why it failed.
     pub cause: Option<String>,
     pub evidence: Vec<String>,
+    /// Of disk mode `overlay`: what becomes of what was written, when the session ends by itself.
+    #[serde(default)]
+    pub on_expiry: Option<OverlayEnd>,
+    /// The same, as stop-rescue has decided it.
+    #[serde(default)]
+    pub overlay: Option<OverlayEnd>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

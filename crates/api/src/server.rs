@@ -1,12 +1,14 @@
 //! Servers: virtual machines, and the verbs that act on them.
 //!
-//! Here: what a server is, and how it is made, changed by name, and deleted. The other verbs by ability: [`power`], [`hardware`], [`edit`], [`rescue`].
+//! Here: what a server is, and how it is made, changed by name, and deleted. The other verbs by ability: [`power`], [`hardware`], [`edit`], [`console`], [`rescue`].
 
+pub mod console;
 pub mod edit;
 pub mod hardware;
 pub mod power;
 pub mod rescue;
 
+pub use console::*;
 pub use edit::*;
 pub use hardware::*;
 pub use power::*;

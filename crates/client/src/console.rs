@@ -1,4 +1,4 @@
-//! A server's serial console: `GET /servers/{id}/console?mode=serial`, upgraded to a WebSocket (RFC 6455), binary frames both ways.
+//! A server's serial console and its screen: `GET /servers/{id}/console` and `/vnc`, upgraded to a WebSocket (RFC 6455), binary frames both ways.
 
 use api::Resource;
 use api::server::Servers;
@@ -25,13 +25,25 @@ impl Client {
     /// # Errors
     /// [`Error`]; the service's own where it does not open one (unknown server, server is off).
     pub async fn console(&self, id: &str) -> Result<Console, Error> {
-        let path = path(&[Servers::PLURAL, id, "console"])?;
+        self.open(id, "console", &[("mode", "serial")]).await
+    }
+
+    /// Opens the screen of a server: bytes of the VNC protocol (RFC 6143).
+    ///
+    /// # Errors
+    /// As [`Client::console`].
+    pub async fn screen(&self, id: &str) -> Result<Console, Error> {
+        self.open(id, "vnc", &[]).await
+    }
+
+    async fn open(&self, id: &str, which: &str, query: &[(&str, &str)]) -> Result<Console, Error> {
+        let path = path(&[Servers::PLURAL, id, which])?;
         let key = generate_key();
         let response = self
             .send(&path, |stack, url| {
                 stack
                     .get(url)
-                    .query(&[("mode", "serial")])
+                    .query(query)
                     .header(CONNECTION, "Upgrade")
                     .header(UPGRADE, "websocket")
                     .header(SEC_WEBSOCKET_VERSION, "13")

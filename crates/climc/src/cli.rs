@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::batch::Cx;
-use crate::commands::{agent, completion, domain, event, host, login, policy, project, rescue, role, server, task, user};
+use crate::commands::{agent, completion, disk, domain, event, host, login, policy, project, rescue, role, server, task, user};
 use crate::connect::Connection;
 use crate::exit::{self, Exit};
 use crate::output::Format;
@@ -35,6 +35,8 @@ enum Command {
     #[command(flatten)]
     Rescue(rescue::Command),
     #[command(flatten)]
+    Disk(disk::Command),
+    #[command(flatten)]
     Task(task::Command),
     #[command(flatten)]
     Event(event::Command),
@@ -62,6 +64,7 @@ enum Command {
 type Augment = fn(clap::Command) -> clap::Command;
 const GROUPS: &[(&str, &[Augment])] = &[
     ("Servers", &[server::Command::augment_subcommands]),
+    ("Disks", &[disk::Command::augment_subcommands]),
     ("Rescue sessions", &[rescue::Command::augment_subcommands]),
     ("Tasks and events", &[task::Command::augment_subcommands, event::Command::augment_subcommands]),
     ("Hosts and baremetal agents", &[host::Command::augment_subcommands, agent::Command::augment_subcommands]),
@@ -79,7 +82,7 @@ const GROUPS: &[(&str, &[Augment])] = &[
 ];
 
 /// Lists whose rows belong to no object: the filters by object are not theirs.
-const PLAIN_LISTS: &[&str] = &["server-list", "host-list", "agent-list"];
+const PLAIN_LISTS: &[&str] = &["server-list", "server-snapshot-list", "disk-list", "host-list", "agent-list"];
 const OBJECT_FILTERS: &[&str] = &["obj_type", "obj_id", "task_name", "is_complete"];
 const ACCOUNT_FILTERS: &[&str] = &["obj_type", "obj_id", "task_name", "is_complete", "status"];
 const TASK_FILTERS: &[(&str, &[&str])] = &[
@@ -151,6 +154,7 @@ async fn act(cli: Cli) -> Result<(), Exit> {
     let cx = || Ok::<_, Exit>(Cx { client: cli.connection.client()?, format: cli.output_format });
     match cli.command {
         Command::Server(command) => server::run(&cx()?, command).await,
+        Command::Disk(command) => disk::run(&cx()?, command).await,
         Command::Rescue(command) => rescue::run(&cx()?, command).await,
         Command::Task(command) => task::run(&cx()?, command).await,
         Command::Event(command) => event::run(&cx()?, command).await,

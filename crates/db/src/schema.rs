@@ -97,6 +97,8 @@ diesel::table! {
         ended_at -> Nullable<Timestamptz>,
         cause -> Nullable<Text>,
         evidence -> Jsonb,
+        on_expiry -> Nullable<Text>,
+        overlay_end -> Nullable<Text>,
     }
 }
 

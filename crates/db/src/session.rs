@@ -7,6 +7,7 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use types::operation::StopHow;
 use types::rescue::ReadyReport;
+use types::status::OverlayEnd;
 use types::{DiskMode, GuestId, GuestStatus, HostId, SessionId, SessionState, TaskId};
 
 use crate::filter::{Column, Kind, Page};
@@ -40,6 +41,10 @@ pub struct RescueSession {
     pub ended_at: Option<DateTime<Utc>>,
     pub cause: Option<String>,
     pub evidence: Value,
+    /// Of disk mode `overlay`: what becomes of what was written, when the session ends by itself.
+    pub on_expiry: Option<OverlayEnd>,
+    /// As it was last decided.
+    pub overlay_end: Option<OverlayEnd>,
 }
 
 impl RescueSession {
@@ -76,6 +81,8 @@ impl RescueSession {
             ended_at: self.ended_at,
             cause: self.cause,
             evidence: serde_json::from_value(self.evidence)?,
+            on_expiry: self.on_expiry,
+            overlay: self.overlay_end,
         })
     }
 }
@@ -135,6 +142,15 @@ pub async fn set_stopping(conn: &mut Conn, id: SessionId, task: TaskId) -> Query
 }
 
 /// Records how the guest was stopped on the way in; the first record stays.
+/// What is to become of what was written beside the disks.
+pub async fn set_overlay_end(conn: &mut Conn, id: SessionId, end: OverlayEnd) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table.find(id))
+        .set(rescue_sessions::overlay_end.eq(end))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 pub async fn set_stopped(conn: &mut Conn, id: SessionId, how: StopHow, seconds: f64) -> QueryResult<()> {
     diesel::update(rescue_sessions::table.find(id))
         .filter(rescue_sessions::stop_how.is_null())

@@ -151,6 +151,27 @@ words! {
 }
 
 words! {
+    /// How a server can be seen and typed at.
+    pub enum ConsoleKind as "console" {
+        /// The serial line.
+        Console = "console",
+        /// Screen, keyboard and mouse.
+        Vnc = "vnc",
+    }
+}
+
+impl ConsoleKind {
+    /// The command of the command line that opens it.
+    #[must_use]
+    pub const fn command(self) -> &'static str {
+        match self {
+            Self::Console => "server-console",
+            Self::Vnc => "server-vnc",
+        }
+    }
+}
+
+words! {
     /// The life of one rescue session.
     pub enum SessionState as "rescue session state" {
         /// The way in is being gone.

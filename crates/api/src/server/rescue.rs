@@ -1,6 +1,7 @@
 //! The verbs of rescue. An unknown key in their bodies is an error: a misspelt `disk_mode` must never become `rw`.
 
 use serde::{Deserialize, Serialize};
+use types::status::OverlayEnd;
 use types::{DiskMode, Secret, SessionId, words};
 
 use super::{Servers, within};
@@ -37,6 +38,10 @@ pub struct StartRescue {
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u32>,
+    /// With disk_mode overlay: what becomes of what was written when the ttl ends (default discard)
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_expiry: Option<OverlayEnd>,
     /// Why, for the log
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +67,12 @@ impl Action for StartRescue {
     fn check(&self) -> Result<(), Invalid> {
         self.ttl.map_or(Ok(()), |t| within("ttl", t, 300, 30 * 24 * 3600))?;
         self.stop_timeout.map_or(Ok(()), |t| within("stop_timeout", t, 1, 3600))?;
+        if self.on_expiry.is_some() && self.disk_mode != Some(DiskMode::Overlay) {
+            return Err(Invalid::new(
+                "on_expiry",
+                "is for disk_mode overlay: in the others there is nothing to decide",
+            ));
+        }
         if self.reason.as_ref().is_some_and(|r| r.len() > 1024) {
             return Err(Invalid::new("reason", "at most 1024 bytes are allowed"));
         }
@@ -239,6 +250,10 @@ pub struct StopRescue {
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_timeout: Option<u32>,
+    /// With disk mode overlay: merge what was written into the server's disks, or leave them as they were. Must be said there
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<OverlayEnd>,
     /// Whether the server is on afterwards (default previous)
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default, skip_serializing_if = "Option::is_none")]

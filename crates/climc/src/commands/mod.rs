@@ -4,6 +4,7 @@ pub mod agent;
 pub mod change;
 pub mod completion;
 pub mod create;
+pub mod disk;
 pub mod domain;
 pub mod event;
 pub mod host;

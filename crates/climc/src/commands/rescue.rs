@@ -122,6 +122,8 @@ impl Shown for RescueSessions {
             ("kernel", format!("sha256:{} {}", view.image.kernel.sha256, text::bytes(view.image.kernel.size))),
             ("initramfs", format!("sha256:{} {}", view.image.initramfs.sha256, text::bytes(view.image.initramfs.size))),
             ("disk_mode", view.disk_mode.to_string()),
+            ("on_expiry", text::or_dash(view.on_expiry)),
+            ("overlay", text::or_dash(view.overlay)),
             ("disks", text::or_dash(Some(disks.join("\n")))),
             (
                 "proof",
