@@ -5,6 +5,7 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use types::GuestId;
+use types::status::ConsoleKind;
 
 use crate::schema::console_tickets;
 use crate::{Conn, QueryResult};
@@ -15,8 +16,7 @@ pub struct Ticket {
     /// SHA-256 of the ticket.
     pub hash: Vec<u8>,
     pub guest_id: GuestId,
-    /// `console` or `vnc`.
-    pub kind: String,
+    pub kind: ConsoleKind,
     pub user_name: String,
     pub project: String,
     pub expires_at: DateTime<Utc>,

@@ -37,7 +37,7 @@ pub mod work;
 
 use api::ErrorClass;
 use api::server::{
-    AddMetadata, AttachDisk, AttachNetwork, BatchStartRescue, ChangeConfig, Delete, DetachDisk, DetachNetwork, EjectIso,
+    AddMetadata, AttachDisk, AttachNetwork, BatchStartRescue, ChangeConfig, ConsoleTicket, Delete, DetachDisk, DetachNetwork, EjectIso,
     InsertIso, Reset, ResizeDisk, Restart, Resume, Servers, SetMetadata, Start, StartRescue, Stop, StopRescue, Suspend,
     SyncStatus,
 };
@@ -83,6 +83,7 @@ pub fn register(registry: &mut Registry) {
         .verb::<RevertSnapshot>()
         .verb::<AddMetadata>()
         .verb::<SetMetadata>()
+        .verb::<ConsoleTicket>()
         .verb::<StartRescue>()
         .verb::<StopRescue>()
         .class_verb::<BatchStartRescue>()

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use api::server::{PowerAfter, StopRescue};
 use db::guest::Guest;
+use db::session::RescueSession;
 use proto::host::v1 as pb;
 use serde::{Deserialize, Serialize};
 use task_engine::{Next, StepError, Task, TaskCx};
 use types::operation::Outcome;
-use types::{GuestId, GuestStatus, HostId, PowerState, SessionId, SessionState, TaskId};
+use types::status::OverlayEnd;
+use types::{DiskMode, GuestId, GuestStatus, HostId, PowerState, SessionId, SessionState, TaskId};
 
 use crate::app::App;
 use crate::dispatch::perform::Note;
@@ -25,6 +27,7 @@ impl Perform<StopRescue> for Guest {
     async fn perform(self, action: StopRescue, cx: &mut Cx<'_>) -> Result<Done<StopRescue>> {
         let session = db::session::of_guest(cx.conn, &self).await?;
         let session = session.ok_or_else(|| Error::status(format!("server '{}' has no rescue session", self.name)))?;
+        let overlay = decided(&session, action.overlay)?;
         let start = match action.power.unwrap_or(PowerAfter::Previous) {
             PowerAfter::Previous => session.prior_status == GuestStatus::Running,
             PowerAfter::On => true,
@@ -37,7 +40,11 @@ impl Perform<StopRescue> for Guest {
             timeout_s: action.stop_timeout.unwrap_or(DEFAULT_TIMEOUT_S),
             force: action.force,
             start,
+            overlay,
         };
+        if let Some(end) = overlay {
+            db::session::set_overlay_end(cx.conn, session.id, end).await?;
+        }
         let spawned = cx.start(&task, OBJECT, self.id.uuid()).await?;
         if session.ended_at.is_none() {
             db::session::set_stopping(cx.conn, session.id, TaskId::from_uuid(spawned.id)).await?;
@@ -49,7 +56,11 @@ impl Perform<StopRescue> for Guest {
             obj_name: &self.name,
             action: "stop_rescue",
             success: true,
-            notes: if action.force { "requested, by force".into() } else { "requested".into() },
+            notes: format!(
+                "requested{}{}",
+                if action.force { ", by force" } else { "" },
+                overlay.map(|end| format!("; what was written beside the disks: {end}")).unwrap_or_default()
+            ),
             status: Some((self.status, GuestStatus::StopRescue)),
             task: Some(spawned.id),
         })
@@ -57,6 +68,23 @@ impl Perform<StopRescue> for Guest {
         Ok(Done::task(spawned))
     }
 }
+
+/// What becomes of what was written beside the disks. Where there is such a thing it has to be said: neither is right by default.
+fn decided(session: &RescueSession, wanted: Option<OverlayEnd>) -> Result<Option<OverlayEnd>> {
+    match (session.disk_mode, wanted.or(session.overlay_end)) {
+        (DiskMode::Overlay, Some(end)) => Ok(Some(end)),
+        (DiskMode::Overlay, None) => Err(Error::input(
+            "overlay: the rescue wrote beside the server's disks: commit merges it into them, discard leaves them as they were",
+        )),
+        (DiskMode::Rw | DiskMode::Ro, _) if wanted.is_some() => {
+            Err(Error::input(format!("overlay: the disk mode is {}: there is nothing to decide", session.disk_mode)))
+        }
+        (DiskMode::Rw | DiskMode::Ro, _) => Ok(None),
+    }
+}
+
+/// Whatever was written has to be written again.
+const MERGE_LIMIT: Duration = Duration::from_secs(4 * 3600);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StopRescueTask {
@@ -67,6 +95,8 @@ pub struct StopRescueTask {
     force: bool,
     /// Whether the server is on afterwards.
     start: bool,
+    #[serde(default)]
+    overlay: Option<OverlayEnd>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -94,8 +124,12 @@ impl Task for StopRescueTask {
                 Duration::from_secs(self.timeout_s.into()) + STOP_SLACK,
             ),
             Stage::RestoreDesc => (
-                Call::RestoreDesc(pb::RestoreDescRequest { session_id: self.session.to_string(), ..Default::default() }),
-                Self::limit(&stage),
+                Call::RestoreDesc(pb::RestoreDescRequest {
+                    operation: None,
+                    session_id: self.session.to_string(),
+                    overlay: self.overlay.map(|end| end.to_string()).unwrap_or_default(),
+                }),
+                if self.overlay == Some(OverlayEnd::Commit) { MERGE_LIMIT } else { Self::limit(&stage) },
             ),
             Stage::StartServer => (Call::Start(pb::StartGuestRequest::default()), Self::limit(&stage)),
         };

@@ -4,6 +4,7 @@ use api::Action;
 use api::server::StopRescue;
 use db::guest::Guest;
 use diesel_async::AsyncConnection;
+use types::status::OverlayEnd;
 use types::{GuestId, GuestStatus};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 pub async fn scan(app: &App) -> Result<()> {
     let mut conn = app.pool.get().await?;
     for session in db::session::expired(&mut conn).await? {
-        let left = conn.transaction(async |conn| leave(app, conn, session.guest_id).await).await;
+        let left = conn.transaction(async |conn| leave(app, conn, session.guest_id, session.on_expiry).await).await;
         match left {
             Ok(()) => app.waker.wake(),
             // Somebody else's task may hold it just now; the next scan looks again.
@@ -25,12 +26,14 @@ pub async fn scan(app: &App) -> Result<()> {
     Ok(())
 }
 
-async fn leave(app: &App, conn: &mut db::Conn, id: GuestId) -> Result<()> {
+async fn leave(app: &App, conn: &mut db::Conn, id: GuestId, overlay: Option<OverlayEnd>) -> Result<()> {
     let Some(guest) = db::guest::lock(conn, id).await? else { return Ok(()) };
     if guest.status != GuestStatus::Rescue {
         return Err(Error::status(format!("{} waits for status rescue, not {}", StopRescue::NAME, guest.status)));
     }
     let caller = Caller::service(format!("expiry-{}", Uuid::now_v7()));
     let mut cx = Cx { app, conn, caller: &caller, parent: None };
-    <Guest as Perform<StopRescue>>::perform(guest, StopRescue::default(), &mut cx).await.map(drop)
+    <Guest as Perform<StopRescue>>::perform(guest, StopRescue { overlay, ..StopRescue::default() }, &mut cx)
+        .await
+        .map(drop)
 }

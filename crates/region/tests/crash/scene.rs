@@ -1,6 +1,11 @@
 //! Two regions on one database, a host, and servers that are brought to where a story begins.
 
-use api::server::{ServerCreate, Servers, Start, StartRescue, Stop, StopRescue};
+use api::disk::Disks;
+use api::server::{
+    AttachDisk, DetachDisk, Reset, ResizeDisk, Restart, Resume, ServerCreate, Servers, Start, StartRescue, Stop,
+    StopRescue, Suspend, SyncStatus,
+};
+use api::snapshot::{CreateSnapshot, RevertSnapshot, Snapshots};
 use diesel_async::RunQueryDsl;
 use host_sim::{Behaviour, Verb};
 use region::{EngineSetup, Region};
@@ -85,8 +90,49 @@ impl Scene {
             Ask::Stop => client.perform(name, &Stop::default()).await?.task,
             Ask::StartRescue => client.perform(name, &StartRescue::default()).await?.task,
             Ask::StopRescue => client.perform(name, &StopRescue::default()).await?.task,
+            Ask::ForceStop => client.perform(name, &Stop { is_force: true, timeout_secs: None }).await?.task,
+            Ask::Restart => client.perform(name, &Restart::default()).await?.task,
+            Ask::Reset => client.perform(name, &Reset {}).await?.task,
+            Ask::Suspend => client.perform(name, &Suspend {}).await?.task,
+            Ask::Resume => client.perform(name, &Resume {}).await?.task,
+            Ask::SyncStatus => client.perform(name, &SyncStatus {}).await?.task,
+            Ask::AttachDisk => {
+                client.perform(name, &AttachDisk { size: Some(10), ..AttachDisk::default() }).await?.task
+            }
+            Ask::ResizeDisk => {
+                let disk = self.stack.show(name).await.disks[0].clone();
+                client.perform(name, &ResizeDisk { disk_id: disk.serial, size: disk.size + 10 }).await?.task
+            }
+            Ask::CreateSnapshot => {
+                let action = CreateSnapshot { name: name.into(), ..CreateSnapshot::default() };
+                client.perform(name, &action).await?.task
+            }
+            Ask::RevertSnapshot => client.perform(name, &RevertSnapshot { snapshot_id: name.into() }).await?.task,
+            Ask::DeleteSnapshot => client.delete::<Snapshots>(name).await?.task,
+            Ask::DeleteDisk => client.delete::<Disks>(&self.detached(name).await).await?.task,
+            Ask::BatchStartRescue => {
+                let web = self.stack.web().await;
+                let body = serde_json::json!({ "ids": [name] });
+                let (code, answer) = web.send(web.request("POST", "/servers/start-rescue").json(&body)).await;
+                assert_eq!(code, 202, "{answer}");
+                serde_json::from_value(answer["task"].clone()).unwrap()
+            }
         };
         Ok(task.expect("a task").id)
+    }
+
+    /// The disk that was taken from a server.
+    async fn detached(&self, name: &str) -> String {
+        #[derive(diesel::QueryableByName)]
+        struct Id {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            id: String,
+        }
+        let guest = self.stack.show(name).await.id;
+        let sql = format!("select id::text as id from detached_disks where last_guest_id = '{guest}'");
+        let mut conn = self.stack.connection().await;
+        let found: Id = diesel::sql_query(sql).get_result(&mut conn).await.unwrap();
+        found.id
     }
 
     async fn done(&self, ask: Ask, name: &str) {
@@ -114,11 +160,23 @@ impl Scene {
                 self.fails(guest, &[Verb::RestoreDesc]);
                 self.done(Ask::StopRescue, name).await;
             }
+            Begin::Suspended => self.done(Ask::Suspend, name).await,
+            Begin::Snapshotted => {
+                self.done(Ask::Stop, name).await;
+                self.done(Ask::CreateSnapshot, name).await;
+            }
+            Begin::Detached => {
+                self.done(Ask::AttachDisk, name).await;
+                let disk_id = self.stack.show(name).await.disks[1].serial.clone();
+                let task = self.stack.client.perform(name, &DetachDisk { disk_id }).await.unwrap().task;
+                self.ended(task.unwrap().id).await;
+            }
         }
         let wanted = match story.begin {
             Begin::Nowhere => return None,
-            Begin::Off => GuestStatus::Ready,
-            Begin::On => GuestStatus::Running,
+            Begin::Off | Begin::Snapshotted => GuestStatus::Ready,
+            Begin::On | Begin::Detached => GuestStatus::Running,
+            Begin::Suspended => GuestStatus::Suspended,
             Begin::InRescue => GuestStatus::Rescue,
             Begin::StartRescueFailed => GuestStatus::StartRescueFailed,
             Begin::StopRescueFailed => GuestStatus::StopRescueFailed,
@@ -196,8 +254,11 @@ impl Scene {
             (
                 "operations on their way where no task is",
                 "guests where deleted_at is null and status in \
-              ('creating', 'starting', 'stopping', 'start_rescue', 'stop_rescue', 'deleting')",
+              ('creating', 'starting', 'stopping', 'start_rescue', 'stop_rescue', 'deleting', 'restarting', 'suspending', \
+              'resuming', 'change_config', 'attach_disk', 'detach_disk', 'disk_resize', 'snapshot', 'snapshot_delete', 'disk_reset')",
             ),
+            ("disks on their way where no task is", "detached_disks where status = 'deleting'"),
+            ("snapshots on their way where no task is", "snapshots where status in ('creating', 'deleting')"),
         ];
         for (what, from) in wrong {
             #[derive(diesel::QueryableByName)]

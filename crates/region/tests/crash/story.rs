@@ -14,6 +14,11 @@ pub enum Begin {
     InRescue,
     StartRescueFailed,
     StopRescueFailed,
+    Suspended,
+    /// Off, with a snapshot that is called as the server is.
+    Snapshotted,
+    /// On, with a disk that was taken from it.
+    Detached,
 }
 
 /// What is asked.
@@ -25,6 +30,20 @@ pub enum Ask {
     Delete,
     StartRescue,
     StopRescue,
+    /// Of one server, under a parent.
+    BatchStartRescue,
+    ForceStop,
+    Restart,
+    Reset,
+    Suspend,
+    Resume,
+    SyncStatus,
+    AttachDisk,
+    ResizeDisk,
+    CreateSnapshot,
+    RevertSnapshot,
+    DeleteSnapshot,
+    DeleteDisk,
 }
 
 pub struct Story {
@@ -43,8 +62,9 @@ pub struct Story {
 }
 
 use Verb::{
-    AwaitReady, CreateGuest, DeleteGuest, PreflightRescue, PrepareRescue, RestoreDesc, StartGuest, StartRescue,
-    StopGuest, WriteRescueDesc,
+    AwaitReady, ChangeGuest, CreateGuest, CreateSnapshot, DeleteDisk, DeleteGuest, DeleteSnapshot, PreflightRescue,
+    PrepareRescue, ResetGuest, ResizeDisk, RestoreDesc, ResumeGuest, RevertSnapshot, StartGuest, StartRescue,
+    StopGuest, SuspendGuest, WriteRescueDesc,
 };
 
 pub const CREATE: Story = Story {
@@ -164,6 +184,68 @@ pub const NOT_LEFT: Story = Story {
 pub const LEAVE_AGAIN: Story =
     Story { name: "stop-rescue out of a failed one", begin: Begin::StopRescueFailed, ..STOP_RESCUE };
 
+/// The parent begins its child, and ends when the child has.
+pub const BATCH: Story = Story { name: "start-rescue of many", ask: Ask::BatchStartRescue, ..START_RESCUE };
+pub const RESTART: Story =
+    Story { name: "restart", begin: Begin::On, ask: Ask::Restart, host: &[StopGuest, StartGuest], ..CREATE };
+pub const RESTART_RESCUE: Story = Story {
+    name: "restart in rescue",
+    begin: Begin::InRescue,
+    ask: Ask::Restart,
+    host: &[StopGuest, StartRescue, AwaitReady],
+    status: Some(GuestStatus::Rescue),
+    session: Some(SessionState::Active),
+    ..CREATE
+};
+pub const RESET: Story = Story { name: "reset", begin: Begin::On, ask: Ask::Reset, host: &[ResetGuest], ..CREATE };
+pub const SUSPEND: Story = Story {
+    name: "suspend",
+    begin: Begin::On,
+    ask: Ask::Suspend,
+    host: &[SuspendGuest],
+    status: Some(GuestStatus::Suspended),
+    ..CREATE
+};
+/// The way back of every task that is one request: the host is asked how the server is.
+pub const NOT_SUSPENDED: Story = Story {
+    name: "suspend that fails",
+    fails: &[SuspendGuest],
+    host: &[SuspendGuest, RestoreDesc],
+    task: TaskState::Failed,
+    status: Some(GuestStatus::Running),
+    ..SUSPEND
+};
+/// And the host does not say.
+pub const NOT_TOLD: Story = Story {
+    name: "suspend that fails, of a host that does not say",
+    fails: &[SuspendGuest, RestoreDesc],
+    status: Some(GuestStatus::SuspendFailed),
+    ..NOT_SUSPENDED
+};
+pub const RESUME: Story =
+    Story { name: "resume", begin: Begin::Suspended, ask: Ask::Resume, host: &[ResumeGuest], ..CREATE };
+/// The request that changes nothing keeps late ones out.
+pub const SYNC: Story =
+    Story { name: "syncstatus", begin: Begin::On, ask: Ask::SyncStatus, host: &[RestoreDesc], ..CREATE };
+pub const ATTACH: Story =
+    Story { name: "attach-disk", begin: Begin::On, ask: Ask::AttachDisk, host: &[ChangeGuest], ..CREATE };
+pub const RESIZE: Story =
+    Story { name: "resize-disk", begin: Begin::On, ask: Ask::ResizeDisk, host: &[ResizeDisk], ..CREATE };
+pub const SNAPSHOT: Story =
+    Story { name: "create-snapshot", begin: Begin::On, ask: Ask::CreateSnapshot, host: &[CreateSnapshot], ..CREATE };
+pub const REVERT: Story = Story {
+    name: "revert-snapshot",
+    begin: Begin::Snapshotted,
+    ask: Ask::RevertSnapshot,
+    host: &[RevertSnapshot],
+    status: Some(GuestStatus::Ready),
+    ..CREATE
+};
+pub const FORGET: Story =
+    Story { name: "delete of a snapshot", ask: Ask::DeleteSnapshot, host: &[DeleteSnapshot], ..REVERT };
+pub const DISK_DELETE: Story =
+    Story { name: "delete of a disk", begin: Begin::Detached, ask: Ask::DeleteDisk, host: &[DeleteDisk], ..CREATE };
+
 /// Statuses that a task may leave when one of its stages fails; each has ways out.
 pub fn after_failure(ask: Ask) -> &'static [GuestStatus] {
     use GuestStatus::*;
@@ -174,6 +256,18 @@ pub fn after_failure(ask: Ask) -> &'static [GuestStatus] {
         Ask::Delete => &[DeleteFailed],
         Ask::StartRescue => &[Running, Ready, StartRescueFailed, StopRescueFailed],
         Ask::StopRescue => &[StopRescueFailed],
+        // The child of a parent that fails goes on by itself.
+        Ask::BatchStartRescue => &[Running, Ready, Rescue, StartRescueFailed],
+        Ask::ForceStop => &[StopFailed],
+        Ask::Restart => &[StopFailed, StartFailed, Rescue],
+        Ask::Reset | Ask::SyncStatus | Ask::DeleteDisk => &[Running],
+        Ask::Suspend => &[Running, Suspended, SuspendFailed],
+        Ask::Resume => &[Suspended, Running, ResumeFailed],
+        Ask::AttachDisk => &[Running, AttachDiskFailed],
+        Ask::ResizeDisk => &[Running, DiskResizeFailed],
+        Ask::CreateSnapshot => &[Running, SnapshotFailed],
+        Ask::RevertSnapshot => &[Ready, DiskResetFailed],
+        Ask::DeleteSnapshot => &[Ready, SnapshotFailed],
     }
 }
 
@@ -185,16 +279,22 @@ pub fn ways_out(status: GuestStatus) -> &'static [(Ask, Option<GuestStatus>)] {
     const STOP: (Ask, Option<GuestStatus>) = (Ask::Stop, Some(Ready));
     const RESCUE: (Ask, Option<GuestStatus>) = (Ask::StartRescue, Some(Rescue));
     const LEAVE: (Ask, Option<GuestStatus>) = (Ask::StopRescue, Some(Running));
+    const RESUME: (Ask, Option<GuestStatus>) = (Ask::Resume, Some(Running));
+    const FORCE: (Ask, Option<GuestStatus>) = (Ask::ForceStop, Some(Ready));
     match status {
         CreateFailed | DeleteFailed => &[DELETE],
         Ready => &[START, RESCUE, DELETE],
         Running => &[STOP, RESCUE],
         StartFailed | StopFailed => &[START, STOP, DELETE],
+        Suspended | SuspendFailed | ResumeFailed => &[RESUME, FORCE],
+        // Asking the host again leads out too: `tests/verbs` takes that way.
+        ChangeConfigFailed | AttachDiskFailed | DetachDiskFailed | DiskResizeFailed | SnapshotFailed
+        | DiskResetFailed => &[DELETE],
         Rescue => &[LEAVE],
         StartRescueFailed => &[RESCUE, LEAVE, START, STOP],
         StopRescueFailed => &[LEAVE, RESCUE, STOP],
         // A task is at work; such a status ends by itself.
-        Creating | Starting | Stopping | Restarting | Suspending | Resuming | ChangeConfig | AttachDisk | DetachDisk
-        | DiskResize | Snapshot | SnapshotDelete | DiskReset | StartRescue | StopRescue | Deleting => &[],
+        Creating | Starting | Stopping | Restarting | Suspending | Resuming | ChangeConfig | AttachDisk
+        | DetachDisk | DiskResize | Snapshot | SnapshotDelete | DiskReset | StartRescue | StopRescue | Deleting => &[],
     }
 }

@@ -96,7 +96,31 @@ async fn killed_anywhere_the_ways_out_of_rescue_end_right() {
     killed_everywhere(&stories.map(|story| (story, Part::Whole)), &BOTH).await;
 }
 
-const ALL: [&Story; 14] = [
+/// Verbs that are one request to the host, and restart.
+const ONE_CALL: [&Story; 10] =
+    [&RESET, &SUSPEND, &RESUME, &SYNC, &ATTACH, &RESIZE, &SNAPSHOT, &REVERT, &FORGET, &DISK_DELETE];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_one_request_ends_right() {
+    killed_everywhere(&ONE_CALL.map(|story| (story, Part::Whole)), &BOTH).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_the_way_back_of_one_request_ends_right() {
+    killed_everywhere(&[&NOT_SUSPENDED, &NOT_TOLD].map(|story| (story, Part::WayBack)), &BOTH).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_restart_ends_right() {
+    killed_everywhere(&[&RESTART, &RESTART_RESCUE].map(|story| (story, Part::Whole)), &BOTH).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_a_batch_ends_right() {
+    killed_everywhere(&[(&BATCH, Part::Whole)], &BOTH).await;
+}
+
+const ALL: [&Story; 28] = [
     &CREATE,
     &START,
     &STOP,
@@ -111,6 +135,20 @@ const ALL: [&Story; 14] = [
     &STOP_RESCUE,
     &NOT_LEFT,
     &LEAVE_AGAIN,
+    &BATCH,
+    &RESTART,
+    &RESTART_RESCUE,
+    &RESET,
+    &SUSPEND,
+    &NOT_SUSPENDED,
+    &RESUME,
+    &SYNC,
+    &ATTACH,
+    &RESIZE,
+    &SNAPSHOT,
+    &REVERT,
+    &FORGET,
+    &DISK_DELETE,
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,6 +206,16 @@ async fn failed_everywhere(stories: &[(&Story, Part)]) {
 async fn failed_anywhere_plain_tasks_have_ways_out() {
     let stories = [&CREATE, &START, &STOP, &DELETE];
     failed_everywhere(&stories.map(|story| (story, Part::Whole))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_anywhere_one_request_has_ways_out() {
+    failed_everywhere(&ONE_CALL.map(|story| (story, Part::Whole))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_anywhere_restart_has_ways_out() {
+    failed_everywhere(&[&RESTART, &RESTART_RESCUE].map(|story| (story, Part::Whole))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

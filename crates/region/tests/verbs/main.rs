@@ -2,13 +2,16 @@
 //! through HTTP.
 //!
 //! `power` on, off and asleep; `words` names and metadata; `many` several at once; `hardware` what a server is made of; `disks` that come
-//! and go; `snapshots`; `failures` what is left when a host does not say; `matrix` every verb in every status.
+//! and go; `snapshots`; `screen` VNC, and tickets; `overlay` a rescue beside the disks;
+//! `failures` what is left when a host does not say; `matrix` every verb in every status.
 
 mod disks;
 mod failures;
 mod hardware;
 mod many;
 mod matrix;
+mod overlay;
+mod screen;
 mod power;
 mod snapshots;
 mod words;

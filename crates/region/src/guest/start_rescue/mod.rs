@@ -15,6 +15,7 @@ use chrono::Utc;
 use db::guest::Guest;
 use db::session::RescueSession;
 use serde_json::json;
+use types::status::OverlayEnd;
 use types::{DiskMode, GuestStatus, PowerState, Secret, SessionId, SessionState, TaskId};
 
 use crate::dispatch::perform::Note;
@@ -73,6 +74,7 @@ impl Perform<StartRescue> for Guest {
             prior_status,
             leftover: last.as_ref().map(|s| s.id),
             paused,
+            qemu_version: action.qemu_version.clone(),
         };
 
         if let Some(open) = last.filter(|s| s.ended_at.is_none()) {
@@ -112,6 +114,9 @@ impl Perform<StartRescue> for Guest {
                 ended_at: None,
                 cause: None,
                 evidence: json!([]),
+                on_expiry: (task.disk_mode == DiskMode::Overlay)
+                    .then_some(action.on_expiry.unwrap_or(OverlayEnd::Discard)),
+                overlay_end: None,
             },
         )
         .await?;

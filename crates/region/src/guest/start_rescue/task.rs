@@ -35,6 +35,9 @@ pub struct StartRescueTask {
     /// It stands still, and can't hear the power button: it is quit at once.
     #[serde(default)]
     pub paused: bool,
+    /// The QEMU to run the rescue system with; else the host's choice.
+    #[serde(default)]
+    pub qemu_version: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -197,10 +200,11 @@ impl StartRescueTask {
         let operation = None;
         let session_id = self.session.to_string();
         let disk_mode = self.disk_mode.to_string();
+        let qemu_version = self.qemu_version.clone().unwrap_or_default();
         Ok(match stage {
             Stage::Preflight | Stage::PreflightRestored => {
                 let image = Some(self.image());
-                Call::Preflight(pb::PreflightRescueRequest { operation, image, disk_mode, ..Default::default() })
+                Call::Preflight(pb::PreflightRescueRequest { operation, image, disk_mode, qemu_version })
             }
             Stage::PrepareRescue => {
                 let endpoints = self.endpoints(app).await?;
@@ -219,7 +223,7 @@ impl StartRescueTask {
                 session_id,
                 image: Some(self.image()),
                 disk_mode,
-                ..Default::default()
+                qemu_version,
             }),
             Stage::RescueStartServer => start_call(app, self.session).await?,
             Stage::AwaitReady => Call::AwaitReady(pb::AwaitReadyRequest {

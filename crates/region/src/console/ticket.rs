@@ -1,0 +1,98 @@
+//! `POST /servers/{id}/console-ticket`, and what a ticket is good for: one console, once, for a minute.
+
+use std::time::Duration;
+
+use api::ErrorClass;
+use api::server::{ConsoleTicket, TicketAccess, TicketFor};
+use chrono::Utc;
+use db::Conn;
+use db::guest::Guest;
+use db::ticket::Ticket;
+use sha2::{Digest, Sha256};
+use types::Secret;
+use types::status::ConsoleKind;
+use uuid::Uuid;
+
+use super::allowed;
+use crate::auth::Caller;
+use crate::dispatch::perform::Note;
+use crate::dispatch::{Cx, Done, Perform};
+use crate::error::{Error, Result};
+use crate::guest::OBJECT;
+use crate::secrets::random;
+
+const LIFE: Duration = Duration::from_secs(60);
+
+impl Perform<ConsoleTicket> for Guest {
+    async fn perform(self, action: ConsoleTicket, cx: &mut Cx<'_>) -> Result<Done<ConsoleTicket>> {
+        let kind = action.kind;
+        // Whoever may get tickets still needs leave to open the console.
+        let guest = allowed(cx.app, cx.caller, &self.id.to_string(), kind, cx.conn).await?;
+        let ticket: String =
+            random::<32>().map_err(Error::internal)?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let expires_at = Utc::now() + LIFE;
+        let row = Ticket {
+            hash: hash(&ticket),
+            guest_id: guest.id,
+            kind,
+            user_name: cx.caller.user.clone(),
+            project: cx.caller.project_name().to_owned(),
+            expires_at,
+        };
+        db::ticket::insert(cx.conn, &row).await?;
+        cx.event(Note {
+            obj_type: OBJECT,
+            obj_id: guest.id.uuid(),
+            obj_name: &guest.name,
+            action: "console_ticket",
+            success: true,
+            notes: format!("for the {kind}"),
+            status: None,
+            task: None,
+        })
+        .await?;
+        let path = Secret::new(format!("/servers/{}/{kind}?ticket={ticket}", guest.id));
+        let console = TicketFor { kind, ticket: Secret::new(ticket), path, expires_at };
+        Ok(Done { task: None, extra: TicketAccess { console: Some(console) } })
+    }
+}
+
+fn hash(ticket: &str) -> Vec<u8> {
+    Sha256::digest(ticket).to_vec()
+}
+
+/// Takes the ticket: who it was made for, and the server.
+///
+/// # Errors
+/// 401: there is no such ticket, or no more, or it is for something else. It is gone in any case.
+pub async fn redeem(ticket: &str, ident: &str, kind: ConsoleKind, conn: &mut Conn) -> Result<(Caller, Guest)> {
+    let refused = || {
+        let details =
+            format!("ticket: is not good for this {kind}, or was used, or is older than a minute: get another");
+        Error::new(ErrorClass::Unauthorized, details)
+    };
+    let row = db::ticket::take(conn, &hash(ticket)).await?.filter(|row| row.kind == kind).ok_or_else(refused)?;
+    let guest = db::guest::get(conn, row.guest_id).await?.ok_or_else(refused)?;
+    if guest.id.to_string() != ident && guest.name != ident {
+        return Err(refused());
+    }
+    let caller = Caller {
+        user: row.user_name,
+        project: Some(row.project).filter(|project| !project.is_empty()),
+        ..Caller::service(Uuid::now_v7().to_string())
+    };
+    Ok((caller, guest))
+}
+
+#[cfg(test)]
+mod tests {
+    use types::status::ConsoleKind;
+
+    use crate::console::opening;
+
+    #[test]
+    fn each_console_has_a_rule_of_its_own() {
+        assert_eq!(opening(ConsoleKind::Console).to_string(), "server_perform_console");
+        assert_eq!(opening(ConsoleKind::Vnc).to_string(), "server_perform_vnc");
+    }
+}
