@@ -10,9 +10,9 @@ use artifact::{Images, Trust};
 use ledger::{Ledger, Retention};
 use proto::host::v1::host_service_server::HostServiceServer;
 use rustix::fs::{FlockOperation, flock};
+use service::tls::{self, Acceptor};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -154,23 +154,20 @@ fn serve(
     let service = Service { env: Arc::clone(env), manager: Arc::clone(manager), draining: stop.clone() };
     let tls = env.config.tls.clone();
     async move {
+        let tls = tls.as_ref().map(Acceptor::new).transpose().context("tls")?;
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<HostServiceServer<Service>>().await;
         let reflection =
             || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(proto::DESCRIPTORS);
         let reflection = || reflection().register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
-        let mut server = tonic::transport::Server::builder()
+        let router = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)));
-        if let Some(tls) = &tls {
-            server = server.tls_config(tls.server()?)?;
-        }
-        let serving = server
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .add_service(health_service)
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
-            .add_service(HostServiceServer::new(service))
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.clone().cancelled_owned());
+            .add_service(HostServiceServer::new(service));
+        let serving = tls::serve(router, listener, tls, stop.clone());
         let linger = async {
             stop.cancelled().await;
             tokio::time::sleep(LINGER).await;

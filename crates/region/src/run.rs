@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use proto::region::v1::agent_upcall_service_server::AgentUpcallServiceServer;
 use proto::region::v1::host_upcall_service_server::HostUpcallServiceServer;
-use service::tls::check_listener;
+use service::tls::{self, Acceptor, check_listener};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Inner};
@@ -120,10 +119,10 @@ impl Region {
             }
         });
         let grpc = grpc(&app).await?;
+        let acceptor = app.config.tls.as_ref().map(Acceptor::new).transpose().context("tls")?;
         let stopped = stop.clone();
         servers.spawn(async move {
-            let incoming = TcpListenerStream::new(grpc_listener);
-            if let Err(error) = grpc.serve_with_incoming_shutdown(incoming, stopped.cancelled_owned()).await {
+            if let Err(error) = tls::serve(grpc, grpc_listener, acceptor, stopped).await {
                 tracing::error!(%error, "the gRPC listener ended");
             }
         });
@@ -161,10 +160,6 @@ async fn listen(address: &str) -> Result<TcpListener, std::io::Error> {
 }
 
 async fn grpc(app: &App) -> Result<tonic::transport::server::Router, StartError> {
-    let mut server = tonic::transport::Server::builder();
-    if let Some(tls) = &app.config.tls {
-        server = server.tls_config(tls.server()?)?;
-    }
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<HostUpcallServiceServer<Upcall>>().await;
     health.set_serving::<AgentUpcallServiceServer<Upcall>>().await;
@@ -173,7 +168,7 @@ async fn grpc(app: &App) -> Result<tonic::transport::server::Router, StartError>
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    Ok(server
+    Ok(tonic::transport::Server::builder()
         .add_service(health_service)
         .add_service(reflect().build_v1()?)
         .add_service(reflect().build_v1alpha()?)

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use service::tls::{Live, TlsError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -86,7 +85,7 @@ fn word(status: u16) -> &'static str {
 /// Bound, but not serving.
 pub struct Listener {
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Live<TlsAcceptor>>>,
     limits: Limits,
     site: Arc<Site>,
 }
@@ -95,7 +94,7 @@ impl Listener {
     /// # Errors
     /// The address can't be bound, or the certificate can't be used.
     pub async fn bind(config: &Http, tree: Arc<Tree>) -> anyhow::Result<Self> {
-        let tls = config.tls.as_ref().map(acceptor).transpose().context("http.tls")?;
+        let tls = config.tls.clone().map(live).transpose().context("http.tls")?.map(Arc::new);
         let listener =
             TcpListener::bind(config.listen).await.with_context(|| format!("http.listen {}", config.listen))?;
         let operators = operators::router(tree.clone());
@@ -170,10 +169,10 @@ impl Listener {
 }
 
 /// The handshake, where there is one.
-async fn prepare(stream: TcpStream, tls: Option<TlsAcceptor>, limits: Limits) -> Option<Stream> {
+async fn prepare(stream: TcpStream, tls: Option<Arc<Live<TlsAcceptor>>>, limits: Limits) -> Option<Stream> {
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = tls else { return Some(Stream::Clear(stream)) };
-    match tokio::time::timeout(limits.head, acceptor.accept(stream)).await {
+    let Some(tls) = tls else { return Some(Stream::Clear(stream)) };
+    match tokio::time::timeout(limits.head, tls.current().accept(stream)).await {
         Ok(Ok(stream)) => Some(Stream::Tls(Box::new(stream))),
         Ok(Err(error)) => {
             metrics::counter!("baremetal_agent_http_refused_total", "reason" => "tls").increment(1);
@@ -187,18 +186,16 @@ async fn prepare(stream: TcpStream, tls: Option<TlsAcceptor>, limits: Limits) ->
     }
 }
 
-fn acceptor(tls: &HttpTls) -> anyhow::Result<TlsAcceptor> {
-    let certificates = CertificateDer::pem_file_iter(&tls.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("the certificate {}", tls.cert.display()))?;
-    let key = service::files::read_secret(&tls.key).context("the certificate's key")?;
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).with_context(|| format!("{}", tls.key.display()))?;
-    let mut config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(certificates, key)
-        .with_context(|| format!("{} and {}", tls.cert.display(), tls.key.display()))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+/// Certificate and key are read again when they change.
+fn live(tls: HttpTls) -> Result<Live<TlsAcceptor>, TlsError> {
+    Live::new(vec![tls.cert.clone(), tls.key.clone()], move || {
+        let (chain, key) = service::tls::own(&tls.cert, &tls.key)?;
+        let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+        let mut config =
+            config.map_err(|e| TlsError::Certificate { path: tls.cert.clone(), problem: e.to_string() })?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    })
 }
 
 /// Out of descriptors or memory, or the peer has left already.

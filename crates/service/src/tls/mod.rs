@@ -1,12 +1,23 @@
 //! Mutual TLS between the parts. Each has a certificate of the same authority; the DNS name in it says who it is:
-//! `region.lifeboat`, `<name>.host.lifeboat`, `<name>.agent.lifeboat`.
+//! `region.lifeboat`, `<name>.host.lifeboat`, `<name>.agent.lifeboat`. Certificates may be renewed at any time: [`Acceptor`] and [`channel`]
+//! look at the files whenever a connection is made.
+
+mod client;
+mod live;
+mod server;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
+pub use client::channel;
+pub use live::Live;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use serde::{Deserialize, Serialize};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, ServerTlsConfig};
+pub use server::{Acceptor, serve};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 /// The name in region's certificate.
 pub const REGION: &str = "region.lifeboat";
@@ -40,12 +51,14 @@ pub enum TlsError {
     File { path: PathBuf, source: std::io::Error },
     #[error("{0} is not a loopback address: set tls.ca, tls.cert and tls.key, or listen on loopback")]
     ClearOnNetwork(SocketAddr),
+    #[error("{path}: {problem}", path = path.display())]
+    Certificate { path: PathBuf, problem: String },
     #[error("endpoint {endpoint}: {problem}")]
     Endpoint { endpoint: String, problem: String },
 }
 
 impl TlsConfig {
-    /// For a server that asks its clients for a certificate.
+    /// For a server that asks its clients for a certificate, and keeps its own until it ends. [`serve`] takes renewed ones.
     ///
     /// # Errors
     /// [`TlsError::File`].
@@ -53,12 +66,37 @@ impl TlsConfig {
         Ok(ServerTlsConfig::new().identity(self.identity()?).client_ca_root(self.authority()?))
     }
 
-    /// For a client that expects `peer` at the other end.
-    ///
-    /// # Errors
-    /// [`TlsError::File`].
-    pub fn client(&self, peer: &str) -> Result<ClientTlsConfig, TlsError> {
-        Ok(ClientTlsConfig::new().identity(self.identity()?).ca_certificate(self.authority()?).domain_name(peer))
+    fn files(&self) -> Vec<PathBuf> {
+        vec![self.ca.clone(), self.cert.clone(), self.key.clone()]
+    }
+
+    fn rustls_server(&self) -> Result<rustls::ServerConfig, TlsError> {
+        let clients = WebPkiClientVerifier::builder(Arc::new(self.roots()?)).build();
+        let clients = clients.map_err(|e| wrong(&self.ca, e))?;
+        let (chain, key) = own(&self.cert, &self.key)?;
+        let config = rustls::ServerConfig::builder().with_client_cert_verifier(clients).with_single_cert(chain, key);
+        let mut config = config.map_err(|e| wrong(&self.cert, e))?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(config)
+    }
+
+    fn rustls_client(&self) -> Result<rustls::ClientConfig, TlsError> {
+        let (chain, key) = own(&self.cert, &self.key)?;
+        let config = rustls::ClientConfig::builder().with_root_certificates(self.roots()?);
+        let mut config = config.with_client_auth_cert(chain, key).map_err(|e| wrong(&self.cert, e))?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(config)
+    }
+
+    fn roots(&self) -> Result<rustls::RootCertStore, TlsError> {
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&read(&self.ca)?) {
+            roots.add(certificate.map_err(|e| wrong(&self.ca, e))?).map_err(|e| wrong(&self.ca, e))?;
+        }
+        if roots.is_empty() {
+            return Err(wrong(&self.ca, "there is no certificate in it"));
+        }
+        Ok(roots)
     }
 
     fn identity(&self) -> Result<Identity, TlsError> {
@@ -70,6 +108,22 @@ impl TlsConfig {
     fn authority(&self) -> Result<Certificate, TlsError> {
         Ok(Certificate::from_pem(read(&self.ca)?))
     }
+}
+
+/// A certificate with its chain, and its key.
+///
+/// # Errors
+/// [`TlsError`]: files that can't be read, or are not what they should be.
+pub fn own(cert: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let pem = read(cert)?;
+    let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|e| wrong(cert, e))?;
+    let secret = crate::files::read_secret(key).map_err(|source| TlsError::File { path: key.to_owned(), source })?;
+    let key = PrivateKeyDer::from_pem_slice(secret.as_bytes()).map_err(|e| wrong(key, e))?;
+    Ok((chain, key))
+}
+
+fn wrong(path: &Path, problem: impl ToString) -> TlsError {
+    TlsError::Certificate { path: path.to_owned(), problem: problem.to_string() }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
@@ -85,24 +139,6 @@ pub fn check_listener(address: SocketAddr, tls: Option<&TlsConfig>) -> Result<()
         return Err(TlsError::ClearOnNetwork(address));
     }
     Ok(())
-}
-
-/// A channel that connects when it is used and again when it was lost. `peer` is the name that the certificate at the other end must bear.
-///
-/// # Errors
-/// [`TlsError`] for an endpoint that is no URL, or certificates that can't be read. An absent server is an error of the call, not of this.
-pub fn channel(endpoint: &str, peer: &str, tls: Option<&TlsConfig>) -> Result<Channel, TlsError> {
-    let wrong = |problem: String| TlsError::Endpoint { endpoint: endpoint.to_owned(), problem };
-    let mut builder = Endpoint::from_shared(endpoint.to_owned())
-        .map_err(|e| wrong(e.to_string()))?
-        .connect_timeout(Duration::from_secs(5))
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(5))
-        .keep_alive_while_idle(true);
-    if let Some(tls) = tls {
-        builder = builder.tls_config(tls.client(peer)?).map_err(|e| wrong(e.to_string()))?;
-    }
-    Ok(builder.connect_lazy())
 }
 
 /// The DNS names in the certificate that the caller showed. Empty without TLS.
