@@ -92,6 +92,7 @@ const TASK_FILTERS: &[(&str, &[&str])] = &[
     ("role-list", ACCOUNT_FILTERS),
     ("policy-list", ACCOUNT_FILTERS),
     ("event-list", &["task_name", "is_complete", "status", "name"]),
+    ("action-list", &["task_name", "is_complete", "status", "name"]),
     ("rescue-session-list", &["task_name", "is_complete", "obj_type", "name"]),
 ];
 

@@ -1,12 +1,15 @@
 //! Hosts: hypervisor nodes.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
-use types::HostId;
 use types::status::Arch;
+use types::{GuestId, HostId, PowerState};
 
 use crate::filter::{Column, Kind, Page};
 use crate::schema::{guests, hosts};
@@ -56,6 +59,7 @@ pub async fn register(conn: &mut Conn, host: &Host) -> QueryResult<HostId> {
             hosts::cpus.eq(excluded(hosts::cpus)),
             hosts::memory_mib.eq(excluded(hosts::memory_mib)),
             hosts::last_heartbeat.eq(diesel::dsl::now),
+            hosts::registered_at.eq(diesel::dsl::now),
         ))
         .returning(hosts::id)
         .get_result(conn)
@@ -125,12 +129,17 @@ pub const COLUMNS: &[Column] = &[
     Column::new("accelerator", "hosts.accelerator", Kind::Text),
     Column::new("cpu_count", "hosts.cpus", Kind::Integer),
     Column::new("mem_size", "hosts.memory_mib", Kind::Integer),
+    Column::words(
+        "host_status",
+        "(CASE WHEN hosts.offline_since IS NULL THEN 'online' ELSE 'offline' END)",
+        api::host::Reachability::WORDS,
+    ),
     Column::new("last_heartbeat", "hosts.last_heartbeat", Kind::Time),
     Column::new("created_at", "hosts.created_at", Kind::Time),
 ];
 
-/// One page with the number of guests on each, and how many there are in all.
-pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<(Host, i64)>, i64)> {
+/// One page with what is on each, and how many there are in all.
+pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<(Host, Load)>, i64)> {
     let matching = || hosts::table.filter(page.base.clone()).filter(page.filter.clone());
     let total = matching().count().get_result(conn).await?;
     let rows: Vec<Host> = matching()
@@ -140,18 +149,89 @@ pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<(Host, i64)>
         .offset(page.offset)
         .load(conn)
         .await?;
-    let counts = guest_counts(conn, rows.iter().map(|h| h.id).collect()).await?;
-    let count = |host: &Host| counts.iter().find(|(id, _)| *id == host.id).map_or(0, |(_, n)| *n);
-    let counted = rows.into_iter().map(|host| (count(&host), host)).map(|(n, host)| (host, n)).collect();
-    Ok((counted, total))
+    let mut loads: HashMap<HostId, Load> =
+        loads(conn, rows.iter().map(|h| h.id).collect()).await?.into_iter().map(|load| (load.id, load)).collect();
+    let loaded = rows.into_iter().filter_map(|host| loads.remove(&host.id).map(|load| (host, load))).collect();
+    Ok((loaded, total))
 }
 
-pub async fn guest_counts(conn: &mut Conn, hosts: Vec<HostId>) -> QueryResult<Vec<(HostId, i64)>> {
-    guests::table
-        .filter(guests::host_id.eq_any(hosts))
+/// What is on a host, and how it is.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct Load {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: HostId,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub offline_since: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Timestamptz)]
+    pub registered_at: DateTime<Utc>,
+    #[diesel(sql_type = BigInt)]
+    pub guests: i64,
+    #[diesel(sql_type = BigInt)]
+    pub running: i64,
+    #[diesel(sql_type = BigInt)]
+    pub in_rescue: i64,
+    /// Processors and memory (MiB) that its guests were promised.
+    #[diesel(sql_type = BigInt)]
+    pub vcpus: i64,
+    #[diesel(sql_type = BigInt)]
+    pub promised_mib: i64,
+}
+
+/// Of each of these hosts.
+pub async fn loads(conn: &mut Conn, ids: Vec<HostId>) -> QueryResult<Vec<Load>> {
+    let sql = "select h.id, h.offline_since, h.registered_at, count(g.id) as guests,
+            count(g.id) filter (where g.power_state = 'running') as running,
+            count(g.id) filter (where g.rescue_session_id is not null) as in_rescue,
+            coalesce(sum(g.vcpu_count), 0)::bigint as vcpus, coalesce(sum(g.vmem_size), 0)::bigint as promised_mib
+        from hosts h left join guests g on g.host_id = h.id and g.deleted_at is null
+        where h.id = any($1) group by h.id";
+    let ids: Vec<uuid::Uuid> = ids.into_iter().map(|id| id.uuid()).collect();
+    diesel::sql_query(sql).bind::<Array<SqlUuid>, _>(ids).load(conn).await
+}
+
+/// A host whose silence began or ended.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct Turned {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: HostId,
+    #[diesel(sql_type = Text)]
+    pub name: String,
+}
+
+/// Marks the hosts that have been silent since `before`, and what their guests do as unknown: nobody has seen it. Returns those marked now.
+/// No status is touched; the next report says what is.
+pub async fn mark_offline(conn: &mut Conn, before: DateTime<Utc>) -> QueryResult<Vec<Turned>> {
+    let sql =
+        "update hosts set offline_since = now() where offline_since is null and last_heartbeat < $1 returning id, name";
+    let turned: Vec<Turned> = diesel::sql_query(sql).bind::<Timestamptz, _>(before).load(conn).await?;
+    let ids: Vec<HostId> = turned.iter().map(|host| host.id).collect();
+    diesel::update(guests::table)
+        .filter(guests::host_id.eq_any(ids))
         .filter(guests::deleted_at.is_null())
-        .group_by(guests::host_id)
-        .select((guests::host_id, diesel::dsl::count_star()))
-        .load(conn)
-        .await
+        .filter(guests::power_state.ne(PowerState::Unknown))
+        .set((guests::power_state.eq(PowerState::Unknown), guests::power_changed_at.eq(diesel::dsl::now)))
+        .execute(conn)
+        .await?;
+    Ok(turned)
+}
+
+/// Hosts that were marked and have been heard since.
+pub async fn mark_online(conn: &mut Conn, since: DateTime<Utc>) -> QueryResult<Vec<Turned>> {
+    let sql = "update hosts set offline_since = null where offline_since is not null and last_heartbeat >= $1 returning id, name";
+    diesel::sql_query(sql).bind::<Timestamptz, _>(since).load(conn).await
+}
+
+/// A guest's row, as far as it says whether a host has a right to it.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Owner {
+    pub guest: GuestId,
+    pub name: String,
+    pub host: HostId,
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// What region knows of these guests, deleted ones too.
+pub async fn owners(conn: &mut Conn, ids: Vec<GuestId>) -> QueryResult<Vec<Owner>> {
+    let rows = guests::table.filter(guests::id.eq_any(ids));
+    rows.select((guests::id, guests::name, guests::host_id, guests::deleted_at)).load(conn).await
 }

@@ -18,8 +18,7 @@ diesel::table! {
         last_heartbeat -> Timestamptz,
         created_at -> Timestamptz,
         offline_since -> Nullable<Timestamptz>,
-        boot_id -> Nullable<Text>,
-        unknown_guests -> Jsonb,
+        registered_at -> Timestamptz,
     }
 }
 

@@ -1,14 +1,14 @@
 //! Hosts: `host-*`.
 
 use api::ListQuery;
-use api::host::{DisableHost, EnableHost, Host, Hosts};
+use api::host::{DisableHost, EnableHost, Host, Hosts, PingHost, UnknownGuest};
 use chrono::Utc;
 use clap::Subcommand;
 
 use super::{list, show};
 use crate::batch::{self, Cx, QuickVerb, Wait};
 use crate::exit::Exit;
-use crate::output::Shown;
+use crate::output::{self, Format, Shown};
 use crate::text;
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +29,15 @@ pub enum Command {
     /// Place nothing new on hosts; what runs there goes on
     #[command(after_help = "Example:\n  climc host-disable h1 h2")]
     HostDisable(QuickVerb<DisableHost>),
+    /// Ask hosts now whether they answer, and how fast
+    #[command(after_help = "Example:\n  climc host-ping h1 h2")]
+    HostPing(QuickVerb<PingHost>),
+    /// List guests that a host has and the service does not know; they are never touched
+    #[command(after_help = "Example:\n  climc host-unknown-guests h1")]
+    HostUnknownGuests {
+        /// Id or name
+        id: String,
+    },
 }
 
 pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
@@ -37,7 +46,27 @@ pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
         Command::HostShow { id } => show::<Hosts>(cx, &id).await,
         Command::HostEnable(verb) => batch::perform(cx, &verb.many, &verb.action, &Wait::default()).await,
         Command::HostDisable(verb) => batch::perform(cx, &verb.many, &verb.action, &Wait::default()).await,
+        Command::HostPing(verb) => batch::perform(cx, &verb.many, &verb.action, &Wait::default()).await,
+        Command::HostUnknownGuests { id } => unknown_guests(cx, &id).await,
     }
+}
+
+async fn unknown_guests(cx: &Cx, id: &str) -> Result<(), Exit> {
+    let told = cx.client.detail::<Hosts>(id, "unknown-guests").await?;
+    let guests: Vec<UnknownGuest> = serde_json::from_value(told.get("unknown_guests").cloned().unwrap_or_default())
+        .map_err(|e| Exit::failed(e.to_string()))?;
+    if cx.format != Format::Table {
+        return Ok(output::data(cx.format, &guests)?);
+    }
+    let rows = guests.iter().map(|guest| {
+        vec![
+            guest.id.to_string(),
+            text::or_dash(guest.name.as_ref()),
+            guest.power_state.to_string(),
+            guest.reason.clone(),
+        ]
+    });
+    Ok(output::rows(&["ID", "Name", "Power", "Why it should not be there"], rows)?)
 }
 
 impl Shown for Hosts {
@@ -74,9 +103,15 @@ impl Shown for Hosts {
             ("cpu_count", view.cpu_count.to_string()),
             ("mem_size", text::mib(view.mem_size)),
             ("mem_free", text::mib(view.mem_free)),
+            ("mem_promised", text::mib(view.mem_promised)),
+            ("vcpu_promised", view.vcpu_promised.to_string()),
             ("storage_free", text::mib(view.storage_free)),
             ("guests", view.guests.to_string()),
+            ("guests_running", view.guests_running.to_string()),
+            ("guests_in_rescue", view.guests_in_rescue.to_string()),
+            ("registered_at", text::or_dash(view.registered_at.map(text::time))),
             ("last_heartbeat", text::time(view.last_heartbeat)),
+            ("offline_since", text::or_dash(view.offline_since.map(text::time))),
             ("created_at", text::time(view.created_at)),
         ]
     }

@@ -1,7 +1,7 @@
 //! Tasks: `region-task-*`.
 
 use api::ListQuery;
-use api::task::{Cancel, Task, TaskState, Tasks};
+use api::task::{Abandon, ArchivedTasks, Cancel, Retry, Task, TaskState, Tasks};
 use chrono::Utc;
 use clap::Subcommand;
 
@@ -30,6 +30,21 @@ pub enum Command {
     /// Ask tasks to stop and go their way back, where their stage allows
     #[command(after_help = "Example:\n  climc region-task-cancel ID && climc region-task-show ID --wait")]
     RegionTaskCancel(QuickVerb<Cancel>),
+    /// Let blocked tasks go on from where they stand (administrators)
+    #[command(after_help = "Example:\n  climc region-task-retry ID && climc region-task-show ID --wait")]
+    RegionTaskRetry(QuickVerb<Retry>),
+    /// Give up blocked tasks; their servers go to a failed status, which can be left (administrators)
+    #[command(after_help = "Example:\n  climc region-task-abandon ID")]
+    RegionTaskAbandon(QuickVerb<Abandon>),
+    /// List tasks that ended long ago, newest first
+    #[command(after_help = "Example:\n  climc archived-task-list --obj-id web1 --limit 100")]
+    ArchivedTaskList(ListQuery),
+    /// Show a task that ended long ago, with its stages
+    #[command(after_help = "Example:\n  climc archived-task-show ID")]
+    ArchivedTaskShow {
+        /// Id
+        id: String,
+    },
 }
 
 pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
@@ -37,6 +52,10 @@ pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
         Command::RegionTaskList(query) => list::<Tasks>(cx, &query).await,
         Command::RegionTaskShow { id, wait } => show(cx, &id, &wait).await,
         Command::RegionTaskCancel(verb) => batch::perform(cx, &verb.many, &verb.action, &Wait::default()).await,
+        Command::RegionTaskRetry(verb) => batch::perform(cx, &verb.many, &verb.action, &Wait::default()).await,
+        Command::RegionTaskAbandon(verb) => batch::perform(cx, &verb.many, &verb.action, &Wait::default()).await,
+        Command::ArchivedTaskList(query) => list::<ArchivedTasks>(cx, &query).await,
+        Command::ArchivedTaskShow { id } => super::show::<ArchivedTasks>(cx, &id).await,
     }
 }
 
@@ -94,6 +113,8 @@ impl Shown for Tasks {
             ("stage", view.stage.clone()),
             ("way_back", text::yes_no(view.way_back)),
             ("stages", text::or_dash(Some(Story::default().next(view).join("\n")))),
+            ("children", text::or_dash(children(view))),
+            ("last_error", text::or_dash(view.last_error.as_ref())),
             ("cause", text::or_dash(view.cause.as_ref())),
             ("evidence", text::or_dash(Some(view.evidence.join("\n")))),
             ("user", text::or_dash(view.user.as_ref())),
@@ -112,5 +133,39 @@ impl Shown for Tasks {
     }
     fn status(view: &Task) -> String {
         view.state.to_string()
+    }
+}
+
+/// What became of the children, those that failed by name.
+fn children(view: &Task) -> Option<String> {
+    if view.children_total == 0 {
+        return None;
+    }
+    let mut lines = vec![format!("{} in all", view.children_total)];
+    for child in &view.children {
+        let name = child.obj_name.as_deref().unwrap_or(&child.task_name);
+        let cause = child.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+        lines.push(format!("{name} {} at {}{cause}", child.state, child.stage));
+    }
+    Some(lines.join("\n"))
+}
+
+impl Shown for ArchivedTasks {
+    const COLUMNS: &'static [&'static str] = <Tasks as Shown>::COLUMNS;
+
+    fn row(view: &Task) -> Vec<String> {
+        Tasks::row(view)
+    }
+    fn details(view: &Task) -> Vec<(&'static str, String)> {
+        Tasks::details(view)
+    }
+    fn id(view: &Task) -> String {
+        Tasks::id(view)
+    }
+    fn name(view: &Task) -> String {
+        Tasks::name(view)
+    }
+    fn status(view: &Task) -> String {
+        Tasks::status(view)
     }
 }

@@ -1,5 +1,4 @@
-alter table hosts drop column unknown_guests;
-alter table hosts drop column boot_id;
+alter table hosts drop column registered_at;
 alter table hosts drop column offline_since;
 drop index tasks_archive_parent;
 drop index tasks_archive_created;

@@ -16,8 +16,6 @@ create index rescue_sessions_expiry on rescue_sessions (expires_at) where ended_
 create index tasks_archive_created on tasks_archive (created_at, id);
 create index tasks_archive_parent on tasks_archive (parent_id) where parent_id is not null;
 
--- Since when a host is silent; set by a scan, cleared by its next heartbeat.
+-- Since when a host is silent (set and cleared by a scan, with an event), and when its program told of itself last.
 alter table hosts add column offline_since timestamptz;
--- The boot of the host's kernel that it has told of last, and what it reported that region does not know.
-alter table hosts add column boot_id text;
-alter table hosts add column unknown_guests jsonb not null default '[]';
+alter table hosts add column registered_at timestamptz not null default now();

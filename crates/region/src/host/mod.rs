@@ -1,12 +1,14 @@
-//! Hosts: shown, enabled, disabled. They register themselves (`upcall`).
+//! Hosts: shown, enabled, disabled, asked whether they are there. They register themselves (`upcall`).
 
 mod enable;
+mod ping;
+mod unknown;
 
-use api::host::{DisableHost, EnableHost, Hosts, Reachability};
+use api::host::{DisableHost, EnableHost, Hosts, PingHost, Reachability};
 use chrono::{DateTime, Utc};
 use db::Conn;
 use db::filter::{Column, Page};
-use db::host::Host;
+use db::host::{Host, Load};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -16,7 +18,11 @@ use crate::error::{Error, Result};
 pub const OBJECT: &str = "host";
 
 pub fn register(registry: &mut Registry) {
-    registry.resource::<Host>().verb::<EnableHost>().verb::<DisableHost>();
+    registry.resource::<Host>().verb::<EnableHost>().verb::<DisableHost>().verb::<PingHost>().detail(
+        "unknown-guests",
+        "Guests that it has and region does not know; they are shown, never touched",
+        unknown::unknown_guests,
+    );
 }
 
 impl Model for Host {
@@ -29,8 +35,9 @@ impl Model for Host {
         Ok(self)
     }
     async fn view(self, app: &App, conn: &mut Conn) -> Result<api::host::Host> {
-        let guests = db::host::guest_counts(conn, vec![self.id]).await?;
-        Ok(view(self, guests.first().map_or(0, |(_, n)| *n), app))
+        let load = db::host::loads(conn, vec![self.id]).await?.pop();
+        let load = load.ok_or_else(|| Error::not_found("host", &self.name))?;
+        Ok(view(self, load, app))
     }
     fn id(&self) -> Uuid {
         self.id.uuid()
@@ -44,10 +51,11 @@ impl List for Host {
     const COLUMNS: &'static [Column] = db::host::COLUMNS;
     const SEARCH: &'static [&'static str] = &["name", "id"];
     const ORDER: (&'static str, bool) = ("name", false);
+    const ALIASES: &'static [(&'static str, &'static str)] = &[("status", "host_status")];
 
     async fn page(page: &Page, app: &App, conn: &mut Conn) -> Result<(Vec<api::host::Host>, i64)> {
         let (rows, total) = db::host::list(conn, page).await?;
-        Ok((rows.into_iter().map(|(host, guests)| view(host, guests, app)).collect(), total))
+        Ok((rows.into_iter().map(|(host, load)| view(host, load, app)).collect(), total))
     }
 }
 
@@ -56,9 +64,13 @@ pub fn reachability(last_heartbeat: DateTime<Utc>, app: &App) -> Reachability {
     if last_heartbeat >= app.heard_since() { Reachability::Online } else { Reachability::Offline }
 }
 
-fn view(host: Host, guests: i64, app: &App) -> api::host::Host {
+fn view(host: Host, load: Load, app: &App) -> api::host::Host {
+    let host_status = match load.offline_since {
+        Some(_) => Reachability::Offline,
+        None => reachability(host.last_heartbeat, app),
+    };
     api::host::Host {
-        host_status: reachability(host.last_heartbeat, app),
+        host_status,
         qemu_versions: host.qemu_versions(),
         id: host.id,
         name: host.name,
@@ -72,7 +84,13 @@ fn view(host: Host, guests: i64, app: &App) -> api::host::Host {
         mem_size: host.memory_mib,
         mem_free: host.memory_free_mib,
         storage_free: host.storage_free_mib,
-        guests,
+        mem_promised: load.promised_mib,
+        vcpu_promised: load.vcpus,
+        guests: load.guests,
+        guests_running: load.running,
+        guests_in_rescue: load.in_rescue,
+        offline_since: load.offline_since,
+        registered_at: Some(load.registered_at),
         last_heartbeat: host.last_heartbeat,
         created_at: host.created_at,
     }

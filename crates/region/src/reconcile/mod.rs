@@ -1,6 +1,7 @@
 //! What is looked at again and again, without being told: each scan stands behind a notification that may get lost, and is right to run
 //! in any number of replicas at once.
 //!
+//! * [`hosts`]: hosts that fell silent, and hosts that are heard again;
 //! * [`power`]: guests that went off or on by themselves;
 //! * [`expiry`]: rescue sessions whose time is up;
 //! * [`sweep`]: rows that nobody needs any more.
@@ -8,6 +9,7 @@
 //! Overdue stages of tasks are the engine's own business.
 
 mod expiry;
+mod hosts;
 mod power;
 mod sweep;
 
@@ -28,6 +30,7 @@ pub async fn run(app: App, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
+        told("hosts", hosts::scan(&app).await);
         told("power", power::scan(&app).await);
         told("expiry", expiry::scan(&app).await);
         told("changes", sweep::changes(&app).await);
