@@ -23,6 +23,10 @@ pub struct BaremetalAgent {
     pub zone: String,
     pub status: Reachability,
     pub enabled: bool,
+    /// It is going away and gets no new work.
+    pub draining: bool,
+    /// Files it was sending when it was heard last.
+    pub transfers: u32,
     pub version: String,
     /// Base URL of its HTTP service.
     pub manager_uri: String,

@@ -63,7 +63,7 @@ impl App {
             };
             let (http, tftp) =
                 (advertised(&config.advertise.http, &bound.http), advertised(&config.advertise.tftp, &bound.tftp));
-            Some(Upcall::new(&config, http, tftp, tree.watch())?)
+            Some(Upcall::new(&config, http, tftp, &tree)?)
         };
         Ok(Self { config, tree, http, tftp, bound, upcall })
     }

@@ -1,6 +1,8 @@
 //! What a name leads to. Both protocols ask here.
 
 use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use artifact::{Digest, Trust};
@@ -20,6 +22,39 @@ pub struct Tree {
     catalogue: watch::Sender<Arc<Catalogue>>,
     /// A file is not what it was when its image was checked.
     changed: Notify,
+    transfers: Transfers,
+}
+
+/// How many files are open to be sent.
+#[derive(Debug, Clone, Default)]
+pub struct Transfers(Arc<()>);
+
+impl Transfers {
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        // Beside those of the files there are this one and the tree's.
+        u32::try_from(Arc::strong_count(&self.0).saturating_sub(2)).unwrap_or(u32::MAX)
+    }
+}
+
+/// A file that is open to be sent; it counts as long as it is there.
+#[derive(Debug)]
+pub struct Sending {
+    file: File,
+    _counts: Transfers,
+}
+
+impl Deref for Sending {
+    type Target = File;
+    fn deref(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Read for Sending {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
 }
 
 /// Who asks.
@@ -33,7 +68,7 @@ pub enum Protocol {
 #[derive(Debug)]
 pub enum Content {
     File {
-        file: File,
+        file: Sending,
         mark: Mark,
         digest: Option<Digest>,
     },
@@ -55,7 +90,14 @@ impl Content {
 impl Tree {
     #[must_use]
     pub fn new(root: Root, trust: Trust, boot: Boot) -> Self {
-        Self { root, trust, boot, catalogue: watch::Sender::default(), changed: Notify::new() }
+        Self {
+            root,
+            trust,
+            boot,
+            catalogue: watch::Sender::default(),
+            changed: Notify::new(),
+            transfers: Transfers::default(),
+        }
     }
 
     /// Checks all images and takes note. Blocks.
@@ -79,6 +121,16 @@ impl Tree {
     /// Changes when other images pass than before.
     pub fn watch(&self) -> watch::Receiver<Arc<Catalogue>> {
         self.catalogue.subscribe()
+    }
+
+    /// For those who want to know how much is being sent.
+    #[must_use]
+    pub fn transfers(&self) -> Transfers {
+        self.transfers.clone()
+    }
+
+    fn sending(&self, file: File) -> Sending {
+        Sending { file, _counts: self.transfers.clone() }
     }
 
     /// Ends when a file was found that is not what it was.
@@ -111,7 +163,7 @@ impl Tree {
         match self.root.file(name) {
             Ok(opened) => {
                 let shown = String::from_utf8_lossy(&parts.join(&b'/')).into_owned();
-                Ok((Content::File { file: opened.file, mark: opened.mark, digest: None }, shown))
+                Ok((Content::File { file: self.sending(opened.file), mark: opened.mark, digest: None }, shown))
             }
             Err(RootError::NotFound) => self.script(&parts).ok_or(RootError::NotFound),
             Err(error) => Err(error),
@@ -154,7 +206,7 @@ impl Tree {
         let opened = self.root.file(verified.name.as_bytes());
         match opened {
             Ok(opened) if opened.mark == verified.mark => {
-                Ok(Content::File { file: opened.file, mark: opened.mark, digest: Some(verified.digest) })
+                Ok(Content::File { file: self.sending(opened.file), mark: opened.mark, digest: Some(verified.digest) })
             }
             Ok(_) | Err(RootError::NotFound) => {
                 tracing::warn!(

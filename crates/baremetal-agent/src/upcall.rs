@@ -16,6 +16,7 @@ use types::desc::BootFile;
 
 use crate::catalogue::{Catalogue, Image};
 use crate::config::Config;
+use crate::tree::{Transfers, Tree};
 
 /// For one call.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ pub struct Upcall {
     http_endpoint: String,
     tftp_endpoint: String,
     catalogue: watch::Receiver<Arc<Catalogue>>,
+    transfers: Transfers,
 }
 
 /// What region knows of this agent.
@@ -64,12 +66,7 @@ fn next(standing: Standing, result: Result<Option<(String, Duration)>, Code>) ->
 impl Upcall {
     /// # Errors
     /// The endpoint or the certificates can't be used.
-    pub fn new(
-        config: &Config,
-        http_endpoint: String,
-        tftp_endpoint: String,
-        catalogue: watch::Receiver<Arc<Catalogue>>,
-    ) -> Result<Self, TlsError> {
+    pub fn new(config: &Config, http_endpoint: String, tftp_endpoint: String, tree: &Tree) -> Result<Self, TlsError> {
         let channel = service::tls::channel(&config.region.endpoint, service::tls::REGION, config.tls.as_ref())?;
         Ok(Self {
             client: AgentUpcallServiceClient::new(channel),
@@ -77,7 +74,8 @@ impl Upcall {
             zone: config.zone.clone(),
             http_endpoint,
             tftp_endpoint,
-            catalogue,
+            catalogue: tree.watch(),
+            transfers: tree.transfers(),
         })
     }
 
@@ -125,7 +123,12 @@ impl Upcall {
                     Ok(Some((answer.agent_id, interval)))
                 }
                 Some(id) => {
-                    let request = AgentHeartbeatRequest { agent_id: id.into(), images, draining: false };
+                    let request = AgentHeartbeatRequest {
+                        agent_id: id.into(),
+                        images,
+                        draining: false,
+                        transfers: self.transfers.count(),
+                    };
                     self.client.agent_heartbeat(request).await?;
                     Ok(None)
                 }
@@ -138,7 +141,7 @@ impl Upcall {
 
     async fn farewell(&mut self, agent_id: String) {
         let images = images(&self.catalogue.borrow());
-        let request = AgentHeartbeatRequest { agent_id, images, draining: true };
+        let request = AgentHeartbeatRequest { agent_id, images, draining: true, transfers: self.transfers.count() };
         match tokio::time::timeout(FAREWELL_LIMIT, self.client.agent_heartbeat(request)).await {
             Ok(Ok(_)) => tracing::info!("region knows that this agent is going away"),
             Ok(Err(status)) => tracing::warn!(%status, "region could not be told that this agent is going away"),

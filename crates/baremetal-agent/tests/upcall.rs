@@ -14,6 +14,7 @@ use proto::region::v1::{AgentHeartbeatRequest, AgentHeartbeatResponse, RegisterA
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use service::tls::TlsConfig;
 use setup::{replace, site, start, until};
+use tokio::io::AsyncWriteExt;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -142,6 +143,19 @@ async fn region_hears_of_the_agent_and_its_images_whatever_happens() {
     assert_eq!(image.kernel.unwrap().sha256, manifest.kernel.sha256.to_string());
     until("two heartbeats", async || ear.with(|h| h.heartbeats.len() >= 2)).await;
     assert_eq!(ear.with(|h| h.heartbeats[0].agent_id.clone()), "agent 1");
+
+    // How busy it is: clients that ask for much and take nothing.
+    let large = std::fs::File::create(site.root.join("large")).unwrap();
+    large.set_len(1 << 30).unwrap();
+    let mut slow = Vec::new();
+    for _ in 0..3 {
+        let mut client = tokio::net::TcpStream::connect(agent.http_address()).await.unwrap();
+        client.write_all(b"GET /tftp/large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        slow.push(client);
+    }
+    until("three transfers", async || ear.with(|h| h.heartbeats.last().unwrap().transfers == 3)).await;
+    drop(slow);
+    until("none", async || ear.with(|h| h.heartbeats.last().unwrap().transfers == 0)).await;
 
     // An image that fails its check is announced no longer; one that passes is, at once.
     replace(&site.image("small").join("kernel"), b"something else");

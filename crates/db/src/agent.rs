@@ -26,6 +26,8 @@ pub struct BaremetalAgent {
     pub images: Value,
     pub enabled: bool,
     pub draining: bool,
+    /// Files it was sending when it was heard last.
+    pub transfers: i32,
     pub last_heartbeat: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
 }
@@ -67,6 +69,7 @@ pub async fn register(conn: &mut Conn, agent: &BaremetalAgent) -> QueryResult<Ag
             baremetal_agents::version.eq(excluded(baremetal_agents::version)),
             baremetal_agents::images.eq(excluded(baremetal_agents::images)),
             baremetal_agents::draining.eq(false),
+            baremetal_agents::transfers.eq(0),
             baremetal_agents::last_heartbeat.eq(diesel::dsl::now),
         ))
         .returning(baremetal_agents::id)
@@ -75,12 +78,19 @@ pub async fn register(conn: &mut Conn, agent: &BaremetalAgent) -> QueryResult<Ag
 }
 
 /// False: no such agent.
-pub async fn heartbeat(conn: &mut Conn, id: AgentId, images: &Value, draining: bool) -> QueryResult<bool> {
+pub async fn heartbeat(
+    conn: &mut Conn,
+    id: AgentId,
+    images: &Value,
+    draining: bool,
+    transfers: i32,
+) -> QueryResult<bool> {
     diesel::update(baremetal_agents::table.find(id))
         .set((
             baremetal_agents::last_heartbeat.eq(diesel::dsl::now),
             baremetal_agents::images.eq(images),
             baremetal_agents::draining.eq(draining),
+            baremetal_agents::transfers.eq(transfers),
         ))
         .execute(conn)
         .await
@@ -113,14 +123,14 @@ pub async fn set_enabled(conn: &mut Conn, id: AgentId, enabled: bool) -> QueryRe
         .map(drop)
 }
 
-/// Enabled agents of a zone, not draining, heard since `since`; latest heard first.
+/// Enabled agents of a zone, not draining, heard since `since`; those with least to do first.
 pub async fn usable(conn: &mut Conn, zone: &str, since: DateTime<Utc>) -> QueryResult<Vec<BaremetalAgent>> {
     baremetal_agents::table
         .filter(baremetal_agents::zone.eq(zone))
         .filter(baremetal_agents::enabled)
         .filter(baremetal_agents::draining.eq(false))
         .filter(baremetal_agents::last_heartbeat.ge(since))
-        .order(baremetal_agents::last_heartbeat.desc())
+        .order((baremetal_agents::transfers, baremetal_agents::last_heartbeat.desc()))
         .select(BaremetalAgent::as_select())
         .load(conn)
         .await
@@ -133,6 +143,7 @@ pub const COLUMNS: &[Column] = &[
     Column::new("zone", "baremetal_agents.zone", Kind::Text),
     Column::new("enabled", "baremetal_agents.enabled", Kind::Boolean),
     Column::new("version", "baremetal_agents.version", Kind::Text),
+    Column::new("transfers", "baremetal_agents.transfers", Kind::Integer),
     Column::new("last_heartbeat", "baremetal_agents.last_heartbeat", Kind::Time),
     Column::new("created_at", "baremetal_agents.created_at", Kind::Time),
 ];

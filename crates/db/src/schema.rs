@@ -35,6 +35,7 @@ diesel::table! {
         draining -> Bool,
         last_heartbeat -> Timestamptz,
         created_at -> Timestamptz,
+        transfers -> Int4,
     }
 }
 

@@ -151,6 +151,7 @@ impl AgentUpcallService for Upcall {
             version: message.version,
             enabled: true,
             draining: false,
+            transfers: 0,
             last_heartbeat: now,
             created_at: now,
         };
@@ -171,8 +172,9 @@ impl AgentUpcallService for Upcall {
         let agent = agent.ok_or_else(|| Status::not_found("no such agent: register again"))?;
         require_peer(&request, &agent_name(&agent.name), self.tls())?;
         let message = request.into_inner();
+        let transfers = i32::try_from(message.transfers).unwrap_or(i32::MAX);
         let images = serde_json::to_value(self.verified(&agent.name, message.images)).map_err(internal)?;
-        db::agent::heartbeat(&mut conn, id, &images, message.draining).await.map_err(internal)?;
+        db::agent::heartbeat(&mut conn, id, &images, message.draining, transfers).await.map_err(internal)?;
         Ok(Response::new(pb::AgentHeartbeatResponse {}))
     }
 }

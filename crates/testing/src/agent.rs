@@ -30,7 +30,7 @@ impl Agents {
         };
         let registered = client.register_agent(request).await?.into_inner();
         let every = Duration::from_secs(registered.heartbeat_interval_s.max(1).into());
-        let heartbeat = pb::AgentHeartbeatRequest { agent_id: registered.agent_id, images, draining: false };
+        let heartbeat = pb::AgentHeartbeatRequest { agent_id: registered.agent_id, images, ..Default::default() };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
             loop {
                 tokio::time::sleep(every).await;

@@ -1,6 +1,5 @@
 //! Which file a request wants, and the answer to it.
 
-use std::fs::File;
 use std::net::SocketAddr;
 
 use artifact::Digest;
@@ -10,7 +9,7 @@ use hyper::StatusCode;
 use crate::http::head::{AnswerHead, Method, Request};
 use crate::range::{Part, part};
 use crate::root::RootError;
-use crate::tree::{Content, Protocol, Tree};
+use crate::tree::{Content, Protocol, Sending, Tree};
 
 /// For a path, which may lead to other content tomorrow.
 const REVALIDATE: &str = "no-cache";
@@ -28,7 +27,7 @@ pub struct Answer {
 
 pub enum Body {
     Bytes(Bytes),
-    File { file: File, first: u64, length: u64 },
+    File { file: Sending, first: u64, length: u64 },
 }
 
 impl Body {

@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::server::TlsStream;
 
+use crate::tree::Sending;
+
 /// So much must leave within the write time-out, or all that is left: a peer that reads slower is taken for one that holds on to
 /// connections.
 const LEAST: u64 = 64 * 1024;
@@ -59,14 +61,14 @@ impl Stream {
     /// # Errors
     /// As [`Self::write`]; `UnexpectedEof` when the file has become shorter, and then the connection must be closed so that nobody
     /// takes what was sent for the whole.
-    pub async fn send_file(&mut self, file: File, first: u64, length: u64, patience: Duration) -> io::Result<()> {
+    pub async fn send_file(&mut self, file: Sending, first: u64, length: u64, patience: Duration) -> io::Result<()> {
         match self {
             Self::Clear(stream) => send_file(stream, &file, first, length, patience).await,
             Self::Tls(_) => self.copy_file(file, first, length, patience).await,
         }
     }
 
-    async fn copy_file(&mut self, file: File, first: u64, length: u64, patience: Duration) -> io::Result<()> {
+    async fn copy_file(&mut self, file: Sending, first: u64, length: u64, patience: Duration) -> io::Result<()> {
         let (file, end, mut at) = (Arc::new(file), first + length, first);
         while at < end {
             let size = usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK);

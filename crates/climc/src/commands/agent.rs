@@ -65,6 +65,8 @@ impl Shown for BaremetalAgents {
             ("zone", view.zone.clone()),
             ("status", view.status.to_string()),
             ("enabled", text::yes_no(view.enabled)),
+            ("draining", text::yes_no(view.draining)),
+            ("transfers", view.transfers.to_string()),
             ("version", view.version.clone()),
             ("manager_uri", view.manager_uri.clone()),
             ("tftp_endpoint", view.tftp_endpoint.clone()),

@@ -58,6 +58,8 @@ fn view(agent: BaremetalAgent, app: &App) -> api::baremetal::BaremetalAgent {
         name: agent.name,
         zone: agent.zone,
         enabled: agent.enabled,
+        draining: agent.draining,
+        transfers: u32::try_from(agent.transfers).unwrap_or(0),
         version: agent.version,
         manager_uri: agent.http_endpoint,
         tftp_endpoint: agent.tftp_endpoint,

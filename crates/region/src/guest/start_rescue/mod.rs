@@ -1,8 +1,9 @@
 //! `POST /servers/{id}/start-rescue`: boots a server, with its own disks, into the rescue system.
 //!
 //! Here: all that the database knows is checked before the 202, and a session opened. [`task`] goes the way in, and the way back.
-//! [`image`] chooses what is booted. [`batch`] does it for many.
+//! [`image`] chooses what is booted, [`agents`] where it is fetched. [`batch`] does it for many.
 
+mod agents;
 mod batch;
 mod image;
 mod task;

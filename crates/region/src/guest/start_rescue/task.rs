@@ -13,6 +13,7 @@ use task_engine::{Next, StepError, Task, TaskCx};
 use types::operation::Outcome;
 use types::{DiskMode, GuestId, GuestStatus, HostId, PowerState, SessionId, SessionState};
 
+use super::agents;
 use crate::app::App;
 use crate::guest::stop::STOP_SLACK;
 use crate::guest::work::{self, Change};
@@ -207,7 +208,7 @@ impl StartRescueTask {
                 Call::Preflight(pb::PreflightRescueRequest { operation, image, disk_mode, qemu_version })
             }
             Stage::PrepareRescue => {
-                let endpoints = self.endpoints(app).await?;
+                let endpoints = agents::endpoints(app, self.host, &self.image, self.session).await?;
                 Call::Prepare(pb::PrepareRescueRequest { operation, image: Some(self.image()), endpoints })
             }
             Stage::RestoreLeftover => Call::RestoreDesc(pb::RestoreDescRequest {
@@ -248,25 +249,6 @@ impl StartRescueTask {
             cmdline: self.image.cmdline.clone(),
             min_memory_mib: self.image.min_memory_mib,
         }
-    }
-
-    /// The agents that serve the image now.
-    async fn endpoints(&self, app: &App) -> Result<Vec<String>, StepError> {
-        let mut conn = app.pool.get().await?;
-        let host = db::host::get(&mut conn, self.host).await?;
-        let zone = host.map(|h| h.zone).unwrap_or_default();
-        let agents = db::agent::usable(&mut conn, &zone, app.heard_since()).await?;
-        let serves = |a: &db::agent::BaremetalAgent| {
-            a.images().iter().any(|i| i.kernel == self.image.kernel && i.initramfs == self.image.initramfs)
-        };
-        let endpoints: Vec<String> = agents.into_iter().filter(serves).map(|a| a.http_endpoint).collect();
-        if endpoints.is_empty() {
-            return Err(StepError::transient(format!(
-                "no baremetal agent of zone '{zone}' that serves image {} {} is online",
-                self.image.name, self.image.version
-            )));
-        }
-        Ok(endpoints)
     }
 
     /// The guest is as it was before; the session says why it came to nothing.

@@ -1,0 +1,1 @@
+alter table baremetal_agents drop column transfers;
