@@ -28,6 +28,7 @@ needed() {
 postgresql       database    /usr/lib/postgresql/*/bin/initdb
 qemu-system-x86  machines    qemu-system-x86_64
 qemu-utils       disks       qemu-img
+ovmf             firmware    /usr/share/OVMF/OVMF_CODE_4M.fd
 ipxe-qemu        netboot     /usr/lib/ipxe/qemu/*virtio.rom
 mmdebstrap       guests      mmdebstrap
 kmod             modules     depmod

@@ -1,6 +1,6 @@
 //! Disks, NICs and snapshots in memory, with the real host's refusals.
 
-use types::desc::{Desc, DiskDesc, DiskDriver, DiskFormat};
+use types::desc::{Desc, DiskDesc, DiskDriver, DiskFormat, Machine, NicBackend, NicDesc};
 use types::id::{DiskId, GuestId, SnapshotId};
 use types::operation::{Failure, FailureCode, Outcome};
 use types::status::PowerState;
@@ -106,6 +106,15 @@ fn live(old: &Desc, wanted: &Desc) -> Result<(), Failure> {
     if !differs(old, wanted) || !differs(wanted, old) {
         return must_stop("this disk can't come or go while the guest runs");
     }
+    let gone: Vec<_> = old.nics.iter().filter(|nic| !wanted.nics.contains(nic)).collect();
+    let come: Vec<_> = wanted.nics.iter().filter(|nic| !old.nics.contains(nic)).collect();
+    let cold = |nic: &&&NicDesc| (nic.index == 0 && old.machine == Machine::Q35) || nic.backend == NicBackend::Macvtap;
+    if let Some(nic) = gone.iter().chain(&come).find(cold) {
+        return must_stop(&format!("NIC {} can't come or go while the guest runs", nic.index));
+    }
+    if let Some(nic) = gone.iter().find(|nic| come.iter().any(|it| it.index == nic.index && it.mac == nic.mac)) {
+        return must_stop(&format!("NIC {} can't be changed while the guest runs", nic.index));
+    }
     Ok(())
 }
 
@@ -122,7 +131,7 @@ fn not_in_rescue(guest: &SimGuest) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::desc::{DESC_VERSION, Firmware, Machine};
+    use types::desc::{DESC_VERSION, Firmware, NicModel};
     use types::status::Arch;
 
     fn disk(index: u32) -> DiskDesc {
@@ -175,6 +184,18 @@ mod tests {
         }
         assert_eq!(code(guests.change(desc.id, &Desc { memory_mib: 65, ..more.clone() })), FailureCode::MustStop);
         assert_eq!(code(guests.change(desc.id, &Desc { disks: vec![disk(1)], ..more.clone() })), FailureCode::MustStop);
+        let nic = |index| NicDesc {
+            index,
+            backend: NicBackend::User,
+            mac: format!("52:54:00:00:00:0{index}"),
+            model: NicModel::Virtio,
+            forwards: vec![],
+            bridge: None,
+        };
+        let with = |index| Desc { nics: vec![nic(index)], ..more.clone() };
+        assert_eq!(code(guests.change(desc.id, &with(0))), FailureCode::MustStop);
+        guests.change(desc.id, &with(1)).unwrap();
+        guests.change(desc.id, &more).unwrap();
         let resized = guests.resize_disk(desc.id, added, 16).unwrap();
         assert!(matches!(resized, Outcome::Resized { size_mib: 16, .. }), "{resized:?}");
         assert_eq!(code(guests.resize_disk(desc.id, added, 8)), FailureCode::Disk);

@@ -21,6 +21,7 @@ use crate::grpc::Service;
 use crate::guest::manager::Manager;
 use crate::guest::overlay;
 use crate::guest::paths::{check_runtime, detached, private_folder, servers};
+use crate::network::Network;
 use crate::qemu::{Binaries, accel};
 use crate::storage::Storage;
 
@@ -123,6 +124,7 @@ async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
             detached: detached(&config.workspace),
             moves: Arc::default(),
         },
+        network: Network { ip: config.network.ip.clone(), bridges: config.network.bridges.clone() },
         downloads: Arc::new(Semaphore::new(config.limits.downloads.max(1))),
         news: watch::Sender::new(0),
         config,

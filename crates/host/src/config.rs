@@ -44,6 +44,7 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     pub qemu: QemuConfig,
     pub uefi: UefiConfig,
+    pub network: NetworkConfig,
     pub limits: Limits,
     pub metrics: MetricsConfig,
     pub log: LogConfig,
@@ -84,6 +85,21 @@ pub struct UefiConfig {
 impl Default for UefiConfig {
     fn default() -> Self {
         Self { code: "/usr/share/OVMF/OVMF_CODE_4M.fd".into(), vars: "/usr/share/OVMF/OVMF_VARS_4M.fd".into() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// Bridges that guests' taps, and interfaces that their macvtaps may be on. Empty: guests have QEMU's user networking only.
+    pub bridges: Vec<String>,
+    /// The program of iproute2.
+    pub ip: PathBuf,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self { bridges: Vec::new(), ip: "ip".into() }
     }
 }
 
@@ -134,6 +150,7 @@ impl Default for Config {
             tls: None,
             qemu: QemuConfig::default(),
             uefi: UefiConfig::default(),
+            network: NetworkConfig::default(),
             limits: Limits::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),

@@ -8,6 +8,7 @@ use ledger::Ledger;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
+use crate::network::Network;
 use crate::qemu::Binaries;
 use crate::qemu::cmdline::Accelerator;
 use crate::storage::Storage;
@@ -18,6 +19,7 @@ pub struct Env {
     pub qemu: Binaries,
     pub accelerator: Accelerator,
     pub storage: Storage,
+    pub network: Network,
     pub images: Images,
     pub ledger: Ledger,
     /// Rescue images that may be fetched at the same time.

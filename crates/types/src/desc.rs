@@ -105,6 +105,10 @@ words! {
     pub enum NicBackend as "nic backend" {
         /// QEMU's user networking: no privilege, reachable by port forwards only.
         User = "user",
+        /// A port of its own on a bridge of the host; the host makes it when the guest starts, and removes it when it ends.
+        Tap = "tap",
+        /// As `tap`, on a network interface of the host instead of a bridge. It can't come or go while the guest runs.
+        Macvtap = "macvtap",
     }
 }
 
@@ -117,8 +121,12 @@ pub struct NicDesc {
     pub mac: String,
     /// The model of the device, a QEMU device name: `virtio-net-pci`, `e1000`.
     pub model: NicModel,
+    /// Of backend `user`.
     #[serde(default)]
     pub forwards: Vec<PortForward>,
+    /// Of backend `tap` the bridge, of `macvtap` the network interface; the host's configuration names those that may be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<String>,
 }
 
 words! {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use types::desc::Desc;
+use types::desc::{Desc, NicBackend};
 use types::operation::{Failure, FailureCode};
 
 use super::actor::Guest;
@@ -15,6 +15,7 @@ use super::paths::servers;
 use super::state::Runs;
 use super::{broken, failure};
 use crate::env::Env;
+use crate::network;
 use crate::qemu::cmdline::{Launch, arguments};
 
 impl Guest {
@@ -34,9 +35,19 @@ impl Guest {
     }
 
     async fn script(&self, desc: &Desc) -> Result<String, Failure> {
+        if desc.nics.iter().any(|nic| nic.backend == NicBackend::Macvtap) {
+            return Err(failure(FailureCode::WrongState, "a guest with a macvtap is started by: host start-from-desc"));
+        }
         let launch = self.launch(desc, None).await?;
         let program = &self.qemu(desc, None)?.program;
-        Ok(script(program, &arguments(desc, &launch), &launch, desc))
+        let ip = quoted(&self.env.network.ip.to_string_lossy());
+        let mut interfaces = String::new();
+        for call in desc.nics.iter().flat_map(|nic| network::up(desc.id, nic)) {
+            let words: Vec<_> = call.iter().map(|word| quoted(word)).collect();
+            // What is there already is as good.
+            let _ = writeln!(interfaces, "{ip} {} || :", words.join(" "));
+        }
+        Ok(script(program, &arguments(desc, &launch), &launch, desc, &interfaces))
     }
 
     /// Starts it as region would have it started.
@@ -85,7 +96,7 @@ fn refusal(why: &str) -> String {
 }
 
 /// The start as a script. It refuses while the process of the pid file lives, whosever it is; beneath, QEMU's lock on the disks decides.
-fn script(program: &Path, arguments: &[String], launch: &Launch, desc: &Desc) -> String {
+fn script(program: &Path, arguments: &[String], launch: &Launch, desc: &Desc, interfaces: &str) -> String {
     let runtime = quoted(&launch.sockets.agent.parent().unwrap_or(Path::new("/")).to_string_lossy());
     let pid_file = quoted(&launch.pid_file.to_string_lossy());
     let mut text = format!(
@@ -100,7 +111,7 @@ if [ -e {pid_file} ] && kill -0 "$(cat {pid_file})" 2>/dev/null; then
 fi
 mkdir -p {runtime}
 rm -f {runtime}/*
-exec {}"#,
+{interfaces}exec {}"#,
         desc.id,
         quoted(&program.to_string_lossy()),
     );

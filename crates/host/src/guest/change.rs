@@ -48,6 +48,7 @@ impl Guest {
         for nic in &plan.drop_nics {
             cx.progress.say(format!("waiting for the guest to let go of NIC {}", nic.index));
             cx.unless_overtaken(self.machine()?.unplug_nic(nic.index)).await??;
+            self.env.network.down(self.id, nic);
             now.nics.retain(|it| it != nic);
             self.write_desc(now.clone())?;
         }
@@ -68,7 +69,8 @@ impl Guest {
         }
         for nic in &plan.add_nics {
             cx.progress.say(format!("plugging in NIC {}", nic.index));
-            self.machine()?.plug_nic(nic, wanted.machine).await?;
+            self.env.network.up(self.id, nic)?;
+            self.machine()?.plug_nic(nic, self.id, wanted.machine).await?;
             now.nics.push(nic.clone());
             self.write_desc(now.clone())?;
         }

@@ -59,6 +59,7 @@ impl Guest {
             return Err(failure(FailureCode::Resource, message));
         }
         self.qemu(desc, None)?;
+        self.env.network.allowed(desc)?;
         for name in desc.cdroms.iter().filter_map(|drive| drive.iso.as_deref()) {
             self.env.storage.image(name)?;
         }

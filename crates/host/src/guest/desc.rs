@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use types::desc::{DESC_VERSION, Desc, DiskDesc, DiskDriver, Machine};
+use types::desc::{DESC_VERSION, Desc, DiskDesc, DiskDriver, Machine, NicBackend};
 use types::id::SessionId;
 use types::operation::{Failure, FailureCode};
 use types::rescue::hex;
@@ -181,6 +181,18 @@ pub fn check(desc: &Desc) -> Result<(), String> {
                 "nic {index}: the index is below {MAX_NICS}, and index and mac differ from the other nics'"
             ));
         }
+        let on_host = matches!(nic.backend, NicBackend::Tap | NicBackend::Macvtap);
+        // IFNAMSIZ with its closing zero: netdevice(7).
+        let named = nic.bridge.as_ref().is_some_and(|name| {
+            (1..=15).contains(&name.len())
+                && !name.starts_with(['-', '.'])
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        });
+        if on_host != nic.bridge.is_some() || (on_host && (!named || !nic.forwards.is_empty())) {
+            return wrong(format!(
+                "nic {index}: backends tap and macvtap, and no other, name a bridge or interface of the host, and forward no ports"
+            ));
+        }
         for forward in &nic.forwards {
             if forward.host_port == 0 || forward.guest_port == 0 || !seen.insert(format!("p{}", forward.host_port)) {
                 return wrong(format!("nic {index}: forwarded ports are above 0, each host port once"));
@@ -193,9 +205,7 @@ pub fn check(desc: &Desc) -> Result<(), String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use types::desc::{
-        BootFile, CdromDesc, DiskFormat, Firmware, NicBackend, NicDesc, NicModel, PortForward, RescueSection,
-    };
+    use types::desc::{BootFile, CdromDesc, DiskFormat, Firmware, NicDesc, NicModel, PortForward, RescueSection};
     use types::id::{DiskId, GuestId};
     use types::status::{Arch, DiskMode};
 
@@ -224,6 +234,7 @@ pub(crate) mod tests {
                 mac: "52:54:00:00:00:01".into(),
                 model: NicModel::Virtio,
                 forwards: vec![PortForward { host_port: 2222, guest_port: 22 }],
+                bridge: None,
             }],
             cdroms: Vec::new(),
             qemu_version: None,
@@ -302,7 +313,7 @@ pub(crate) mod tests {
     fn what_is_wrong_is_said() {
         assert_eq!(check(&sample()), Ok(()));
         type Change = fn(&mut Desc);
-        let cases: [(Change, &str); 16] = [
+        let cases: [(Change, &str); 19] = [
             (|d| d.rescue = Some(section(SessionId::generate())), "rescue section"),
             (|d| d.arch = if d.arch == Arch::X86_64 { Arch::Aarch64 } else { Arch::X86_64 }, "this host is"),
             (|d| d.vcpu = 0, "vcpu"),
@@ -327,6 +338,19 @@ pub(crate) mod tests {
                     });
                 },
                 "has its place",
+            ),
+            (|d| d.nics[0].bridge = Some("br0".into()), "bridge"),
+            (|d| d.nics[0].backend = NicBackend::Tap, "bridge"),
+            (
+                |d| {
+                    d.nics[0] = NicDesc {
+                        backend: NicBackend::Tap,
+                        bridge: Some("br0,script=/x".into()),
+                        forwards: vec![],
+                        ..d.nics[0].clone()
+                    };
+                },
+                "bridge",
             ),
             (|d| d.nics[0].mac = "52:54:00:00:00:0G".into(), "mac"),
             (|d| d.nics.push(NicDesc { index: 1, ..d.nics[0].clone() }), "differ"),

@@ -92,6 +92,9 @@ impl Guest {
             return;
         }
         self.running = None;
+        for nic in self.stored.iter().flat_map(|stored| &stored.desc.nics) {
+            self.env.network.down(self.id, nic);
+        }
         // What the boot was stays known until the next: somebody may yet ask why it ended.
         let pid_file = self.paths.pid_file();
         if let Err(error) = super::paths::gone(std::fs::remove_file(&pid_file)) {

@@ -1,6 +1,6 @@
 //! Starting QEMU: for the guest's own disks, and, with more files, for a rescue system.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -89,7 +89,10 @@ impl Guest {
         service::files::write_atomic(&self.paths.boot(), &json, 0o600).map_err(broken("boot.json"))?;
         self.paths.make_runtime().map_err(broken("the folder of sockets"))?;
 
-        if let Err(failure) = run(&program, &arguments(desc, &launch)).await {
+        self.env.network.allowed(desc)?;
+        desc.nics.iter().try_for_each(|nic| self.env.network.up(self.id, nic))?;
+        let inherited = self.env.network.macvtaps(desc)?;
+        if let Err(failure) = run(&program, &arguments(desc, &launch), &inherited).await {
             // It may have come up and then failed to say so.
             if !self.adopt()? {
                 self.clear_end();
@@ -194,8 +197,14 @@ fn copy_once(from: &Path, to: &Path) -> Result<(), Failure> {
 }
 
 /// Runs QEMU until it has become a daemon. Never abandoned half-way: a QEMU that comes up later would surprise us.
-async fn run(program: &Path, arguments: &[String]) -> Result<(), Failure> {
+/// `inherited`: devices that it finds open under these numbers; a shell opens them, as only a process of one thread can do it safely.
+async fn run(program: &Path, arguments: &[String], inherited: &[(u32, PathBuf)]) -> Result<(), Failure> {
     let mut command = Command::new(program);
+    if !inherited.is_empty() {
+        let opens = inherited.iter().map(|(number, path)| format!("exec {number}<>{}; ", path.display()));
+        command = Command::new("bash");
+        command.args(["-c", &format!("{}exec \"$0\" \"$@\"", opens.collect::<String>())]).arg(program);
+    }
     command.args(arguments).stdin(Stdio::null()).current_dir("/");
     // What is typed at the agent's terminal is not for its guests.
     command.process_group(0).kill_on_drop(true);

@@ -84,7 +84,7 @@ pub fn arguments(desc: &Desc, launch: &Launch) -> Vec<String> {
         out.add("-device", devices::disk(disk, desc.machine).option());
     }
     for nic in &desc.nics {
-        out.add("-netdev", devices::netdev_option(nic));
+        out.add("-netdev", devices::netdev_option(nic, desc.id));
         out.add("-device", devices::nic(nic, desc.machine).option());
     }
     for (drive, iso) in desc.cdroms.iter().zip(&launch.isos) {
@@ -227,6 +227,7 @@ mod tests {
                 mac: "52:54:00:00:00:01".into(),
                 model: NicModel::Virtio,
                 forwards: vec![PortForward { host_port: 2222, guest_port: 22 }],
+                bridge: None,
             }],
             cdroms: Vec::new(),
             qemu_version: None,
@@ -292,6 +293,22 @@ mod tests {
     fn a_guest_on_its_own_disks() {
         let desc = desc(Machine::Q35, DiskDriver::Virtio);
         insta::assert_snapshot!(shown(&arguments(&desc, &launch(&desc))));
+    }
+
+    #[test]
+    fn nics_on_the_host_s_own_networks() {
+        let mut desc = desc(Machine::Q35, DiskDriver::Virtio);
+        let on = |index, backend, bridge: &str| NicDesc {
+            index,
+            backend,
+            forwards: vec![],
+            bridge: Some(bridge.into()),
+            ..desc.nics[0].clone()
+        };
+        desc.nics = vec![on(0, NicBackend::Tap, "br0"), on(1, NicBackend::Macvtap, "eth0")];
+        let shown = shown(&arguments(&desc, &launch(&desc)));
+        let nics: Vec<_> = shown.lines().filter(|line| line.contains("net-")).collect();
+        insta::assert_snapshot!(nics.join("\n"));
     }
 
     #[test]

@@ -11,9 +11,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use types::desc::{CdromDesc, Desc, DiskDesc, DiskDriver, DiskFormat, Machine, NicDesc, NicModel};
+use types::desc::{CdromDesc, Desc, DiskDesc, DiskDriver, DiskFormat, Machine, NicBackend, NicDesc, NicModel};
+use types::id::GuestId;
 
 use super::cmdline::DiskFile;
+use crate::network;
 
 /// Addresses on the root bus. 0 is the host bridge, 1 the chipset of `pc`, 31 that of `q35`.
 pub const VGA: u32 = 0x2;
@@ -173,10 +175,10 @@ pub const fn disk_is_hot(disk: &DiskDesc) -> bool {
     disk.index > 0 && matches!(disk.driver, DiskDriver::Virtio | DiskDriver::Scsi)
 }
 
-/// As for disks; the first NIC of a q35 is on the root bus.
+/// As for disks; the first NIC of a q35 is on the root bus, and a macvtap's descriptor is inherited.
 #[must_use]
 pub const fn nic_is_hot(nic: &NicDesc, machine: Machine) -> bool {
-    nic.index > 0 || matches!(machine, Machine::Pc)
+    (nic.index > 0 || matches!(machine, Machine::Pc)) && !matches!(nic.backend, NicBackend::Macvtap)
 }
 
 /// The last ports, from the end.
@@ -211,21 +213,37 @@ pub fn iso(index: u32, file: &Path) -> Value {
     })
 }
 
-/// The arguments of `netdev_add`.
+/// The arguments of `netdev_add`. A macvtap can't be plugged in: its descriptor would have to be sent as well.
 #[must_use]
-pub fn netdev(nic: &NicDesc) -> Value {
-    let forwards: Vec<_> = forwards(nic).map(|text| json!({ "str": text })).collect();
-    let mut arguments = json!({ "type": "user", "id": netdev_id(nic.index) });
-    if !forwards.is_empty() {
-        arguments["hostfwd"] = forwards.into();
+pub fn netdev(nic: &NicDesc, guest: GuestId) -> Value {
+    let id = netdev_id(nic.index);
+    match nic.backend {
+        NicBackend::User | NicBackend::Macvtap => {
+            let forwards: Vec<_> = forwards(nic).map(|text| json!({ "str": text })).collect();
+            let mut arguments = json!({ "type": "user", "id": id });
+            if !forwards.is_empty() {
+                arguments["hostfwd"] = forwards.into();
+            }
+            arguments
+        }
+        NicBackend::Tap => {
+            let ifname = network::interface(guest, nic.index);
+            json!({ "type": "tap", "id": id, "ifname": ifname, "script": "no", "downscript": "no" })
+        }
     }
-    arguments
 }
 
 /// The value of `-netdev`.
 #[must_use]
-pub fn netdev_option(nic: &NicDesc) -> String {
-    forwards(nic).fold(format!("user,id={}", netdev_id(nic.index)), |text, forward| format!("{text},hostfwd={forward}"))
+pub fn netdev_option(nic: &NicDesc, guest: GuestId) -> String {
+    let id = netdev_id(nic.index);
+    match nic.backend {
+        NicBackend::User => forwards(nic).fold(format!("user,id={id}"), |text, it| format!("{text},hostfwd={it}")),
+        NicBackend::Tap => {
+            format!("tap,id={id},ifname={},script=no,downscript=no", network::interface(guest, nic.index))
+        }
+        NicBackend::Macvtap => format!("tap,id={id},fd={}", network::descriptor(nic.index)),
+    }
 }
 
 fn forwards(nic: &NicDesc) -> impl Iterator<Item = String> {

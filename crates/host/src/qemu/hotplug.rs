@@ -12,6 +12,7 @@ use qmp::command::{
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use types::desc::{self, DiskDesc, NicDesc};
+use types::id::GuestId;
 use types::operation::{Failure, FailureCode};
 
 use super::cmdline::DiskFile;
@@ -58,10 +59,10 @@ impl Machine {
 
     /// # Errors
     /// As [`plug_disk`](Self::plug_disk); [`FailureCode::Resource`]: a forwarded port is taken.
-    pub async fn plug_nic(&self, nic: &NicDesc, machine: desc::Machine) -> Result<(), Failure> {
+    pub async fn plug_nic(&self, nic: &NicDesc, guest: GuestId, machine: desc::Machine) -> Result<(), Failure> {
         // Without a word of what was forwarded: what is there is taken out.
         self.unplug_nic(nic.index).await?;
-        let netdev = self.execute(NetdevAdd(devices::netdev(nic))).await;
+        let netdev = self.execute(NetdevAdd(devices::netdev(nic, guest))).await;
         netdev.map_err(|error| refused(FailureCode::Resource, error))?;
         if let Err(error) = self.execute(DeviceAdd(devices::nic(nic, machine).arguments())).await {
             self.remove_netdev(nic.index).await?;

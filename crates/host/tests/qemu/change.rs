@@ -142,6 +142,7 @@ async fn a_guest_is_changed_while_it_runs_and_while_it_is_off() {
         mac: "52:54:00:00:00:01".into(),
         model: NicModel::Virtio,
         forwards: vec![],
+        bridge: None,
     });
     let (guest, data) = (desc.id, desc.disks[1].id);
     operate!(agent, agent.header(guest), create_guest, create(&desc));

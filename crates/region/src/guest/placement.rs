@@ -96,7 +96,7 @@ pub fn new_nic(net: &NetCreate, index: u32) -> Result<NicDesc> {
         }
     };
     let model = net.model.unwrap_or(NicModel::Virtio);
-    Ok(NicDesc { index, backend: NicBackend::User, mac, model, forwards: net.forwards.clone() })
+    Ok(NicDesc { index, backend: NicBackend::User, mac, model, forwards: net.forwards.clone(), bridge: None })
 }
 
 /// Whether the host has this QEMU.
