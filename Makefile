@@ -13,7 +13,7 @@ export LIFEBOAT_RESCUE_IMAGES := $(TARGET)/rescue-images
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region images deploy clean bench-boot test-boot
+.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region images deploy clean bench-boot test-boot fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -83,6 +83,13 @@ bench-boot: deps ## boot files beside tftpd-hpa, atftpd, dnsmasq, tftpd and ngin
 
 test-boot: deps rescue-image ## boot files alone: loss, other clients, network boot, a minute of fuzzing each
 	@LIFEBOAT_FUZZ_SECONDS=60 cargo test --workspace --test netboot --test loss --test clients --test relay --test fuzz_short
+
+fuzz: ## each fuzz target under libFuzzer for a minute (SECONDS_EACH=N; needs cargo-fuzz); what it finds stays in target/fuzz
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is not installed: cargo install cargo-fuzz --locked"; exit 1; }
+	@cd fuzz && for target in $$(cargo fuzz list); do \
+	    mkdir -p $(TARGET)/fuzz/corpus/$$target && \
+	    RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir $(TARGET)/fuzz $$target $(TARGET)/fuzz/corpus/$$target seeds/$$target -- -max_total_time=$(or $(SECONDS_EACH),60) || exit 1; \
+	done
 
 images: ## container images of all services (needs docker or podman)
 	@scripts/images.sh
