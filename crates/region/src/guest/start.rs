@@ -69,8 +69,7 @@ impl Task for ServerStartTask {
             (Stage::Begin, Some(_)) => Ok(Next::go(Stage::RestoreDesc)),
             (Stage::Begin | Stage::RestoreDesc, None) => Ok(Next::go(Stage::StartServer)),
             (Stage::RestoreDesc, Some(session)) => {
-                let call =
-                    Call::RestoreDesc(pb::RestoreDescRequest { session_id: session.to_string(), ..Default::default() });
+                let call = work::restore_call(cx.env(), session).await?;
                 match ask(cx, self.host, self.guest, call).await? {
                     None => Ok(Next::wait(stage, Self::limit(&stage))),
                     Some(Outcome::Restored { .. }) => {

@@ -116,14 +116,14 @@ impl Task for ServerStopTask {
                 }
             }
             Stage::RestoreDesc => {
-                let session_id = self.leftover.map(|s| s.to_string()).unwrap_or_default();
-                let call = Call::RestoreDesc(pb::RestoreDescRequest { session_id, ..Default::default() });
+                let Some(session) = self.leftover else {
+                    return self.end(cx, "stopped".into());
+                };
+                let call = work::restore_call(cx.env(), session).await?;
                 match ask(cx, self.host, self.guest, call).await? {
                     None => Ok(Next::wait(stage, Self::limit(&stage))),
                     Some(Outcome::Restored { .. }) => {
-                        if let Some(session) = self.leftover {
-                            work::close_session(cx, self.guest, session, SessionState::Failed, None);
-                        }
+                        work::close_session(cx, self.guest, session, SessionState::Failed, None);
                         self.end(cx, "stopped, and out of rescue".into())
                     }
                     Some(other) => Err(unexpected(&other)),

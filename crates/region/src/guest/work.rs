@@ -1,12 +1,14 @@
 //! What the tasks on guests share.
 
 use db::guest::Guest;
+use proto::host::v1 as pb;
 use serde_json::Value;
 use task_engine::{StepError, TaskCx};
 use types::{GuestId, GuestStatus, PowerState, SessionId, SessionState};
 
 use crate::app::App;
 use crate::dispatch::perform::Note;
+use crate::host_client::Call;
 
 /// A move of a guest's status by a task, with its event.
 #[derive(Debug, Clone)]
@@ -90,6 +92,19 @@ pub fn why(cx: &TaskCx<'_, App>, error: &StepError) -> Why {
         None => first.message().to_owned(),
     };
     Why { cause, evidence }
+}
+
+/// What ends a rescue session on the host. What was written beside the disks goes where stop-rescue has last said; nowhere if it has not.
+///
+/// # Errors
+/// As the database reports them.
+pub async fn restore_call(app: &App, session: SessionId) -> Result<Call, StepError> {
+    let row = {
+        let mut conn = app.pool.get().await?;
+        db::session::get(&mut conn, session).await?
+    };
+    let overlay = row.and_then(|s| s.overlay_end).map(|end| end.to_string()).unwrap_or_default();
+    Ok(Call::RestoreDesc(pb::RestoreDescRequest { operation: None, session_id: session.to_string(), overlay }))
 }
 
 /// The guest a task is about. It can't go away: deleting it needs the hold that the task has.

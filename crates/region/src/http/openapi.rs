@@ -127,6 +127,18 @@ impl Operation {
         it
     }
 
+    #[must_use]
+    pub fn socket<M: Model>(rule: &str, about: &str) -> Self {
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        let ticket = ParameterBuilder::new().name("ticket").parameter_in(ParameterIn::Query);
+        let told = "Instead of a token: what POST .../console-ticket gave; good once";
+        let ticket = ticket.description(Some(told)).schema(Some(schema));
+        let mut it = Self::new::<M>(rule, about).ident().parameter(ticket);
+        let upgraded = ResponseBuilder::new().description("A WebSocket (RFC 6455), subprotocol `binary`");
+        it.builder = it.builder.response("101", upgraded);
+        it
+    }
+
     fn new<M: Model>(rule: &str, summary: &str) -> Self {
         Self::tagged(rule, <M::Api as Resource>::PLURAL, summary)
     }

@@ -211,11 +211,7 @@ impl StartRescueTask {
                 let endpoints = agents::endpoints(app, self.host, &self.image, self.session).await?;
                 Call::Prepare(pb::PrepareRescueRequest { operation, image: Some(self.image()), endpoints })
             }
-            Stage::RestoreLeftover => Call::RestoreDesc(pb::RestoreDescRequest {
-                operation,
-                session_id: self.leftover.map(|s| s.to_string()).unwrap_or_default(),
-                ..Default::default()
-            }),
+            Stage::RestoreLeftover => work::restore_call(app, self.leftover.unwrap_or(self.session)).await?,
             Stage::StopLeftover | Stage::StopServer | Stage::FinishStop => {
                 Call::Stop(pb::StopGuestRequest { operation, timeout_s: self.stop_timeout_s, force: self.paused })
             }
@@ -232,9 +228,7 @@ impl StartRescueTask {
                 session_id,
                 timeout_s: app.config.rescue.ready_timeout_s,
             }),
-            Stage::UndoDesc => {
-                Call::RestoreDesc(pb::RestoreDescRequest { operation, session_id, ..Default::default() })
-            }
+            Stage::UndoDesc => work::restore_call(app, self.session).await?,
             Stage::StartAgain => Call::Start(pb::StartGuestRequest { operation }),
         })
     }
