@@ -13,7 +13,7 @@ export LIFEBOAT_RESCUE_IMAGES := $(TARGET)/rescue-images
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region images deploy clean bench-boot test-boot fuzz
+.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region images deploy clean bench-boot test-boot fuzz test-contract
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -80,6 +80,9 @@ bench-boot: deps ## boot files beside tftpd-hpa, atftpd, dnsmasq, tftpd and ngin
 	@scripts/bench/boot-peers.sh
 	@cargo build --quiet --release --workspace --bins --example boot-load
 	@python3 scripts/bench/boot.py $(TARGET)/release $(TARGET)/reports/boot.json $(RUNS)
+
+test-contract: deps ## a live region against its OpenAPI document, by schemathesis from PyPI (EXAMPLES=N a call, at most SECONDS_MAX=240)
+	@scripts/contract.sh
 
 test-boot: deps rescue-image ## boot files alone: loss, other clients, network boot, a minute of fuzzing each
 	@LIFEBOAT_FUZZ_SECONDS=60 cargo test --workspace --test netboot --test loss --test clients --test relay --test fuzz_short

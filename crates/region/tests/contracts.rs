@@ -34,6 +34,23 @@ fn verb_table() {
     compare("verbs.txt", &text);
 }
 
+/// The page for people names every class of error with its status, and every resource.
+#[test]
+fn the_page_of_the_api_is_complete() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api.md")).unwrap();
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> = page.lines().filter(|line| line.starts_with("| `")).map(cells).collect();
+    for class in api::ErrorClass::ALL {
+        let name = format!("`{class}`");
+        let row = rows.iter().find(|row| row[1] == name).unwrap_or_else(|| panic!("{name} is not on the page"));
+        assert_eq!(row[2], class.status().to_string(), "{name}");
+        assert!(row[3].len() > 10 && row[4].len() > 5, "{name}: what it means, and what to do");
+    }
+    for row in region::http::router::verbs() {
+        assert!(page.contains(&format!("`{}`", row.rule.resource)), "{} is not on the page", row.rule.resource);
+    }
+}
+
 /// No status is a dead end.
 #[test]
 fn every_status_can_be_left() {

@@ -35,6 +35,14 @@ impl Operation {
             ("offset", Type::Integer, "Skip so many rows"),
             ("search", Type::String, "Rows whose name contains this text"),
             ("name", Type::String, "The row of exactly this name"),
+            ("order_by", Type::String, "A column; may be repeated"),
+            ("order", Type::String, "asc or desc, of each column"),
+            ("filter", Type::String, "column.op(values), as name.in('a','b'); may be repeated, and all must hold"),
+            ("filter_any", Type::Boolean, "One of the filters is enough"),
+            ("field", Type::String, "Only these keys of each row; may be repeated"),
+            ("scope", Type::String, "system, domain, project or user: less than you may see"),
+            ("details", Type::Boolean, "Rows are whole either way"),
+            ("paging_marker", Type::String, "The next_marker of the page before, where there was one"),
         ] {
             let schema = ObjectBuilder::new().schema_type(kind);
             it = it.parameter(
@@ -53,7 +61,17 @@ impl Operation {
             .property("total", number())
             .required("total")
             .property("limit", number())
-            .property("offset", number());
+            .required("limit")
+            .property("offset", number())
+            .required("offset");
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let body = match M::MARKED {
+            Some(_) => body
+                .property("next_marker", text())
+                .property("marker_field", text())
+                .property("marker_order", text()),
+            None => body,
+        };
         it.answer("200", "One page", body)
     }
 
@@ -69,7 +87,7 @@ impl Operation {
     pub fn create<M: Create>(rule: &str) -> Self {
         let mut it = Self::new::<M>(rule, &format!("Create a {}", <M::Api as Resource>::WORD));
         let body = it.refer::<M::Body>();
-        it.takes::<M>(body, Required::True).gives_task::<M>("Accepted: the task does the rest")
+        it.takes::<M>(body, Required::True).gives_task::<M>("201", "Created")
     }
 
     #[must_use]
@@ -86,7 +104,7 @@ impl Operation {
     pub fn perform<M: Perform<A>, A: Action<On = M::Api> + ToSchema>(rule: &str) -> Self {
         let mut it = Self::new::<M>(rule, A::SUMMARY).ident();
         let body = it.refer::<A>();
-        it.takes::<M>(body, Required::False).gives_task::<M>("Accepted: the task does the rest")
+        it.takes::<M>(body, Required::False).gives_task::<M>("200", "Done: nothing is left for a task")
     }
 
     #[must_use]
@@ -182,11 +200,21 @@ impl Operation {
         self
     }
 
-    fn gives_task<M: Model>(mut self, about: &str) -> Self {
+    /// 202 with a task that does the rest; or another code where nothing is left to do.
+    fn gives_task<M: Model>(mut self, at_once: &str, about: &str) -> Self {
         let view = self.refer::<View<M>>();
         let task = self.refer::<api::task::TaskBrief>();
         let word = <M::Api as Resource>::WORD;
-        self.answer("202", about, ObjectBuilder::new().property(word, view).required(word).property("task", task))
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let warnings = utoipa::openapi::schema::ArrayBuilder::new()
+            .items(text)
+            .description(Some("Keys of the body that were not understood, and so ignored"));
+        let body = ObjectBuilder::new().property(word, view).required(word).property("warnings", warnings);
+        self.answer(at_once, about, body.clone()).answer(
+            "202",
+            "Accepted: the task does the rest",
+            body.property("task", task).required("task"),
+        )
     }
 
     fn answer(mut self, code: &str, about: &str, body: ObjectBuilder) -> Self {
