@@ -66,10 +66,9 @@ impl Operation {
             .required("offset");
         let text = || ObjectBuilder::new().schema_type(Type::String);
         let body = match M::MARKED {
-            Some(_) => body
-                .property("next_marker", text())
-                .property("marker_field", text())
-                .property("marker_order", text()),
+            Some(_) => {
+                body.property("next_marker", text()).property("marker_field", text()).property("marker_order", text())
+            }
             None => body,
         };
         it.answer("200", "One page", body)
@@ -205,16 +204,14 @@ impl Operation {
         let view = self.refer::<View<M>>();
         let task = self.refer::<api::task::TaskBrief>();
         let word = <M::Api as Resource>::WORD;
-        let text = ObjectBuilder::new().schema_type(Type::String);
-        let warnings = utoipa::openapi::schema::ArrayBuilder::new()
-            .items(text)
-            .description(Some("Keys of the body that were not understood, and so ignored"));
-        let body = ObjectBuilder::new().property(word, view).required(word).property("warnings", warnings);
-        self.answer(at_once, about, body.clone()).answer(
-            "202",
-            "Accepted: the task does the rest",
-            body.property("task", task).required("task"),
-        )
+        let body = || {
+            let warnings = utoipa::openapi::schema::ArrayBuilder::new()
+                .items(ObjectBuilder::new().schema_type(Type::String))
+                .description(Some("Keys of the body that were not understood, and so ignored"));
+            ObjectBuilder::new().property(word, view.clone()).required(word).property("warnings", warnings)
+        };
+        let accepted = body().property("task", task).required("task");
+        self.answer(at_once, about, body()).answer("202", "Accepted: the task does the rest", accepted)
     }
 
     fn answer(mut self, code: &str, about: &str, body: ObjectBuilder) -> Self {
