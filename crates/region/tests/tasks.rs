@@ -144,7 +144,7 @@ async fn blocked_tasks_are_retried_and_abandoned() {
         ))
         .await
         .unwrap();
-        let blocked = get(&web, &format!("/tasks?state=blocked&obj_id=web1")).await;
+        let blocked = get(&web, "/tasks?state=blocked&obj_id=web1").await;
         assert_eq!((&blocked["total"], &blocked["tasks"][0]["last_error"]), (&json!(1), &json!("can't be read")));
         // Its owner sees it, but the service is somebody else's to mend.
         let (status, answer) = post(&ann, &format!("/tasks/{id}/{verb}"), json!({})).await;

@@ -97,16 +97,13 @@ pub async fn items(changes: &[Change], conn: &mut Conn) -> Result<Vec<Item>> {
                 project: project.clone(),
                 data: data.clone(),
             }),
-            Some(Kind::Events) => match change.event.and_then(|number| events.get(&number)) {
-                Some(event) => Some(Item {
-                    at,
-                    kind: Kind::Events,
-                    ids: [Some(event.obj_id), None],
-                    project: Some(event.project.clone()),
-                    data: json!({ "event": api::event::Event::from(event.clone()) }).to_string().into(),
-                }),
-                None => None,
-            },
+            Some(Kind::Events) => change.event.and_then(|number| events.get(&number)).map(|event| Item {
+                at,
+                kind: Kind::Events,
+                ids: [Some(event.obj_id), None],
+                project: Some(event.project.clone()),
+                data: json!({ "event": api::event::Event::from(event.clone()) }).to_string().into(),
+            }),
             None => None,
         };
         items.extend(item);
