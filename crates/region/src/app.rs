@@ -8,6 +8,7 @@ use db::Pool;
 
 use crate::auth::Authority;
 use crate::auth::attempts::Attempts;
+use crate::auth::oidc::Issuers;
 use crate::config::Config;
 use crate::dispatch::totals::Totals;
 use crate::host_client::Hosts;
@@ -30,6 +31,7 @@ pub struct Inner {
     pub secrets: SecretKey,
     pub authority: Authority,
     pub attempts: Attempts,
+    pub issuers: Issuers,
     pub policies: Book,
     pub totals: Totals,
     /// Wakes the task engine; to be called after the commit that started a task.

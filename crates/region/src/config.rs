@@ -16,6 +16,7 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     pub bootstrap: Bootstrap,
     pub auth: Auth,
+    pub rate: Rate,
     pub secrets: Secrets,
     pub tasks: Tasks,
     pub heartbeat: Heartbeat,
@@ -81,6 +82,63 @@ pub struct Bootstrap {
 pub struct Auth {
     /// Seconds that a token lives; at least 60.
     pub token_lifetime_s: u32,
+    /// Other identity servers whose bearer tokens are taken.
+    pub oidc: Vec<Issuer>,
+}
+
+/// An OpenID Connect issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Issuer {
+    /// Stands before its users' names, with a colon: `corp:ann`.
+    pub name: String,
+    /// The exact text of a token's `iss`.
+    pub issuer: String,
+    /// One of these must be in a token's `aud`.
+    pub audience: Vec<String>,
+    /// Where its keys are (https; http over loopback only). Empty: as `ISSUER/.well-known/openid-configuration` says.
+    pub jwks_url: String,
+    /// RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA.
+    pub algorithms: Vec<String>,
+    /// The claim that names the user. A name with dots is a path: `realm_access.roles`.
+    pub user_claim: String,
+    /// What claims give. Of several projects a request chooses with `X-Project`; else the first that is given counts.
+    pub map: Vec<Mapping>,
+    /// The claims that hold project (`name` or `domain/name`) and roles themselves, for an issuer that knows ours. Both empty: none do.
+    pub project_claim: String,
+    pub roles_claim: String,
+    /// Seconds that the clocks may differ.
+    pub leeway_s: u32,
+    /// Seconds after which its keys are fetched again.
+    pub refresh_s: u32,
+    /// Seconds between two fetches at least, whatever tokens come.
+    pub refresh_min_s: u32,
+}
+
+/// Whoever has this value in this claim has these roles in this project.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mapping {
+    /// Empty: everybody with a token of the issuer.
+    pub claim: String,
+    /// The claim's text, or one of its texts.
+    pub value: String,
+    /// `name`, or `domain/name` outside of the domain Default.
+    pub project: String,
+    pub roles: Vec<String>,
+}
+
+/// How often one caller may ask; more is refused with 429 and `Retry-After`. Each replica counts for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rate {
+    /// Requests a second with one token; 0: any number.
+    pub token_per_s: u32,
+    /// Requests at once with one token that has rested.
+    pub token_burst: u32,
+    /// Requests a second from one address without a token, or with one that is no good; 0: any number.
+    pub address_per_s: u32,
+    pub address_burst: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +217,30 @@ impl Default for Bootstrap {
 }
 impl Default for Auth {
     fn default() -> Self {
-        Self { token_lifetime_s: 24 * 3600 }
+        Self { token_lifetime_s: 24 * 3600, oidc: Vec::new() }
+    }
+}
+impl Default for Issuer {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            issuer: String::new(),
+            audience: Vec::new(),
+            jwks_url: String::new(),
+            algorithms: ["RS256", "ES256", "EdDSA"].map(Into::into).into(),
+            user_claim: "sub".into(),
+            map: Vec::new(),
+            project_claim: String::new(),
+            roles_claim: String::new(),
+            leeway_s: 30,
+            refresh_s: 3600,
+            refresh_min_s: 10,
+        }
+    }
+}
+impl Default for Rate {
+    fn default() -> Self {
+        Self { token_per_s: 1000, token_burst: 4000, address_per_s: 50, address_burst: 500 }
     }
 }
 impl Default for Secrets {

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Inner};
+use crate::auth::oidc::Issuers;
 use crate::auth::{Authority, bootstrap};
 use crate::config::Config;
 use crate::host_client::Hosts;
@@ -58,6 +59,7 @@ impl Region {
         db::migrate::run(&url).await.context("database")?;
         let pool = db::connect(&url, config.database.pool)?;
         let secrets = SecretKey::load_or_make(&config.secrets.key_file).context("secrets.key_file")?;
+        let issuers = Issuers::new(&config.auth.oidc)?;
         let trust =
             artifact::Trust::new::<_, &str>(&config.rescue.trusted_keys, &[], &[]).context("rescue.trusted_keys")?;
         if trust.is_empty() {
@@ -85,6 +87,7 @@ impl Region {
             secrets,
             authority: Authority::default(),
             attempts: Default::default(),
+            issuers,
             policies: Default::default(),
             totals: Default::default(),
             upcall_pool: db::connect_by_index(&url, UPCALL_CONNECTIONS)?,

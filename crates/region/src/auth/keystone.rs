@@ -19,6 +19,7 @@ use types::Secret;
 use types::id::ProjectId;
 
 use crate::app::App;
+use crate::auth::oidc::Verified;
 use crate::auth::{Caller, token, unauthorized};
 use crate::dispatch::decode;
 use crate::error::{Error, Result};
@@ -51,6 +52,11 @@ async fn log_in(
             (by_password(&app, password.user, &source).await?, None, "password", ends)
         }
         (_, Some(old)) if identity.methods.iter().any(|m| m == "token") => {
+            if app.issuers.take(&old.id) {
+                return Err(Error::input(
+                    "auth.identity.token: a token of another identity server is used as it is: send it as Authorization: Bearer",
+                ));
+            }
             let mut conn = app.pool.get().await?;
             let holder = token::holder(&mut conn, &old.id).await?;
             let holder = holder.ok_or_else(|| unauthorized("the token is unknown or expired: log in again"))?;
@@ -146,23 +152,44 @@ async fn scoped(conn: &mut db::Conn, user: &User, wanted: &ScopeProject) -> Resu
 }
 
 async fn validate(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<Response> {
-    let (subject, holder) = subject(&app, &caller, &headers).await?;
+    let subject = shown(&headers)?;
+    if app.issuers.take(&subject) {
+        let verified = app.issuers.verify(&subject, caller.project.as_deref()).await?;
+        if verified.id() != caller.user_id {
+            return Err(missing());
+        }
+        let mut conn = app.pool.get().await?;
+        let shown = Shown::foreign(verified, &mut conn).await?;
+        return answer(&app, &shown, &subject, StatusCode::OK);
+    }
+    let (subject, holder) = of(&app, &caller, subject).await?;
     answer(&app, &Shown::of(holder, "token"), &subject, StatusCode::OK)
 }
 
 async fn revoke(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<StatusCode> {
-    let (subject, _) = subject(&app, &caller, &headers).await?;
+    let subject = shown(&headers)?;
+    if app.issuers.take(&subject) {
+        return Err(Error::input("X-Subject-Token: a token of another identity server ends there, not here"));
+    }
+    let (subject, _) = of(&app, &caller, subject).await?;
     let mut conn = app.pool.get().await?;
     token::revoke(&mut conn, &subject).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The token that a request is about: one's own, or anybody's for an administrator.
-async fn subject(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<(Secret, Holder)> {
+/// The token that a request is about.
+fn shown(headers: &HeaderMap) -> Result<Secret> {
     let subject = headers.get(SUBJECT_TOKEN).or_else(|| headers.get(AUTH_TOKEN)).and_then(|v| v.to_str().ok());
-    let subject = Secret::new(subject.ok_or_else(|| Error::input("X-Subject-Token: the token to look at is wanted"))?);
+    subject.map(Secret::new).ok_or_else(|| Error::input("X-Subject-Token: the token to look at is wanted"))
+}
+
+fn missing() -> Error {
+    Error::new(api::ErrorClass::ResourceNotFound, "the token is unknown or expired")
+}
+
+/// Whose it is: one's own, or anybody's for an administrator.
+async fn of(app: &App, caller: &Caller, subject: Secret) -> Result<(Secret, Holder)> {
     let mut conn = app.pool.get().await?;
-    let missing = || Error::new(api::ErrorClass::ResourceNotFound, "the token is unknown or expired");
     let holder = token::holder(&mut conn, &subject).await?.ok_or_else(missing)?;
     if holder.user.id != caller.user_id
         && app.policies.access(&mut conn, caller, &TOKENS).await? != Some(Access::Everything)
@@ -196,6 +223,24 @@ impl Shown {
             roles: holder.roles,
             expires_at: holder.expires_at,
         }
+    }
+}
+
+impl Shown {
+    async fn foreign(verified: Verified, conn: &mut db::Conn) -> Result<Self> {
+        let expires_at = DateTime::from_timestamp(verified.expires_at, 0).unwrap_or_default();
+        let id = verified.id().to_string();
+        let project = match &verified.project {
+            Some(key) => db::identity::project_of_key(conn, key).await?,
+            None => None,
+        };
+        Ok(Self {
+            method: "token",
+            user: InDomain { id, name: verified.user, domain: domain(DEFAULT_DOMAIN) },
+            roles: if project.is_some() { verified.roles } else { Vec::new() },
+            project: project.map(|p| InDomain { id: p.id.to_string(), name: p.name, domain: domain(&p.domain) }),
+            expires_at,
+        })
     }
 }
 

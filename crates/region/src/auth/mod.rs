@@ -1,6 +1,7 @@
 //! Who is calling. Whether they may is [`crate::policy`].
 //!
 //! * [`Caller`]: the outcome of authentication, an extractor; a handler that takes none serves everybody;
+//! * [`oidc`]: tokens of other identity servers;
 //! * [`token`]: opaque random tokens, stored as digests;
 //! * [`password`]: argon2, off the async threads, with a short cache;
 //! * [`attempts`]: failed log-ins are slowed down;
@@ -10,6 +11,7 @@
 pub mod attempts;
 pub mod bootstrap;
 pub mod keystone;
+pub mod oidc;
 pub mod password;
 pub mod token;
 
@@ -28,6 +30,9 @@ use crate::error::{Error, Result};
 use crate::http::layers::RequestId;
 
 pub use password::Authority;
+
+/// Which project a token of another identity server is used in, where its claims give several: a key, as `name` or `domain/name`.
+pub const PROJECT: &str = "x-project";
 
 /// Who is calling. Made by authentication only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +103,12 @@ impl FromRequestParts<App> for Caller {
         let token = presented(parts)?;
         let source = source(parts);
         let request_id = parts.extensions.get::<RequestId>().map(|r| r.0.clone()).unwrap_or_default();
+        if app.issuers.take(&token) {
+            let wanted = parts.headers.get(PROJECT).and_then(|v| v.to_str().ok());
+            let verified = app.issuers.verify(&token, wanted).await?;
+            let mut conn = app.pool.get().await?;
+            return verified.caller(&mut conn, source, request_id).await;
+        }
         let mut conn = app.pool.get().await?;
         let holder = token::holder(&mut conn, &token).await?;
         let holder = holder.ok_or_else(|| unauthorized("the token is unknown or expired: log in again"))?;

@@ -1,5 +1,6 @@
-//! What every request passes, outermost first: an id, a line in the log, the error body, then limits of time and size, then YAML.
+//! What every request passes, outermost first: an id, a line in the log, the error body, then limits of how often, of time and of size, then YAML.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::ErrorClass;
@@ -16,6 +17,7 @@ use tower_http::timeout::TimeoutLayer;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::http::rate::Limits;
 
 /// Names one request, in its answer, its log lines, its events and its task.
 #[derive(Debug, Clone)]
@@ -25,13 +27,14 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-pub fn apply(router: Router, body_limit: usize) -> Router {
+pub fn apply(router: Router, body_limit: usize, limits: Arc<Limits>) -> Router {
     router
         .layer(from_fn(super::yaml::negotiate))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(body_limit, read_body))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .layer(from_fn_with_state(limits, super::rate::limit))
         .layer(from_fn(super::error::finish))
         .layer(from_fn(identify))
 }

@@ -4,5 +4,6 @@
 pub mod error;
 pub mod layers;
 pub mod openapi;
+pub mod rate;
 pub mod router;
 mod yaml;

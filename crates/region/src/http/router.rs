@@ -49,6 +49,7 @@ pub fn build(app: App) -> Router {
         }
     };
     let limit = app.config.http.body_limit;
+    let limits = http::rate::Limits::new(&app.config.rate);
     let router = routes
         .with_state(app)
         .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document))
@@ -56,5 +57,5 @@ pub fn build(app: App) -> Router {
         .route("/version", get(|| async { Json(json!({ "version": env!("CARGO_PKG_VERSION") })) }))
         .route("/readyz", get(ready))
         .merge(service::metrics::routes());
-    http::layers::apply(router, limit)
+    http::layers::apply(router, limit, limits)
 }

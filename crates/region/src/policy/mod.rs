@@ -36,7 +36,9 @@ pub struct Rule {
 }
 
 impl Rule {
-    fn path(&self) -> Vec<&'static str> {
+    /// As policies are written: service, resource, action, extra.
+    #[must_use]
+    pub fn path(&self) -> Vec<&'static str> {
         let mut path = vec![self.service, self.resource, self.action];
         path.extend(self.extra);
         path
