@@ -212,7 +212,7 @@ fn write_config(folder: &Path, url: &str, public_key: &str) -> anyhow::Result<Pa
     let path = folder.join("region.toml");
     let quoted = |text: &str| serde_json::to_string(text);
     let text = format!(
-        "[http]\nlisten = \"127.0.0.1:0\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = {}\n[bootstrap]\npassword_file = {}\n\
+        "[http]\nlisten = \"127.0.0.1:0\"\n[rate]\ntoken_per_s = 0\naddress_per_s = 0\n[grpc]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = {}\n[bootstrap]\npassword_file = {}\n\
          [secrets]\nkey_file = {}\n[rescue]\ntrusted_keys = [{}]\n[log]\nfilter = \"warn\"\n",
         quoted(url)?,
         quoted(&folder.join("password").to_string_lossy())?,
