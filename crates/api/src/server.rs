@@ -254,7 +254,10 @@ impl ServerCreate {
                 return Err(Invalid::new("name", "is too long to have a number added"));
             }
             if self.nets.iter().any(|net| net.mac.is_some() || !net.forwards.is_empty()) {
-                return Err(Invalid::new("nets", "mac and forwards can be of one server only: leave them out, or count"));
+                return Err(Invalid::new(
+                    "nets",
+                    "mac and forwards can be of one server only: leave them out, or count",
+                ));
             }
         }
         Ok(())

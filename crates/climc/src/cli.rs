@@ -6,7 +6,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::batch::Cx;
-use crate::commands::{agent, completion, disk, domain, event, host, login, policy, project, rescue, role, server, task, user};
+use crate::commands::{
+    agent, completion, disk, domain, event, host, login, policy, project, rescue, role, server, task, user,
+};
 use crate::connect::Connection;
 use crate::exit::{self, Exit};
 use crate::output::Format;

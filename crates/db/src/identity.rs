@@ -231,7 +231,9 @@ pub async fn unassign(conn: &mut Conn, user: UserId, project: ProjectId, role: &
 
 /// The roles of these users, by name.
 pub async fn assignments_of_users(conn: &mut Conn, ids: Vec<UserId>) -> QueryResult<Vec<(UserId, Assignment)>> {
-    let rows: Vec<(UserId, (String, String), (String, String), String)> = assignments::table
+    /// Domain and name.
+    type Named = (String, String);
+    let rows: Vec<(UserId, Named, Named, String)> = assignments::table
         .inner_join(users::table)
         .inner_join(projects::table)
         .filter(assignments::user_id.eq_any(ids))
@@ -239,7 +241,7 @@ pub async fn assignments_of_users(conn: &mut Conn, ids: Vec<UserId>) -> QueryRes
         .select((users::id, (users::domain, users::name), (projects::domain, projects::name), assignments::role))
         .load(conn)
         .await?;
-    let whole = |(domain, name): (String, String)| key(&domain, &name);
+    let whole = |(domain, name): Named| key(&domain, &name);
     Ok(rows
         .into_iter()
         .map(|(id, user, project, role)| (id, Assignment { user: whole(user), project: whole(project), role }))

@@ -28,8 +28,8 @@ pub mod pool;
 pub mod schema;
 pub mod session;
 pub mod snapshot;
-pub mod ticket;
 pub mod task;
+pub mod ticket;
 
 pub use diesel_async::AsyncPgConnection as Conn;
 pub use pool::{Pool, connect, connect_by_index};

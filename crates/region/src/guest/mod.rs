@@ -11,9 +11,9 @@ mod change_config;
 mod create;
 pub mod create_snapshot;
 mod delete;
-mod details;
 mod detach_disk;
 mod detach_network;
+mod details;
 mod eject_iso;
 mod insert_iso;
 mod list;
@@ -37,9 +37,9 @@ pub mod work;
 
 use api::ErrorClass;
 use api::server::{
-    AddMetadata, AttachDisk, AttachNetwork, BatchStartRescue, ChangeConfig, ConsoleTicket, Delete, DetachDisk, DetachNetwork, EjectIso,
-    InsertIso, Reset, ResizeDisk, Restart, Resume, Servers, SetMetadata, Start, StartRescue, Stop, StopRescue, Suspend,
-    SyncStatus,
+    AddMetadata, AttachDisk, AttachNetwork, BatchStartRescue, ChangeConfig, ConsoleTicket, Delete, DetachDisk,
+    DetachNetwork, EjectIso, InsertIso, Reset, ResizeDisk, Restart, Resume, Servers, SetMetadata, Start, StartRescue,
+    Stop, StopRescue, Suspend, SyncStatus,
 };
 use api::snapshot::{CreateSnapshot, RevertSnapshot};
 use db::Conn;

@@ -11,8 +11,8 @@ mod hardware;
 mod many;
 mod matrix;
 mod overlay;
-mod screen;
 mod power;
+mod screen;
 mod snapshots;
 mod words;
 
