@@ -120,13 +120,14 @@ async fn gently(running: &Running, timeout: Duration) -> Option<StopHow> {
         tracing::warn!(%error, "a paused guest can't be resumed to be stopped");
     }
     loop {
+        let left = deadline.saturating_duration_since(Instant::now());
         match agent {
             Some(link) => link.ask_shutdown(),
-            None => {
-                if let Err(error) = machine.press_power().await {
-                    tracing::debug!(%error, "the power button can't be pressed");
-                }
-            }
+            None => match tokio::time::timeout(left.min(AGAIN), machine.press_power()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "the power button can't be pressed"),
+                Err(_) => tracing::debug!("QEMU does not answer to the power button yet"),
+            },
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if machine.ends_within(left.min(AGAIN)).await {

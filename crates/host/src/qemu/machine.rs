@@ -16,6 +16,9 @@ use super::process::Process;
 /// A socket that is still open so long after its process has ended is given up.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// A control socket that is being opened is waited for so long: a QEMU is known to run before its socket answers.
+const REACH: Duration = Duration::from_secs(10);
+
 /// Events that a listener may be behind by.
 const EVENTS: usize = 64;
 
@@ -155,11 +158,12 @@ impl Machine {
         tokio::time::timeout(limit, settled).await.unwrap_or(false) && self.life() == *wanted
     }
 
-    /// One command.
+    /// One command. A socket that is just being opened is waited for, as right after a QEMU was found running.
     ///
     /// # Errors
     /// [`QmpError`], also when QEMU does not answer.
     pub async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, QmpError> {
+        self.answers_within(REACH).await;
         let qmp = self.qmp.borrow().clone();
         qmp.ok_or(QmpError::Closed)?.execute(command).await
     }
@@ -238,5 +242,55 @@ impl Watcher {
             (self.changed)(&life);
             self.life.send_replace(life);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use types::id::GuestId;
+
+    use crate::qemu::process;
+
+    /// As QEMU does: a greeting, then an answer to each command, until the one named `quit`.
+    async fn serve(control: &Path) {
+        let (stream, _) = tokio::net::UnixListener::bind(control).unwrap().accept().await.unwrap();
+        let (read, mut write) = stream.into_split();
+        let greeting =
+            r#"{"QMP":{"version":{"qemu":{"major":10,"minor":0,"micro":0},"package":""},"capabilities":[]}}"#;
+        write.write_all(format!("{greeting}\n").as_bytes()).await.unwrap();
+        let mut lines = BufReader::new(read).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let command: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let status = serde_json::json!({"running": true, "status": "running", "singlestep": false});
+            let result = if command["execute"] == "query-status" { status } else { serde_json::json!({}) };
+            let answer = serde_json::json!({ "return": result, "id": command["id"] });
+            write.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+            if command["execute"] == "quit" {
+                return;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_waits_for_the_socket_of_a_qemu_that_was_just_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let (control, pid_file) = (folder.path().join("qmp"), folder.path().join("pid"));
+        let guest = GuestId::generate();
+        let mut pretended = process::tests::pretend(guest, pid_file.to_str().unwrap(), "");
+        let found = process::find(guest, &pid_file).unwrap().expect("it runs");
+        let machine = Machine::watch(found, &control, |_| {});
+        // The command is there first; the socket comes after it.
+        let (quit, ()) = tokio::join!(machine.quit(), serve(&control));
+        quit.expect("it is carried out, not lost");
+
+        // Of one that has ended there is nothing to wait for.
+        pretended.kill().unwrap();
+        pretended.wait().unwrap();
+        let began = tokio::time::Instant::now();
+        assert!(machine.ends_within(Duration::from_secs(60)).await);
+        machine.quit().await.expect_err("nobody is there");
+        assert!(began.elapsed() < REACH, "{:?}", began.elapsed());
     }
 }

@@ -133,15 +133,23 @@ fn parent(pid: i32) -> Option<i32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::process::{Child, Command};
 
     /// A process with the arguments of a QEMU.
-    fn pretend(guest: GuestId, pid_file: &str, more: &str) -> Child {
+    pub(crate) fn pretend(guest: GuestId, pid_file: &str, more: &str) -> Child {
         let mut command = Command::new("sh");
         command.args(["-c", "read x", "qemu", "-uuid", &guest.to_string(), "-pidfile", pid_file, "-append", more]);
-        command.stdin(std::process::Stdio::piped()).spawn().unwrap()
+        let child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        // For a moment it runs without arguments.
+        let pid = i32::try_from(child.id()).unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        while arguments(pid).is_none_or(|arguments| !is_ours(&arguments, guest, Path::new(pid_file))) {
+            assert!(std::time::Instant::now() < deadline, "it has no arguments");
+            std::thread::yield_now();
+        }
+        child
     }
 
     #[tokio::test]
