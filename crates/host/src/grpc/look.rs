@@ -28,6 +28,7 @@ pub fn guest(handle: &Handle) -> pb::GetGuestResponse {
         started_unix_ms: Boot::read(&paths.boot()).map_or(0, |boot| boot.began.timestamp_millis()),
         pid: pid.and_then(|text| text.trim().parse().ok()).unwrap_or(0),
         last_stop: stop,
+        notice: crate::guest::recover::notice(paths),
     }
 }
 

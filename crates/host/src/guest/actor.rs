@@ -15,6 +15,7 @@ use super::console::Console;
 use super::desc::Stored;
 use super::link::Proof;
 use super::paths::Paths;
+use super::recover;
 use super::running::Running;
 use super::state::{Decision, Described, Runs, decide};
 use super::{Work, failure, serial};
@@ -104,13 +105,7 @@ impl Guest {
     /// The desc can't be read: the guest is not served, as nothing is known of it.
     pub fn open(id: GuestId, env: Arc<Env>) -> Result<Self, Failure> {
         let paths = Paths::new(&env.config.workspace, &env.config.runtime_dir, id);
-        let stored = Stored::read(&paths.desc())?;
-        if let Some(stored) = &stored
-            && stored.desc.id != id
-        {
-            let message = format!("{} describes another guest, {}", paths.desc().display(), stored.desc.id);
-            return Err(failure(FailureCode::Internal, message));
-        }
+        let stored = recover::read(&paths, id)?;
         let report = GuestReport {
             guest: id,
             power: PowerState::Shutoff,

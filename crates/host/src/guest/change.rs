@@ -8,6 +8,7 @@ use super::actor::{Cx, Guest};
 use super::desc::Stored;
 use super::failure;
 use super::plan::{Plan, plan};
+use super::recover;
 use super::state::Runs;
 use crate::qemu::cmdline::DiskFile;
 
@@ -112,7 +113,7 @@ impl Guest {
 
     pub(super) fn write_desc(&mut self, desc: Desc) -> Result<(), Failure> {
         let next = Stored::new(desc);
-        next.write(&self.paths.desc())?;
+        recover::keep(&self.paths, &next)?;
         self.stored = Some(next);
         Ok(())
     }

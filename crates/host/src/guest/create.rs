@@ -6,6 +6,7 @@ use types::operation::{Failure, FailureCode, Outcome};
 use super::actor::{Cx, Guest};
 use super::desc::Stored;
 use super::paths::{gone, private_folder, servers};
+use super::recover;
 use super::{broken, failure};
 use crate::base_image::Source;
 use crate::system;
@@ -36,7 +37,7 @@ impl Guest {
                 return Err(failure);
             }
         }
-        wanted.write(&self.paths.desc())?;
+        recover::keep(&self.paths, &wanted)?;
         let outcome = created(&wanted);
         self.stored = Some(wanted);
         Ok(outcome)

@@ -11,6 +11,7 @@ use types::operation::{Failure, FailureCode};
 use types::rescue::hex;
 
 use super::paths::{Paths, gone};
+use super::recover;
 use super::{broken, failure};
 use crate::qemu::devices::{MAX_CDROMS, MAX_NICS, MAX_VIRTIO_DISKS, taken_by_cdrom};
 
@@ -19,6 +20,15 @@ use crate::qemu::devices::{MAX_CDROMS, MAX_NICS, MAX_VIRTIO_DISKS, taken_by_cdro
 pub struct Stored {
     pub desc: Desc,
     pub bytes: Vec<u8>,
+}
+
+/// What is in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Nothing,
+    Desc(Stored),
+    /// No desc: torn or corrupt. The text names the file and says what is wrong.
+    Garbage(String),
 }
 
 impl Stored {
@@ -39,17 +49,36 @@ impl Stored {
     /// # Errors
     /// The file is there and can't be read, or is no desc of a version known here.
     pub fn read(path: &Path) -> Result<Option<Self>, Failure> {
+        match Self::look(path)? {
+            Found::Nothing => Ok(None),
+            Found::Desc(stored) => Ok(Some(stored)),
+            Found::Garbage(problem) => Err(failure(FailureCode::Internal, problem)),
+        }
+    }
+
+    /// # Errors
+    /// The file is there and the disk does not give it, or it is of a version newer than this program.
+    pub fn look(path: &Path) -> Result<Found, Failure> {
+        /// Later versions may have any other field.
+        #[derive(serde::Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(error) => return Err(broken(path.display())(error)),
         };
-        let bad = |problem: String| failure(FailureCode::Internal, format!("{} is no desc: {problem}", path.display()));
-        let desc: Desc = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
-        if desc.version > DESC_VERSION {
-            return Err(bad(format!("its version {} is newer than this program", desc.version)));
+        if let Ok(Versioned { version }) = serde_json::from_slice(&bytes)
+            && version > DESC_VERSION
+        {
+            let message = format!("{} is of version {version}, which is newer than this program", path.display());
+            return Err(failure(FailureCode::Internal, message));
         }
-        Ok(Some(Self { desc, bytes }))
+        Ok(match serde_json::from_slice(&bytes) {
+            Ok(desc) => Found::Desc(Self { desc, bytes }),
+            Err(error) => Found::Garbage(format!("{} is no desc: {error}", path.display())),
+        })
     }
 
     /// # Errors
@@ -84,16 +113,16 @@ pub fn save_source(paths: &Paths, session: SessionId, current: &Stored) -> Resul
 pub fn restore_source(paths: &Paths, session: SessionId, current: Stored) -> Result<Stored, Failure> {
     let path = paths.source_desc(session);
     let in_session = current.desc.rescue.as_ref().is_some_and(|section| section.session == session);
-    let restored = match (in_session, Stored::read(&path)?) {
+    let restored = match (in_session, Stored::look(&path)?) {
         (false, _) => current,
-        (true, Some(source)) => {
-            source.write(&paths.desc())?;
+        (true, Found::Desc(source)) => {
+            recover::keep(paths, &source)?;
             source
         }
-        (true, None) => {
-            tracing::warn!(path = %path.display(), "the desc of before is missing; taking the rescue section out instead");
+        (true, Found::Nothing | Found::Garbage(_)) => {
+            tracing::error!(path = %path.display(), "the desc of before is lost; taking the rescue section out instead");
             let without = Stored::new(Desc { rescue: None, ..current.desc });
-            without.write(&paths.desc())?;
+            recover::keep(paths, &without)?;
             without
         }
     };
@@ -295,7 +324,10 @@ pub(crate) mod tests {
         paths.make().unwrap();
         let (session, desc) = (SessionId::generate(), sample());
         let current = Stored::new(Desc { rescue: Some(section(session)), ..desc.clone() });
+        assert_eq!(restore_source(&paths, session, current.clone()).unwrap().desc, desc);
+        std::fs::write(paths.source_desc(session), "{\"torn").unwrap();
         assert_eq!(restore_source(&paths, session, current).unwrap().desc, desc);
+        assert!(!paths.source_desc(session).exists());
     }
 
     #[test]

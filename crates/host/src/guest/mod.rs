@@ -8,7 +8,7 @@
 //! * [`desc`], [`paths`]: the guest's files.
 //! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`ready`]: one ability each; every one may be
 //!   repeated at any point.
-//! * [`link`]: what the rescue system says, and whether its proof holds. [`console`], [`serial`]: the serial console.
+//! * [`recover`]: the copy of the desc, for when it is torn. [`link`]: what the rescue system says, and whether its proof holds. [`console`], [`serial`]: the serial console.
 
 pub mod actor;
 pub mod by_hand;
@@ -26,6 +26,7 @@ pub mod power;
 pub mod preflight;
 pub mod prepare;
 pub mod ready;
+pub mod recover;
 pub mod rescue;
 pub mod running;
 pub mod serial;

@@ -34,6 +34,16 @@ impl Paths {
     pub fn desc(&self) -> PathBuf {
         self.folder.join("desc")
     }
+    /// The same once more: see [`crate::guest::recover`].
+    #[must_use]
+    pub fn desc_copy(&self) -> PathBuf {
+        self.folder.join("desc.copy")
+    }
+    /// A desc that could not be read.
+    #[must_use]
+    pub fn unreadable_desc(&self) -> PathBuf {
+        self.folder.join("desc.unreadable")
+    }
     /// The desc of before a rescue session.
     #[must_use]
     pub fn source_desc(&self, session: SessionId) -> PathBuf {

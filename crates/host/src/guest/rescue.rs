@@ -12,6 +12,7 @@ use super::actor::{Cx, Guest};
 use super::desc::{Stored, restore_source, save_source};
 use super::link::Proof;
 use super::paths::private_folder;
+use super::recover;
 use super::start::{Boot, RescueBoot};
 use super::state::Runs;
 use super::{broken, failure};
@@ -51,7 +52,7 @@ impl Guest {
         };
         let source = save_source(&self.paths, section.session, current)?;
         let next = Stored::new(Desc { rescue: Some(section.clone()), ..source.desc.clone() });
-        next.write(&self.paths.desc())?;
+        recover::keep(&self.paths, &next)?;
         self.stored = Some(next);
         Ok(Outcome::DescWritten { source_sha256: source.sha256() })
     }
