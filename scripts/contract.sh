@@ -22,6 +22,8 @@ coproc LIVE { exec "$target/debug/examples/live"; }
 # It ends with its standard input.
 read -r -u "${LIVE[0]}" url
 read -r -u "${LIVE[0]}" token
+read -r -u "${LIVE[0]}" CONTRACT_KEEP
+export CONTRACT_KEEP SCHEMATHESIS_HOOKS=contract_hooks PYTHONPATH=$PWD/scripts
 config=$(mktemp)
 trap 'rm -f "$config"' EXIT
 # The token goes by file: arguments are in the process list.
