@@ -174,6 +174,9 @@ async fn a_policy_of_ones_own_takes_effect_and_is_explained() {
         .json(&json!({"name": "x", "scope": "project", "roles": [], "rules": {"compute": 1}}));
     let (status, answer) = actors.admin.send(bad).await;
     assert!(status == 400 && answer["details"].as_str().unwrap().contains("rules.compute"), "{answer}");
+    let bad = json!({"name": "x", "scope": "user", "roles": ["rescuer"], "rules": {"compute": "allow"}});
+    let (status, answer) = actors.admin.send(actors.admin.request("POST", "/policies").json(&bad)).await;
+    assert!(status == 400 && answer["details"].as_str().unwrap().contains("scope: user reaches nothing"), "{answer}");
     let rules = json!({"compute": {"servers": {"get": "allow", "perform": {"*": "deny", "start-rescue": "allow"}}}});
     actors
         .post("/policies", json!({"name": "rescuers", "scope": "project", "roles": ["rescuer"], "rules": rules}))
@@ -191,6 +194,11 @@ async fn a_policy_of_ones_own_takes_effect_and_is_explained() {
     }
     let (_, answer) = eve.send(eve.request("GET", "/permissions")).await;
     assert_eq!(answer["permissions"], json!({"server_get": "project", "server_perform_start_rescue": "project"}));
+    let denied = &answer["denied"]["server_perform_start"];
+    assert_eq!(denied["require"], json!("compute/servers/perform/start"), "{answer}");
+    assert_eq!(denied["allow"], json!(["admin", "domainadmin", "project_editor", "project_owner"]));
+    let told = answer["permissions"].as_object().unwrap().len() + answer["denied"].as_object().unwrap().len();
+    assert_eq!(told, region::http::router::verbs().len(), "each rule is in one of the two");
     let (status, answer) = eve.send(eve.request("POST", "/servers/web1/start-rescue").json(&json!({}))).await;
     assert_eq!(status, 202, "{answer}");
     actors.stack.ended(answer["task"]["id"].as_str().unwrap().parse().unwrap()).await;
@@ -215,8 +223,135 @@ async fn guessing_passwords_gets_slower() {
         statuses.push(actors.log_in("admin", "guess").await.err().unwrap());
     }
     assert_eq!(statuses, [401, 401, 401, 401, 401, 429]);
+    let body = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "admin", "password": "guess"}}}}});
+    let answer =
+        actors.admin.http.post(format!("{}/v3/auth/tokens", actors.admin.base)).json(&body).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 429);
+    assert!(answer.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
     // Whoever has a token goes on.
     let (status, _) = actors.admin.send(actors.admin.request("GET", "/servers")).await;
     assert_eq!(status, 200);
+    actors.stack.finish().await;
+}
+
+/// Each state that a token may be in, at every verb: nobody gets further than 401 without a good one, and without a role no further than 403
+/// or 404.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_with_every_state_of_a_token() {
+    let actors = Actors::start().await;
+    actors.post("/projects", json!({"name": "p1"})).await;
+    let name = |state: &str| format!("user-{state}");
+    let mut tokens: Vec<(&str, Option<String>, u16)> =
+        vec![("none", None, 401), ("garbage", Some("a".repeat(64)), 401)];
+    for (state, status) in [("expired", 401), ("revoked", 401), ("disabled", 401), ("deleted", 401), ("unscoped", 403)]
+    {
+        let web = actors.user(&name(state), "p1", "project_owner").await;
+        tokens.push((state, Some(web.token.expose().to_owned()), status));
+        match state {
+            "expired" => {
+                let mut conn = actors.stack.connection().await;
+                let sql = "update tokens set expires_at = now() - interval '1 s' where user_id = (select id from users where name = 'user-expired')";
+                diesel_async::RunQueryDsl::execute(diesel::sql_query(sql), &mut conn).await.unwrap();
+            }
+            "revoked" => {
+                let revoke = web.request("DELETE", "/v3/auth/tokens").header("x-subject-token", web.token.expose());
+                assert_eq!(revoke.send().await.unwrap().status().as_u16(), 204);
+            }
+            "disabled" => drop(actors.post("/users/user-disabled/disable", json!({})).await),
+            "deleted" => {
+                assert_eq!(actors.admin.send(actors.admin.request("DELETE", "/users/user-deleted")).await.0, 200);
+            }
+            _ => {
+                let identity = json!({"methods": ["token"], "token": {"id": web.token.expose()}});
+                let body = json!({"auth": {"identity": identity, "scope": "unscoped"}});
+                let answer = web.http.post(format!("{}/v3/auth/tokens", web.base)).json(&body).send().await.unwrap();
+                let token = answer.headers()["x-subject-token"].to_str().unwrap().to_owned();
+                let answer: serde_json::Value = answer.json().await.unwrap();
+                assert!(answer["token"]["project"].is_null() && answer["token"]["roles"] == json!([]), "{answer}");
+                tokens.last_mut().unwrap().1 = Some(token);
+            }
+        }
+    }
+    let mut asked = 0;
+    for row in region::http::router::verbs() {
+        let plural = row.rule.resource;
+        let (method, path, of_many) = match row.verb {
+            "list" => ("GET", format!("/{plural}"), true),
+            "get" => ("GET", format!("/{plural}/x"), false),
+            "create" => ("POST", format!("/{plural}"), true),
+            "update" => ("PUT", format!("/{plural}/x"), false),
+            "delete" => ("DELETE", format!("/{plural}/x"), false),
+            verb => ("POST", format!("/{plural}/x/{verb}"), false),
+        };
+        for (state, token, wanted) in &tokens {
+            // Both headers are as good, or as bad.
+            for header in ["x-auth-token", "authorization"] {
+                let mut request =
+                    actors.admin.http.request(method.parse().unwrap(), format!("{}{path}", actors.admin.base));
+                if let Some(token) = token {
+                    let value = if header == "authorization" { format!("Bearer {token}") } else { token.clone() };
+                    request = request.header(header, value);
+                }
+                if method != "GET" {
+                    request = request.header("content-type", "application/json").body("{}");
+                }
+                let (status, answer) = actors.admin.send(request).await;
+                let wanted = if *wanted == 403 && !of_many { 404 } else { *wanted };
+                assert_eq!(status, wanted, "{state} {method} {path}: {answer}");
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 500, "the table was walked: {asked}");
+    // A token from a token ends with it.
+    let ann = actors.user("ann", "p1", "project_owner").await;
+    let mut conn = actors.stack.connection().await;
+    let sql = "update tokens set expires_at = now() + interval '100 s' where user_id = (select id from users where name = 'ann')";
+    diesel_async::RunQueryDsl::execute(diesel::sql_query(sql), &mut conn).await.unwrap();
+    let body = json!({"auth": {"identity": {"methods": ["token"], "token": {"id": ann.token.expose()}}}});
+    let (_, answer) = ann.send(ann.http.post(format!("{}/v3/auth/tokens", ann.base)).json(&body)).await;
+    let ends: chrono::DateTime<chrono::Utc> = answer["token"]["expires_at"].as_str().unwrap().parse().unwrap();
+    assert!(ends < chrono::Utc::now() + chrono::TimeDelta::seconds(101), "{answer}");
+    actors.stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_too_often_must_wait_and_nobody_else() {
+    let rate = region::config::Rate { token_per_s: 1, token_burst: 20, address_per_s: 1, address_burst: 30 };
+    let config = region::Config { rate, ..region::Config::default() };
+    let actors = Actors::start_with(testing::Setup { config, ..testing::Setup::default() }).await;
+    actors.post("/projects", json!({"name": "p1"})).await;
+    let ann = actors.user("ann", "p1", "project_viewer").await;
+    let mut refused = None;
+    for _ in 0..40 {
+        let answer = ann.request("GET", "/servers").send().await.unwrap();
+        if answer.status().as_u16() == 429 {
+            refused = Some(answer);
+            break;
+        }
+        assert_eq!(answer.status().as_u16(), 200);
+    }
+    let refused = refused.expect("a limit");
+    let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=2).contains(&wait), "{wait}");
+    let body: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!((&body["class"], &body["code"]), (&json!("TooManyRequestsError"), &json!(429)), "{body}");
+    // Others go on, and so does whoever looks whether this lives.
+    assert_eq!(actors.admin.send(actors.admin.request("GET", "/servers")).await.0, 200);
+    // Trying tokens out counts by address, whatever the token.
+    let mut statuses = Vec::new();
+    for n in 0..40 {
+        let request = ann.http.get(format!("{}/servers", ann.base)).header("x-auth-token", format!("{n:064}"));
+        statuses.push(ann.send(request).await.0);
+    }
+    assert!(statuses.contains(&401) && statuses.last() == Some(&429), "{statuses:?}");
+    assert_eq!(
+        actors.admin.send(actors.admin.request("GET", "/servers")).await.0,
+        200,
+        "a good token is not its address"
+    );
+    for path in ["/ping", "/healthz", "/readyz"] {
+        assert_eq!(ann.http.get(format!("{}{path}", ann.base)).send().await.unwrap().status().as_u16(), 200);
+    }
     actors.stack.finish().await;
 }

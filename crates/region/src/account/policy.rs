@@ -8,6 +8,7 @@ use db::filter::{Column, Page};
 use db::policy::Policy;
 use serde_json::Value;
 use types::id::PolicyId;
+use types::status::Scope;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -78,6 +79,7 @@ impl Create for Policy {
         super::check_name(&body.name)?;
         super::check_description(&body.description)?;
         Tree::parse(&body.rules).map_err(Error::input)?;
+        reaching(body.scope)?;
         known_roles(&body.roles, cx).await?;
         let policy = Policy {
             id: PolicyId::generate(),
@@ -95,6 +97,14 @@ impl Create for Policy {
         super::log(KIND, policy.id.uuid(), &policy.name, "create", String::new(), cx).await?;
         cx.app.policies.forget();
         Ok(Created { model: policy, task: None })
+    }
+}
+
+/// Everything belongs to a project or a domain, nothing to a user: such a policy would allow nothing, and look as if it did.
+fn reaching(scope: Scope) -> Result<()> {
+    match scope {
+        Scope::System | Scope::Domain | Scope::Project => Ok(()),
+        Scope::User => Err(Error::input("scope: user reaches nothing: allowed are system, domain, project")),
     }
 }
 
@@ -132,6 +142,7 @@ impl Update for Policy {
             Tree::parse(&rules).map_err(Error::input)?;
             self.rules = rules;
         }
+        body.scope.map_or(Ok(()), reaching)?;
         self.scope = body.scope.unwrap_or(self.scope);
         self.roles = body.roles.map_or(self.roles, Value::from);
         self.enabled = body.enabled.unwrap_or(self.enabled);

@@ -12,7 +12,11 @@ pub struct Actors {
 
 impl Actors {
     pub async fn start() -> Self {
-        let stack = Stack::start().await;
+        Self::start_with(testing::Setup::default()).await
+    }
+
+    pub async fn start_with(setup: testing::Setup) -> Self {
+        let stack = Stack::start_with(setup).await;
         let admin = stack.web().await;
         Self { stack, admin }
     }
