@@ -324,5 +324,5 @@ fn restore(guest: &mut SimGuest, session: SessionId) -> Outcome {
         }
         guest.boot = 0;
     }
-    Outcome::Restored { desc_sha256: digest(&guest.desc) }
+    Outcome::Restored { desc_sha256: digest(&guest.desc), uefi_vars: None }
 }

@@ -248,7 +248,7 @@ async fn a_whole_rescue_and_back() {
     for _ in 0..2 {
         let restored =
             done!(restore_desc, RestoreDescRequest { session_id: session_id.clone(), overlay: String::new() });
-        assert_eq!(restored, Outcome::Restored { desc_sha256: desc_sha256.clone() });
+        assert_eq!(restored, Outcome::Restored { desc_sha256: desc_sha256.clone(), uefi_vars: None });
     }
     assert_eq!(host.guest(desc.id).unwrap().power, PowerState::Shutoff);
     assert_eq!(done!(delete_guest, DeleteGuestRequest {}), Outcome::Deleted);

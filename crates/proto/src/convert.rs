@@ -1,7 +1,7 @@
 //! Messages to `types` and back. Going out can't fail; coming in fails with [`Malformed`], which names the field.
 
 use types::desc::{BootFile, Desc};
-use types::operation::{Failure, GuestReport, OperationHeader, Outcome};
+use types::operation::{Failure, GuestReport, OperationHeader, Outcome, UefiVars};
 
 use crate::host::v1 as pb;
 use crate::host::v1::outcome::Result as PbResult;
@@ -105,7 +105,11 @@ impl From<Outcome> for pb::Outcome {
                 report_json: serde_json::to_string(&ready).expect("a ready report is plain data"),
                 seconds,
             }),
-            Outcome::Restored { desc_sha256 } => PbResult::Restored(pb::Restored { desc_sha256 }),
+            Outcome::Restored { desc_sha256, uefi_vars } => {
+                let (uefi_vars_before_sha256, uefi_vars_after_sha256) =
+                    uefi_vars.map(|vars| (vars.before, vars.after)).unwrap_or_default();
+                PbResult::Restored(pb::Restored { desc_sha256, uefi_vars_before_sha256, uefi_vars_after_sha256 })
+            }
             Outcome::ResetDone => PbResult::ResetDone(pb::ResetDone {}),
             Outcome::Suspended => PbResult::Suspended(pb::Suspended {}),
             Outcome::Resumed => PbResult::Resumed(pb::Resumed {}),
@@ -146,7 +150,11 @@ impl TryFrom<pb::Outcome> for Outcome {
                     .map_err(|e| Malformed::wrong("outcome.ready.report_json", e))?,
                 seconds: it.seconds,
             },
-            PbResult::Restored(it) => Self::Restored { desc_sha256: it.desc_sha256 },
+            PbResult::Restored(it) => Self::Restored {
+                desc_sha256: it.desc_sha256,
+                uefi_vars: Some(UefiVars { before: it.uefi_vars_before_sha256, after: it.uefi_vars_after_sha256 })
+                    .filter(|vars| !vars.before.is_empty()),
+            },
             PbResult::ResetDone(_) => Self::ResetDone,
             PbResult::Suspended(_) => Self::Suspended,
             PbResult::Resumed(_) => Self::Resumed,
@@ -245,7 +253,11 @@ mod tests {
             Outcome::Prepared { bytes_downloaded: 7, from: None },
             Outcome::DescWritten { source_sha256: "d".into() },
             Outcome::RescueStarted { boot: 1 },
-            Outcome::Restored { desc_sha256: "d".into() },
+            Outcome::Restored { desc_sha256: "d".into(), uefi_vars: None },
+            Outcome::Restored {
+                desc_sha256: "d".into(),
+                uefi_vars: Some(UefiVars { before: "v".into(), after: "v".into() }),
+            },
             Outcome::ResetDone,
             Outcome::Suspended,
             Outcome::Resumed,

@@ -62,6 +62,9 @@ pub enum Outcome {
     /// The desc of before is back; the digest is of what is on disk now.
     Restored {
         desc_sha256: String,
+        /// Of a guest with UEFI whose session came as far as its desc.
+        #[serde(default)]
+        uefi_vars: Option<UefiVars>,
     },
     /// The machine has been reset.
     ResetDone,
@@ -85,6 +88,14 @@ pub enum Outcome {
     Failed {
         failure: Failure,
     },
+}
+
+/// SHA-256 (64 hex digits) of a guest's firmware variables, when its rescue desc was written and when the desc of before was back.
+/// The host puts them back where they differ, so that they are equal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UefiVars {
+    pub before: String,
+    pub after: String,
 }
 
 /// Why an operation failed, in words for the machine's owner, with what was seen.

@@ -345,7 +345,8 @@ impl Guest {
                 Outcome::RescueStarted { boot: boot.map_or(0, |boot| boot.boot) }
             }
             Work::Restore { .. } => {
-                Outcome::Restored { desc_sha256: self.stored.as_ref().map(Stored::sha256).unwrap_or_default() }
+                let desc_sha256 = self.stored.as_ref().map(Stored::sha256).unwrap_or_default();
+                Outcome::Restored { desc_sha256, uefi_vars: None }
             }
             Work::Start
             | Work::Create(_)

@@ -6,7 +6,7 @@
 //! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
 //! * [`plan`]: what lies between two descs. Pure.
 //! * [`desc`], [`paths`]: the guest's files.
-//! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`ready`]: one ability each; every one may be
+//! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`uefi_vars`], [`ready`]: one ability each; every one may be
 //!   repeated at any point.
 //! * [`recover`]: the copy of the desc, for when it is torn. [`link`]: what the rescue system says, and whether its proof holds. [`console`], [`serial`]: the serial console.
 
@@ -34,6 +34,7 @@ pub mod snapshot;
 pub mod start;
 pub mod state;
 pub mod stop;
+pub mod uefi_vars;
 
 use artifact::Wanted;
 use types::desc::{Desc, RescueSection};

@@ -85,6 +85,11 @@ impl Paths {
     pub fn uefi_vars(&self) -> PathBuf {
         self.folder.join("uefi-vars.fd")
     }
+    /// The firmware variables of before a rescue session.
+    #[must_use]
+    pub fn source_uefi_vars(&self, session: SessionId) -> PathBuf {
+        self.folder.join(format!("source-uefi-vars.{session}"))
+    }
     /// What a rescue session needs besides the disks, all of it thrown away at its end.
     #[must_use]
     pub fn rescue(&self) -> PathBuf {

@@ -1,7 +1,7 @@
 //! Into a rescue session and out of it: the desc, the session's secrets, the boots of the rescue system.
 
 use chrono::Utc;
-use types::desc::{Desc, RescueSection};
+use types::desc::{Desc, Firmware, RescueSection};
 use types::id::SessionId;
 use types::operation::{Failure, FailureCode, Outcome};
 use types::rescue::{BootSecrets, PROTOCOL_VERSION, hex};
@@ -15,7 +15,7 @@ use super::paths::private_folder;
 use super::recover;
 use super::start::{Boot, RescueBoot};
 use super::state::Runs;
-use super::{broken, failure};
+use super::{broken, failure, uefi_vars};
 use crate::qemu::cmdline::RescueFiles;
 
 /// Boots of one session within [`BOOTS_WINDOW`] before the rescue system is left off: it reboots for ever.
@@ -51,6 +51,10 @@ impl Guest {
             return Err(failure(FailureCode::UnknownGuest, "there is no such guest on this host"));
         };
         let source = save_source(&self.paths, section.session, current)?;
+        let template = self.env.uefi().map(|(_, vars)| vars).filter(|_| source.desc.firmware == Firmware::Uefi);
+        if let Some(template) = template {
+            uefi_vars::save(&self.paths, section.session, &template)?;
+        }
         let next = Stored::new(Desc { rescue: Some(section.clone()), ..source.desc.clone() });
         recover::keep(&self.paths, &next)?;
         self.stored = Some(next);
@@ -152,16 +156,20 @@ impl Guest {
         let Some(current) = self.stored.take() else {
             return Err(failure(FailureCode::UnknownGuest, "there is no such guest on this host"));
         };
-        let result = restore_source(&self.paths, session, current.clone());
-        let restored = match result {
-            Ok(restored) => restored,
+        // Outside the session, the variables are the guest's own, and may have changed since.
+        let in_session = current.desc.rescue.as_ref().is_some_and(|section| section.session == session);
+        let vars = if in_session { uefi_vars::restore(&self.paths, session) } else { Ok(None) };
+        let result = vars.and_then(|vars| Ok((vars, restore_source(&self.paths, session, current.clone())?)));
+        let (uefi_vars, restored) = match result {
+            Ok(done) => done,
             Err(failure) => {
                 self.stored = Some(current);
                 return Err(failure);
             }
         };
-        let outcome = Outcome::Restored { desc_sha256: restored.sha256() };
+        let outcome = Outcome::Restored { desc_sha256: restored.sha256(), uefi_vars };
         self.stored = Some(restored);
+        uefi_vars::forget(&self.paths, session)?;
         self.paths.remove_rescue().map_err(broken("the session's folder"))?;
         Ok(outcome)
     }

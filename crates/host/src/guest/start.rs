@@ -188,7 +188,7 @@ impl Guest {
     }
 }
 
-fn copy_once(from: &Path, to: &Path) -> Result<(), Failure> {
+pub(super) fn copy_once(from: &Path, to: &Path) -> Result<(), Failure> {
     if to.is_file() {
         return Ok(());
     }

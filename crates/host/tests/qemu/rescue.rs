@@ -101,7 +101,11 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
         );
     }
     let restored = operate!(agent, agent.header(guest), restore_desc, session.restore());
-    assert_eq!(restored, Outcome::Restored { desc_sha256: desc_sha256.clone() }, "right also when nothing was begun");
+    assert_eq!(
+        restored,
+        Outcome::Restored { desc_sha256: desc_sha256.clone(), uefi_vars: None },
+        "right also when nothing was begun"
+    );
     assert_eq!(agent.pid(guest), pid, "and it left the guest alone");
 
     // In.
@@ -188,7 +192,7 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     // Out: the desc is what it was, the secrets are gone, the guest boots from its own disk.
     for _ in 0..2 {
         let restored = operate!(agent, agent.header(guest), restore_desc, session.restore());
-        assert_eq!(restored, Outcome::Restored { desc_sha256: desc_sha256.clone() });
+        assert_eq!(restored, Outcome::Restored { desc_sha256: desc_sha256.clone(), uefi_vars: None });
     }
     assert!(secrets(&agent, guest).is_none() && !agent.guest_folder(guest).join("rescue").exists());
     let before = agent.serial(guest).matches("tiny login:").count();

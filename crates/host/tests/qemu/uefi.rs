@@ -1,7 +1,8 @@
 //! A guest with UEFI in rescue: it boots with a copy of its variables, and its own are what they were.
 
+use sha2::{Digest, Sha256};
 use types::desc::{DiskDriver, Firmware};
-use types::operation::Outcome;
+use types::operation::{Outcome, UefiVars};
 
 use crate::agent::{Agent, create, operate, tiny};
 use crate::files::Files;
@@ -28,6 +29,8 @@ async fn firmware_variables_do_not_change_in_rescue() {
     assert!(matches!(&ready, Outcome::Ready { ready, .. } if ready.disks.len() == 2), "{ready:?}");
     assert_ne!(std::fs::read(&copy).unwrap(), before, "the firmware wrote to the copy");
     let restored = operate!(agent, agent.header(guest), restore_desc, session.restore());
-    assert_eq!(restored, Outcome::Restored { desc_sha256 });
+    let sha256 = types::rescue::hex(&Sha256::digest(&before));
+    let uefi_vars = Some(UefiVars { before: sha256.clone(), after: sha256 });
+    assert_eq!(restored, Outcome::Restored { desc_sha256, uefi_vars });
     assert!(!copy.exists() && std::fs::read(&own).unwrap() == before);
 }

@@ -138,7 +138,7 @@ impl Task for StopRescueTask {
         };
         match (stage, outcome) {
             (Stage::StopRescueSystem, Outcome::Stopped { .. }) => Ok(Next::go(Stage::RestoreDesc)),
-            (Stage::RestoreDesc, Outcome::Restored { desc_sha256 }) => {
+            (Stage::RestoreDesc, Outcome::Restored { desc_sha256, .. }) => {
                 self.compare(cx.env(), &desc_sha256).await?;
                 if self.start {
                     return Ok(Next::go(Stage::StartServer));
