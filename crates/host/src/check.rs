@@ -50,13 +50,13 @@ impl fmt::Display for Finding {
     }
 }
 
-fn good(part: &'static str, seen: impl Into<String>) -> Finding {
+pub(crate) fn good(part: &'static str, seen: impl Into<String>) -> Finding {
     Finding { level: Level::Good, part, seen: seen.into(), mend: String::new() }
 }
-fn poor(part: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Finding {
+pub(crate) fn poor(part: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Finding {
     Finding { level: Level::Poor, part, seen: seen.into(), mend: mend.into() }
 }
-fn broken(part: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Finding {
+pub(crate) fn broken(part: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Finding {
     Finding { level: Level::Broken, part, seen: seen.into(), mend: mend.into() }
 }
 
@@ -70,6 +70,7 @@ pub async fn all(config: &Config) -> Vec<Finding> {
             .map(|(part, folder)| storage(part, folder, config.limits.reserved_disk_mib)),
     );
     findings.push(sockets(config));
+    findings.extend(crate::check_network::bridges(config));
     findings.push(memory(config));
     findings.push(clock(SystemTime::now()));
     findings.push(trust(config));

@@ -12,6 +12,7 @@
 pub mod app;
 pub mod base_image;
 pub mod check;
+mod check_network;
 pub mod config;
 pub mod env;
 pub mod grpc;
