@@ -176,6 +176,7 @@ impl Images {
         let told = |bytes, _| progress(kernel.size + bytes, total);
         let second = self.fetcher.fetch(&order, initramfs.sha256, initramfs.size, told).await?;
         progress(total, total);
+        [kernel, initramfs].into_iter().for_each(|file| self.fetcher.store().used(file.sha256));
         Ok(Prepared {
             kernel: first.path,
             initramfs: second.path,
@@ -193,6 +194,7 @@ impl Images {
         let check = |what: &'static str, file: &BootFile| {
             let digest = file.sha256.parse().map_err(|_| PrepareError::Name(file.sha256.chars().take(80).collect()))?;
             let (path, got) = self.fetcher.store().verified(digest)?;
+            self.fetcher.store().used(digest);
             if got == file.size { Ok(path) } else { Err(PrepareError::Size { what, got, want: file.size }) }
         };
         Ok((check("kernel", kernel)?, check("initramfs", initramfs)?))

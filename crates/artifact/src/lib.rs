@@ -8,6 +8,7 @@
 //! * [`store`]: files under their digests; they appear whole or not at all.
 //! * [`download`]: one file from several endpoints into the store: resumed, checked, shared among those who want it.
 //! * `attempt`, `partial`: one request of a download, and the part that is there already.
+//! * [`evict`]: what leaves the store.
 //! * [`images`]: all of it together: [`images::Images::prepare`].
 //!
 //! Where things are, below an endpoint: `artifacts/sha256/<digest>` (its entity tag is the digest in quotes),
@@ -16,6 +17,7 @@
 mod attempt;
 pub mod digest;
 pub mod download;
+pub mod evict;
 pub mod images;
 pub mod manifest;
 mod partial;

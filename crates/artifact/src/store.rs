@@ -40,6 +40,10 @@ impl Store {
         Ok(Self { root })
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where the file is, or would be. Absolute.
     #[must_use]
     pub fn path(&self, digest: Digest) -> PathBuf {
@@ -87,6 +91,14 @@ impl Store {
             return Err(StoreError::Damaged { digest, found, size });
         }
         Ok((path, size))
+    }
+
+    /// Notes that the file is used now, which decides whether it stays: see [`crate::evict`]. Of a store that is only read, nothing leaves.
+    pub(crate) fn used(&self, digest: Digest) {
+        let noted = File::open(self.path(digest)).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+        if let Err(error) = noted {
+            tracing::debug!(%digest, %error, "the use of a stored file can't be noted");
+        }
     }
 
     /// Stores some bytes. Blocks.

@@ -19,8 +19,8 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::grpc::Service;
 use crate::guest::manager::Manager;
-use crate::guest::overlay;
 use crate::guest::paths::{check_runtime, detached, private_folder, servers};
+use crate::guest::{boot_files, overlay};
 use crate::network::Network;
 use crate::qemu::{Binaries, accel};
 use crate::storage::Storage;
@@ -248,6 +248,7 @@ async fn prune(env: Arc<Env>, stop: CancellationToken) {
             if removed > 0 {
                 tracing::info!(removed, "overlays that were discarded {days} days ago are gone");
             }
+            boot_files::evict(&env);
             env.ledger.prune(Retention::default())
         })
         .await;

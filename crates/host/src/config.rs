@@ -115,11 +115,23 @@ pub struct Limits {
     pub reserved_disk_mib: u64,
     /// Days for which the overlays of a rescue whose changes were discarded are kept.
     pub discarded_overlay_days: u64,
+    /// Boot files in the store that no rescue used for so many days go, and those used longest ago while all take more MiB than this.
+    /// One that a guest's desc names stays.
+    pub boot_file_days: u64,
+    pub boot_files_mib: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { guests: 256, downloads: 4, reserved_memory_mib: 128, reserved_disk_mib: 64, discarded_overlay_days: 3 }
+        Self {
+            guests: 256,
+            downloads: 4,
+            reserved_memory_mib: 128,
+            reserved_disk_mib: 64,
+            discarded_overlay_days: 3,
+            boot_file_days: 30,
+            boot_files_mib: 8192,
+        }
     }
 }
 

@@ -8,9 +8,10 @@
 //! * [`desc`], [`paths`]: the guest's files.
 //! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`uefi_vars`], [`ready`]: one ability each; every one may be
 //!   repeated at any point.
-//! * [`recover`]: the copy of the desc, for when it is torn. [`link`]: what the rescue system says, and whether its proof holds. [`console`], [`serial`]: the serial console.
+//! * [`recover`]: the copy of the desc, for when it is torn. [`link`]: what the rescue system says, and whether its proof holds. [`boot_files`]: which of the store are in use. [`console`], [`serial`]: the serial console.
 
 pub mod actor;
+pub mod boot_files;
 pub mod by_hand;
 pub mod change;
 pub mod console;
