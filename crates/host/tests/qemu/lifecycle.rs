@@ -184,3 +184,35 @@ async fn hold(disk: &Path, socket: &Path) -> tokio::process::Child {
     until("qemu-nbd", || socket.exists().then_some(())).await;
     child
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_machine_restarted_guests_are_off_and_wait_for_region() {
+    let mut agent = Agent::start(&[]).await;
+    let desc = tiny(DiskDriver::Virtio);
+    let guest = desc.id;
+    operate!(agent, agent.header(guest), create_guest, create(&desc));
+    let start = || pb::StartGuestRequest { operation: None };
+    assert_eq!(operate!(agent, agent.header(guest), start_guest, start()), Outcome::Started);
+
+    // All processes are gone at once, and so are sockets; files on disk stay, with the pid file of another life.
+    let pid = agent.pid(guest).expect("it runs");
+    agent.kill().await;
+    let qemu = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(qemu, rustix::process::Signal::KILL).unwrap();
+    until("QEMU is gone", || agent.pid(guest).is_none().then_some(())).await;
+    std::fs::remove_dir_all(agent.folder.path().join("r")).unwrap();
+    assert!(agent.guest_folder(guest).join("qemu.pid").exists());
+    let beats = agent.region.heard.lock().unwrap().beats.len();
+
+    agent.run().await;
+    // The first that region hears is that the guest is off.
+    agent.region.until("a heartbeat of the new agent", |heard| heard.beats.len() > beats).await;
+    let first = agent.region.heard.lock().unwrap().beats[beats].clone();
+    let told: Vec<_> = first.guests.iter().map(|it| (it.guest_id.clone(), it.power.clone())).collect();
+    assert_eq!(told, [(guest.to_string(), "shutoff".to_owned())]);
+    // Nor did anything start by itself.
+    assert_eq!(agent.pid(guest), None);
+    assert_eq!(agent.state(guest).await.power, "shutoff");
+    assert_eq!(operate!(agent, agent.header(guest), start_guest, start()), Outcome::Started, "region's word");
+    assert!(agent.pid(guest).is_some());
+}
