@@ -36,6 +36,14 @@ pub struct Event {
     pub request_id: Option<String>,
     pub task_id: Option<TaskId>,
     pub ops_time: DateTime<Utc>,
+    /// Its place in the chain of its object's events, from 1; absent for those from before there were chains.
+    #[serde(default)]
+    pub seq: Option<i64>,
+    /// Lower-case hex: the hash of the event before, and its own. [`crate::event_chain`] recomputes them.
+    #[serde(default)]
+    pub prev_hash: Option<String>,
+    #[serde(default)]
+    pub hash: Option<String>,
 }
 
 /// The log in upstream's words: the rows of [`Events`] under the keys that its `climc` reads.

@@ -4,7 +4,7 @@
 //! * [`error`]: the error body, and its classes with their statuses.
 //! * [`list`]: parameters of lists, and their envelope.
 //! * one module per resource: [`server`], [`disk`], [`snapshot`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`], [`account`],
-//!   [`domain`], [`policy_file`].
+//!   [`domain`], [`policy_file`], [`event_chain`].
 
 pub mod account;
 pub mod action;
@@ -13,6 +13,7 @@ pub mod disk;
 pub mod domain;
 pub mod error;
 pub mod event;
+pub mod event_chain;
 pub mod host;
 pub mod identity;
 pub mod list;

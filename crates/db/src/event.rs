@@ -29,6 +29,11 @@ pub struct Event {
     pub request_id: Option<String>,
     pub task_id: Option<TaskId>,
     pub ops_time: DateTime<Utc>,
+    /// The project that the object belongs to, by key.
+    pub owner: String,
+    pub seq: Option<i64>,
+    pub prev_hash: Option<Vec<u8>>,
+    pub hash: Option<Vec<u8>>,
 }
 
 impl From<Event> for api::event::Event {
@@ -49,6 +54,9 @@ impl From<Event> for api::event::Event {
             request_id: row.request_id,
             task_id: row.task_id,
             ops_time: row.ops_time,
+            seq: row.seq,
+            prev_hash: row.prev_hash.map(|hash| types::rescue::hex(&hash)),
+            hash: row.hash.map(|hash| types::rescue::hex(&hash)),
         }
     }
 }

@@ -119,6 +119,20 @@ diesel::table! {
         request_id -> Nullable<Text>,
         task_id -> Nullable<Uuid>,
         ops_time -> Timestamptz,
+        owner -> Text,
+        seq -> Nullable<Int8>,
+        prev_hash -> Nullable<Bytea>,
+        hash -> Nullable<Bytea>,
+    }
+}
+
+diesel::table! {
+    event_chains (obj_type, obj_id) {
+        obj_type -> Text,
+        obj_id -> Uuid,
+        seq -> Int8,
+        prev_hash -> Bytea,
+        hash -> Bytea,
     }
 }
 

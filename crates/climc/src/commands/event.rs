@@ -1,13 +1,17 @@
-//! Events, the log of operations: `event-list`.
+//! Events, the log of operations: `event-list`, `event-verify`.
+
+use std::path::{Path, PathBuf};
 
 use api::ListQuery;
 use api::event::{ActionLog, Actions, Event, Events};
+use api::event_chain::{self, Head};
 use clap::Subcommand;
+use uuid::Uuid;
 
 use super::list;
 use crate::batch::Cx;
 use crate::exit::Exit;
-use crate::output::Shown;
+use crate::output::{self, Format, Shown};
 use crate::text;
 
 #[derive(Debug, Subcommand)]
@@ -15,6 +19,16 @@ pub enum Command {
     /// List events, newest first
     #[command(after_help = "Example:\n  climc event-list --obj-type server --obj-id web1 --limit 100")]
     EventList(ListQuery),
+    /// Check that a server's events are all there, in order, as they were written
+    #[command(after_help = "Examples:\n  climc event-verify web1\n  climc event-verify web1 --anchor web1.anchor    \
+        # also notices a cut-off end, from the second time on")]
+    EventVerify {
+        /// Id or name
+        server: String,
+        /// File that keeps the last event's hash between two checks
+        #[arg(long, value_name = "FILE")]
+        anchor: Option<PathBuf>,
+    },
     /// List the same log as other tools call it: actions
     #[command(after_help = "Example:\n  climc action-list --obj-type server --obj-id web1")]
     ActionList(ListQuery),
@@ -29,9 +43,75 @@ pub enum Command {
 pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
     match command {
         Command::EventList(query) => list::<Events>(cx, &query).await,
+        Command::EventVerify { server, anchor } => verify(cx, &server, anchor.as_deref()).await,
         Command::ActionList(query) => list::<Actions>(cx, &query).await,
         Command::ActionShow { id } => super::show::<Actions>(cx, &id).await,
     }
+}
+
+/// What `--anchor` keeps.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Anchor {
+    server: Uuid,
+    #[serde(flatten)]
+    head: Head,
+}
+
+/// Recomputes the chain here, from the rows.
+async fn verify(cx: &Cx, server: &str, anchor: Option<&Path>) -> Result<(), Exit> {
+    const PAGE: i64 = 1000;
+    let wrong = |file: &Path, problem: String| Exit::usage(format!("{}: {problem}", file.display()));
+    let seen: Option<Anchor> = match anchor.map(|file| (file, std::fs::read(file))) {
+        Some((file, Ok(text))) => Some(serde_json::from_slice(&text).map_err(|e| wrong(file, e.to_string()))?),
+        Some((file, Err(e))) if e.kind() != std::io::ErrorKind::NotFound => return Err(wrong(file, e.to_string())),
+        _ => None,
+    };
+    let mut events: Vec<Event> = Vec::new();
+    loop {
+        let offset = i64::try_from(events.len()).unwrap_or(i64::MAX);
+        let query = ListQuery {
+            limit: PAGE,
+            offset,
+            order: Some("asc".into()),
+            obj_type: Some("server".into()),
+            obj_id: Some(server.into()),
+            ..ListQuery::default()
+        };
+        let page = cx.client.list::<Events>(&query).await?.data;
+        let last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+        events.extend(page);
+        if last {
+            break;
+        }
+    }
+    if let (Some(file), Some(seen), Some(event)) = (anchor, &seen, events.first())
+        && seen.server != event.obj_id
+    {
+        let problem = format!("is of server {}, but {server} is {}: name another file", seen.server, event.obj_id);
+        return Err(wrong(file, problem));
+    }
+    let head = event_chain::verify(&events, seen.as_ref().map(|seen| &seen.head)).map_err(|found| Exit {
+        next: Some("somebody changed the database: compare with a backup, or with a replica's".into()),
+        ..Exit::failed(format!("{server}: {found}"))
+    })?;
+    if let (Some(file), Some(head), Some(event)) = (anchor, &head, events.first()) {
+        let anchor = Anchor { server: event.obj_id, head: head.clone() };
+        let text = serde_json::to_vec(&anchor).map_err(std::io::Error::from)?;
+        std::fs::write(file, text).map_err(|e| wrong(file, e.to_string()))?;
+    }
+    let old = events.iter().filter(|event| event.seq.is_none()).count();
+    if cx.format != Format::Table {
+        return Ok(output::data(
+            cx.format,
+            &serde_json::json!({ "events": events.len(), "unchained": old, "head": head }),
+        )?);
+    }
+    Ok(output::sheet(&[
+        ("events", events.len().to_string()),
+        ("before there were chains", old.to_string()),
+        ("last", text::or_dash(head.as_ref().map(|head| head.seq))),
+        ("its hash", text::or_dash(head.map(|head| head.hash))),
+    ])?)
 }
 
 impl Shown for Events {

@@ -57,7 +57,7 @@ pub enum Command {
 }
 
 const FILE: &str = "Example:\n  climc policy-create rescuers rescuers.yaml\n
-rescuers.yaml:\n  scope: project              # system, domain, project or user\n  roles: [rescuer]\n  rules:                      \
+rescuers.yaml:\n  scope: project              # system, domain or project\n  roles: [rescuer]\n  rules:                      \
 # service, resource, action, extra; the most specific match wins\n    compute:\n      servers:\n        get: allow\n        \
 list: allow\n        perform:\n          '*': deny\n          start-rescue: allow\n          stop-rescue: allow";
 

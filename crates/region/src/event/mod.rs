@@ -46,7 +46,7 @@ impl Model for Event {
         Ok(self.into())
     }
     async fn project(&self, _: &mut Conn) -> Result<Option<String>> {
-        Ok(Some(self.project.clone()))
+        Ok(Some(self.owner.clone()))
     }
     fn id(&self) -> Uuid {
         self.obj_id
@@ -59,7 +59,7 @@ impl Model for Event {
 impl List for Event {
     const COLUMNS: &'static [Column] = db::event::COLUMNS;
     const SEARCH: &'static [&'static str] = &["obj_name", "action"];
-    const PROJECT: Option<Column> = Some(Column::new("project", "events.project", Kind::Text));
+    const PROJECT: Option<Column> = Some(Column::new("owner", "events.owner", Kind::Text));
     const ORDER: (&'static str, bool) = ("id", true);
 
     const USER: Option<Column> = Some(USER);
