@@ -26,7 +26,7 @@ pub struct Stored {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     Nothing,
-    Desc(Stored),
+    Desc(Box<Stored>),
     /// No desc: torn or corrupt. The text names the file and says what is wrong.
     Garbage(String),
 }
@@ -51,7 +51,7 @@ impl Stored {
     pub fn read(path: &Path) -> Result<Option<Self>, Failure> {
         match Self::look(path)? {
             Found::Nothing => Ok(None),
-            Found::Desc(stored) => Ok(Some(stored)),
+            Found::Desc(stored) => Ok(Some(*stored)),
             Found::Garbage(problem) => Err(failure(FailureCode::Internal, problem)),
         }
     }
@@ -76,7 +76,7 @@ impl Stored {
             return Err(failure(FailureCode::Internal, message));
         }
         Ok(match serde_json::from_slice(&bytes) {
-            Ok(desc) => Found::Desc(Self { desc, bytes }),
+            Ok(desc) => Found::Desc(Box::new(Self { desc, bytes })),
             Err(error) => Found::Garbage(format!("{} is no desc: {error}", path.display())),
         })
     }
@@ -117,7 +117,7 @@ pub fn restore_source(paths: &Paths, session: SessionId, current: Stored) -> Res
         (false, _) => current,
         (true, Found::Desc(source)) => {
             recover::keep(paths, &source)?;
-            source
+            *source
         }
         (true, Found::Nothing | Found::Garbage(_)) => {
             tracing::error!(path = %path.display(), "the desc of before is lost; taking the rescue section out instead");

@@ -48,7 +48,7 @@ pub fn read(paths: &Paths, id: GuestId) -> Result<Option<Stored>, Failure> {
             if std::fs::read(paths.desc_copy()).ok().as_ref() != Some(&stored.bytes) {
                 keep_copy(paths, &stored);
             }
-            return Ok(Some(stored));
+            return Ok(Some(*stored));
         }
         Found::Garbage(problem) => problem,
     };
@@ -66,7 +66,7 @@ pub fn read(paths: &Paths, id: GuestId) -> Result<Option<Stored>, Failure> {
     keep(paths, &stored)?;
     metrics::counter!("host_descs_recovered_total").increment(1);
     tracing::error!(guest = %id, problem, from = %path.display(), kept = %aside.display(), "the desc is replaced by a copy");
-    Ok(Some(stored))
+    Ok(Some(*stored))
 }
 
 /// What to tell whoever looks at the guest; empty: its desc was always readable.
