@@ -133,7 +133,7 @@ impl Registry {
     }
 
     /// Keeps a name from things of a resource: a route of its own stands there.
-    pub fn reserve(&mut self, resource: &'static str, name: &'static str) {
+    fn reserve(&mut self, resource: &'static str, name: &'static str) {
         self.reserved.push((resource, name));
     }
 
@@ -278,6 +278,7 @@ impl<M: List> Verbed<'_, M> {
         let rule = Registry::rule::<M>(name);
         let path = format!("/{}/{{id}}/{name}", <M::Api as Resource>::PLURAL);
         self.registry.document.operation(&path, &Method::GET, Operation::socket::<M>(&rule.to_string(), about));
+        self.registry.reserve(<M::Api as Resource>::WORD, name);
         self
     }
 

@@ -20,7 +20,7 @@ impl Perform<AttachDisk> for Guest {
 
     async fn perform(self, action: AttachDisk, cx: &mut Cx<'_>) -> Result<Done<AttachDisk>> {
         let now = self.parsed_desc()?;
-        let index = change::free_index("disks", now.disks.iter().map(|d| d.index), MOST)?;
+        let index = change::free_index("disks", self.status, now.disks.iter().map(|d| d.index), MOST)?;
         let disk = match &action.disk_id {
             Some(ident) => DiskDesc { index, ..promised(&self, ident, action.driver, cx).await? },
             None => placement::new_disk(&action.new_disk(), index),

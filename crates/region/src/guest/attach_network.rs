@@ -19,7 +19,7 @@ impl Perform<AttachNetwork> for Guest {
 
     async fn perform(self, action: AttachNetwork, cx: &mut Cx<'_>) -> Result<Done<AttachNetwork>> {
         let now = self.parsed_desc()?;
-        let index = change::free_index("network cards", now.nics.iter().map(|n| n.index), MOST)?;
+        let index = change::free_index("network cards", self.status, now.nics.iter().map(|n| n.index), MOST)?;
         let nic = placement::new_nic(&action.net(), index)?;
         if now.nics.iter().any(|n| n.mac == nic.mac) {
             return Err(Error::new(ErrorClass::Conflict, format!("mac: another card of the server has {}", nic.mac)));

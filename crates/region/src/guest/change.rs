@@ -71,13 +71,16 @@ pub fn must_be_off(guest: &Guest, what: &str) -> Result<()> {
 }
 
 /// The lowest index that no device of the kind has: the others stay where they are.
+/// The first place is filled only while the guest is off: it is on the machine itself, where nothing can be plugged in.
 ///
 /// # Errors
 /// 409: there are as many as there may be.
-pub fn free_index(kind: &str, used: impl Iterator<Item = u32> + Clone, most: u32) -> Result<u32> {
-    (0..most)
-        .find(|n| !used.clone().any(|index| index == *n))
-        .ok_or_else(|| Error::new(ErrorClass::Conflict, format!("the server has {most} {kind}, as many as it may")))
+pub fn free_index(kind: &str, status: GuestStatus, used: impl Iterator<Item = u32> + Clone, most: u32) -> Result<u32> {
+    let first = u32::from(status != GuestStatus::Ready);
+    (first..most).find(|n| !used.clone().any(|index| index == *n)).ok_or_else(|| {
+        let details = format!("the server has no place for more {kind} now; {most} is the most while it is off");
+        Error::new(ErrorClass::Conflict, details)
+    })
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -130,10 +133,11 @@ mod tests {
 
     #[test]
     fn a_new_device_takes_the_lowest_place_that_is_free() {
-        assert_eq!(free_index("disks", [].into_iter(), 16).unwrap(), 0);
-        assert_eq!(free_index("disks", [0, 2, 1].into_iter(), 16).unwrap(), 3);
-        assert_eq!(free_index("disks", [0, 2].into_iter(), 16).unwrap(), 1);
-        let error = free_index("disks", [0, 1].into_iter(), 2).unwrap_err();
+        assert_eq!(free_index("disks", GuestStatus::Ready, [].into_iter(), 16).unwrap(), 0);
+        assert_eq!(free_index("disks", GuestStatus::Ready, [0, 2, 1].into_iter(), 16).unwrap(), 3);
+        assert_eq!(free_index("disks", GuestStatus::Ready, [0, 2].into_iter(), 16).unwrap(), 1);
+        assert_eq!(free_index("disks", GuestStatus::Running, [2].into_iter(), 16).unwrap(), 1);
+        let error = free_index("disks", GuestStatus::Ready, [0, 1].into_iter(), 2).unwrap_err();
         assert_eq!(error.class, ErrorClass::Conflict);
     }
 }

@@ -96,7 +96,6 @@ pub fn register(registry: &mut Registry) {
         .detail("metadata", "Its metadata", details::metadata)
         .detail("desc", "Its description, as its host has it now", details::desc)
         .detail("rescue", "Its last rescue session", details::rescue);
-    registry.reserve("server", "console");
     registry.merge(crate::console::routes());
 }
 

@@ -46,13 +46,13 @@ async fn network_cards_come_and_go_and_the_others_stay() {
     for mac in ["52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:03"] {
         done(&stack, "web1", &AttachNetwork { mac: Some(mac.into()), ..AttachNetwork::default() }).await;
     }
-    done(&stack, "web1", &DetachNetwork { index: Some(1), mac: None }).await;
+    done(&stack, "web1", &DetachNetwork { index: Some(2), mac: None }).await;
     let nics = async || -> Vec<(u32, String)> {
         stack.show("web1").await.nics.into_iter().map(|n| (n.index, n.mac)).collect()
     };
-    assert_eq!(nics().await, [(0, "52:54:00:00:00:01".into()), (2, "52:54:00:00:00:03".into())]);
+    assert_eq!(nics().await, [(1, "52:54:00:00:00:01".into()), (3, "52:54:00:00:00:03".into())]);
     done(&stack, "web1", &AttachNetwork { mac: Some("52:54:00:00:00:0A".into()), ..AttachNetwork::default() }).await;
-    assert_eq!(nics().await[1], (1, "52:54:00:00:00:0a".into()), "the lowest place that is free");
+    assert_eq!(nics().await[1], (2, "52:54:00:00:00:0a".into()), "the lowest place that is free while it runs");
     assert_eq!(stack.host.guest(guest).unwrap().desc.nics.len(), 3);
 
     let twice = AttachNetwork { mac: Some("52:54:00:00:00:01".into()), ..AttachNetwork::default() };
