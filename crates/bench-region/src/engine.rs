@@ -9,7 +9,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde::{Deserialize, Serialize};
 use task_engine::{Engine, Next, Pool, Start, StepError, Task, TaskCx};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::numbers::{millis, percentile};
 use crate::server::number;
@@ -36,7 +36,32 @@ enum Stage {
     AwaitReady,
 }
 
+/// Stands for another machine that answers after 5 ms. tokio's clock would round that up to six.
+struct Remote(std::sync::mpsc::Sender<(Instant, oneshot::Sender<()>)>);
+
+impl Remote {
+    fn start() -> Self {
+        let (tx, rx) = std::sync::mpsc::channel::<(Instant, oneshot::Sender<()>)>();
+        // All take equally long, so they end in the order in which they began.
+        std::thread::spawn(move || {
+            while let Ok((due, answer)) = rx.recv() {
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                let _ = answer.send(());
+            }
+        });
+        Self(tx)
+    }
+
+    async fn call(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.0.send((Instant::now() + Duration::from_millis(5), answer)).is_ok() {
+            let _ = answered.await;
+        }
+    }
+}
+
 struct Times {
+    remote: Remote,
     of: Mutex<Clock>,
     tasks: usize,
     all_ended: Notify,
@@ -62,7 +87,7 @@ impl Task for Rescue {
 
     async fn step(&self, stage: Stage, cx: &mut TaskCx<'_, Times>) -> Result<Next<Stage>, StepError> {
         cx.env().lock().begun.entry(self.number).or_insert_with(Instant::now);
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        cx.env().remote.call().await;
         Ok(match stage {
             Stage::Prepare => Next::go(Stage::StopServer),
             Stage::StopServer => Next::go(Stage::StartServer),
@@ -109,7 +134,7 @@ async fn work(url: &str, tasks: usize, at_once: usize) -> anyhow::Result<()> {
     config.custom_setup = Box::new(|url| Box::pin(task_engine::connect(url)));
     let manager = AsyncDieselConnectionManager::new_with_config(url, config);
     let pool = Pool::builder(manager).max_size(8).build()?;
-    let times = Arc::new(Times { of: Mutex::default(), tasks, all_ended: Notify::new() });
+    let times = Arc::new(Times { remote: Remote::start(), of: Mutex::default(), tasks, all_ended: Notify::new() });
     let mut probe = AsyncPgConnection::establish(url).await?;
     let begun = Instant::now();
     let engine = Engine::builder(pool, url, times.clone()).register::<Rescue>()?.workers(at_once).start();

@@ -1,7 +1,7 @@
 //! Gathers saves: whatever is to be saved while one statement is under way goes into the next, so that many tasks
 //! share a commit. A save with effects has a transaction of its own and does not come here.
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::store::save::{self, Change, Saved};
 use crate::{Pool, StepError};
@@ -17,15 +17,19 @@ struct Request {
 #[derive(Clone)]
 pub(crate) struct Saver(mpsc::UnboundedSender<Request>);
 
-pub(crate) struct Saves(mpsc::UnboundedReceiver<Request>);
+pub(crate) struct Saves {
+    requests: Mutex<mpsc::UnboundedReceiver<Request>>,
+    /// Statements that end children change their parents' rows too: two of them at once could wait for each other.
+    children: Mutex<()>,
+}
 
 pub(crate) fn channel() -> (Saver, Saves) {
     let (tx, rx) = mpsc::unbounded_channel();
-    (Saver(tx), Saves(rx))
+    (Saver(tx), Saves { requests: Mutex::new(rx), children: Mutex::default() })
 }
 
 /// Enough for all workers of an engine to share one commit; more would delay the first for the last.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 128;
 
 impl Saver {
     pub(crate) async fn save(&self, change: Change) -> Verdict {
@@ -36,16 +40,25 @@ impl Saver {
     }
 }
 
+/// While one commit waits for the disk, another statement uses the processor.
+const LANES: usize = 2;
+
 /// Runs until dropped.
-pub(crate) async fn run(Saves(mut requests): Saves, pool: Pool) {
+pub(crate) async fn run(saves: Saves, pool: Pool) {
+    futures::future::join_all((0..LANES).map(|_| lane(&saves, &pool))).await;
+}
+
+async fn lane(saves: &Saves, pool: &Pool) {
     let mut gathered = Vec::new();
-    while requests.recv_many(&mut gathered, AT_ONCE).await > 0 {
+    while saves.requests.lock().await.recv_many(&mut gathered, AT_ONCE).await > 0 {
         // A parent and its child must not be in one statement: see `save::save`.
         let (children, others): (Vec<_>, Vec<_>) = gathered.drain(..).partition(|request| request.change.ends_child());
-        for batch in [others, children] {
-            if !batch.is_empty() {
-                save_batch(&pool, batch).await;
-            }
+        if !others.is_empty() {
+            save_batch(pool, others).await;
+        }
+        if !children.is_empty() {
+            let _alone = saves.children.lock().await;
+            save_batch(pool, children).await;
         }
     }
 }
