@@ -24,9 +24,9 @@ async fn every_change_of_the_log_is_noticed() {
     let replica = stack.replica().await;
     let mut admin = stack.web().await;
     let bases = [admin.base.clone(), format!("http://{}", replica.http)];
-    for n in 0..2 {
+    for base in &bases {
         for verb in ["start", "stop"] {
-            admin.base.clone_from(&bases[n]);
+            admin.base.clone_from(base);
             let (status, answer) =
                 admin.send(admin.request("POST", &format!("/servers/web1/{verb}")).json(&serde_json::json!({}))).await;
             assert_eq!(status, 202, "{answer}");
