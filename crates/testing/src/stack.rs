@@ -172,6 +172,7 @@ impl Stack {
         let started =
             eventually("region starts again", async || Region::start_with(config.clone(), engine()).await.ok());
         self.region = Some(started.await);
+        self.agents.greet(&self.config.grpc.listen).await.expect("agents find the region");
     }
 
     /// A second region process on the same database, with ports of its own.

@@ -120,12 +120,9 @@ impl Listener {
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = check.tick() => {
-                    if self.out.is_closed() {
-                        return Err(End::Gone);
-                    }
-                    self.check(CHECK).await?;
-                }
+                // At once: a client that comes back has its place again.
+                () = self.out.closed() => return Err(End::Gone),
+                _ = check.tick() => self.check(CHECK).await?,
                 item = subscription.items.recv() => match item {
                     Some(item) if item.at <= last => {}
                     Some(item) => {

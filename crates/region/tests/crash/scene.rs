@@ -111,8 +111,6 @@ impl Scene {
             Ask::DeleteSnapshot => client.delete::<Snapshots>(name).await?.task,
             Ask::DeleteDisk => client.delete::<Disks>(&self.detached(name).await).await?.task,
             Ask::BatchStartRescue => {
-                // Its heartbeats reach the first region only, which is away most of the time here; the parent looks for it late.
-                self.stack.register_agent("agent1").await;
                 let web = self.stack.web().await;
                 let body = serde_json::json!({ "ids": [name] });
                 let (code, answer) = web.send(web.request("POST", "/servers/start-rescue").json(&body)).await;
