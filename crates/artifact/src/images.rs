@@ -12,6 +12,7 @@ use types::operation::FailureCode;
 use crate::attempt::{Problem, small, url};
 use crate::download::{self, FetchError, Fetcher, jitter};
 use crate::manifest::{MAX_MANIFEST, MAX_SIGNATURE, Manifest, is_name};
+use crate::remembered::{Remembered, Signed};
 use crate::serials::{SerialError, Serials};
 use crate::store::{Store, StoreError};
 use crate::trust::{Rejected, Trust};
@@ -134,17 +135,27 @@ pub struct Images {
     fetcher: Fetcher,
     trust: Arc<Trust>,
     serials: Arc<Serials>,
+    remembered: Arc<Remembered>,
+}
+
+/// A manifest that counts.
+struct Counting {
+    manifest: Manifest,
+    signed: Signed,
+    /// Who gave it. None: it was remembered, and all of the image is here.
+    source: Option<String>,
 }
 
 impl Images {
-    /// `folder` holds the store and `serials.json`; made if need be.
+    /// `folder` holds the store, `serials.json` and `manifests`; made if need be.
     ///
     /// # Errors
     /// The folder can't be used, or the serials seen can't be read.
     pub fn open(folder: &Path, trust: Trust, config: download::Config) -> Result<Self, OpenError> {
         let fetcher = Fetcher::new(Store::open(folder)?, config)?;
         let serials = Serials::open(&folder.join("serials.json"))?;
-        Ok(Self { fetcher, trust: trust.into(), serials: serials.into() })
+        let remembered = Remembered::new(fetcher.store().root());
+        Ok(Self { fetcher, trust: trust.into(), serials: serials.into(), remembered: remembered.into() })
     }
 
     #[must_use]
@@ -152,8 +163,8 @@ impl Images {
         &self.fetcher
     }
 
-    /// Brings everything that `wanted` needs into the store. May be repeated: what is there is checked, not fetched. `progress` is told
-    /// bytes that are there and bytes in all, of both files together.
+    /// Brings everything that `wanted` needs into the store. May be repeated: what is there is checked, not fetched, and where nothing is
+    /// missing no endpoint is asked. `progress` is told bytes that are there and bytes in all, of both files together.
     ///
     /// # Errors
     /// [`PrepareError`]; nothing unverified is ever under a digest's name.
@@ -166,10 +177,14 @@ impl Images {
         if !is_name(&wanted.name) {
             return Err(PrepareError::Name(wanted.name.chars().take(80).collect()));
         }
-        let (manifest, source) = self.manifest(endpoints, wanted).await?;
+        let counting = match self.remembered(wanted).await {
+            Some(counting) => counting,
+            None => self.manifest(endpoints, wanted).await?,
+        };
+        let Counting { manifest, signed, source } = counting;
         // Where the manifest came from, the files most likely are.
-        let mut order = vec![source.clone()];
-        order.extend(endpoints.iter().filter(|e| **e != source).cloned());
+        let mut order: Vec<String> = source.iter().cloned().collect();
+        order.extend(endpoints.iter().filter(|e| Some(*e) != source.as_ref()).cloned());
         let total = manifest.kernel.size + manifest.initramfs.size;
         let (kernel, initramfs) = (&manifest.kernel, &manifest.initramfs);
         let first = self.fetcher.fetch(&order, kernel.sha256, kernel.size, |bytes, _| progress(bytes, total)).await?;
@@ -177,6 +192,13 @@ impl Images {
         let second = self.fetcher.fetch(&order, initramfs.sha256, initramfs.size, told).await?;
         progress(total, total);
         [kernel, initramfs].into_iter().for_each(|file| self.fetcher.store().used(file.sha256));
+        if source.is_some() {
+            let (remembered, name) = (Arc::clone(&self.remembered), manifest.name.clone());
+            let kept = download::blocking(move || remembered.keep(&name, &signed)).await;
+            if let Err(error) = kept {
+                tracing::warn!(image = manifest.name, %error, "a manifest can't be kept, and will be asked for again");
+            }
+        }
         Ok(Prepared {
             kernel: first.path,
             initramfs: second.path,
@@ -186,7 +208,7 @@ impl Images {
         })
     }
 
-    /// Reads both stored files once more and compares them with what is wanted. Blocks; needs no network.
+    /// Reads both stored files once more, at the same time, and compares them with what is wanted. Blocks; needs no network.
     ///
     /// # Errors
     /// [`PrepareError::Store`], [`PrepareError::Size`].
@@ -197,11 +219,30 @@ impl Images {
             self.fetcher.store().used(digest);
             if got == file.size { Ok(path) } else { Err(PrepareError::Size { what, got, want: file.size }) }
         };
-        Ok((check("kernel", kernel)?, check("initramfs", initramfs)?))
+        std::thread::scope(|scope| {
+            let beside = scope.spawn(|| check("initramfs", initramfs));
+            let kernel = check("kernel", kernel);
+            let initramfs = beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((kernel?, initramfs?))
+        })
     }
 
-    /// The manifest, and the endpoint that gave it.
-    async fn manifest(&self, endpoints: &[String], wanted: &Wanted) -> Result<(Manifest, String), PrepareError> {
+    /// The manifest of before, if it still counts and both files are here.
+    async fn remembered(&self, wanted: &Wanted) -> Option<Counting> {
+        let (remembered, name) = (Arc::clone(&self.remembered), wanted.name.clone());
+        let signed = download::blocking(move || Ok(remembered.read(&name))).await.ok()??;
+        let checked = self.check(signed.manifest.as_bytes(), signed.signature.as_bytes(), wanted).await;
+        let manifest = checked
+            .inspect_err(
+                |problem| tracing::debug!(image = wanted.name, %problem, "a remembered manifest does not count"),
+            )
+            .ok()?;
+        let here = [&manifest.kernel, &manifest.initramfs].iter().all(|file| self.fetcher.store().has(file.sha256));
+        here.then_some(Counting { manifest, signed, source: None })
+    }
+
+    /// The manifest, from one of the endpoints.
+    async fn manifest(&self, endpoints: &[String], wanted: &Wanted) -> Result<Counting, PrepareError> {
         let (_, config) = self.fetcher.client();
         let mut tries = ManifestTries::default();
         let mut pause = config.pause;
@@ -213,7 +254,9 @@ impl Images {
                     continue;
                 }
                 match self.ask(endpoint, wanted).await {
-                    Ok(manifest) => return Ok((manifest, endpoint.clone())),
+                    Ok((manifest, signed)) => {
+                        return Ok(Counting { manifest, signed, source: Some(endpoint.clone()) });
+                    }
                     Err(problem) => {
                         tracing::warn!(image = wanted.name, endpoint, error = %problem, "an agent's manifest does not count");
                         hope |= worth_asking_again(&problem, round + 1);
@@ -233,14 +276,21 @@ impl Images {
         Err(PrepareError::Manifest { name: wanted.name.clone(), tries })
     }
 
-    async fn ask(&self, endpoint: &str, wanted: &Wanted) -> Result<Manifest, ManifestProblem> {
+    async fn ask(&self, endpoint: &str, wanted: &Wanted) -> Result<(Manifest, Signed), ManifestProblem> {
         // Several versions may stand side by side there; an agent with one of them may know it by its name alone.
         let exact = format!("{}.{}", wanted.name, wanted.serial);
         let (json, signature) = match self.download(endpoint, &exact).await {
             Err(Problem::Status(404)) => self.download(endpoint, &wanted.name).await?,
             other => other?,
         };
-        let manifest = self.trust.verify(&json, &signature, Utc::now())?;
+        let manifest = self.check(&json, &signature, wanted).await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((manifest, Signed { manifest: text(&json), signature: text(&signature) }))
+    }
+
+    /// Everything that a manifest has to pass, wherever it came from.
+    async fn check(&self, json: &[u8], signature: &[u8], wanted: &Wanted) -> Result<Manifest, ManifestProblem> {
+        let manifest = self.trust.verify(json, signature, Utc::now())?;
         let serials = self.serials.clone();
         if manifest.name != wanted.name {
             return Err(ManifestProblem::Other(format!("its name is {}", manifest.name)));

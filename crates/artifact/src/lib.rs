@@ -8,6 +8,7 @@
 //! * [`store`]: files under their digests; they appear whole or not at all.
 //! * [`download`]: one file from several endpoints into the store: resumed, checked, shared among those who want it.
 //! * `attempt`, `partial`: one request of a download, and the part that is there already.
+//! * `remembered`: manifests that have counted, so that what is here is prepared again without an agent.
 //! * [`evict`]: what leaves the store.
 //! * [`images`]: all of it together: [`images::Images::prepare`].
 //!
@@ -21,6 +22,7 @@ pub mod evict;
 pub mod images;
 pub mod manifest;
 mod partial;
+mod remembered;
 pub mod serials;
 pub mod store;
 pub mod trust;

@@ -104,6 +104,42 @@ async fn an_image_is_prepared_checked_and_not_fetched_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_here_is_prepared_again_without_an_agent_as_long_as_it_counts() {
+    let bench = bench();
+    let manifest = bench.manifest(1);
+    let agent = bench.agent(&manifest).await;
+    let first = prepare(&bench.images(), &[&agent], &manifest).await.unwrap();
+    let asked = agent.asked().len();
+    // Also after a restart.
+    let images = bench.images();
+    let again = prepare(&images, &[&agent], &manifest).await.unwrap();
+    assert_eq!((again.downloaded, again.from, &again.kernel), (0, None, &first.kernel));
+    assert_eq!(prepare(&images, &[], &manifest).await.unwrap().manifest, manifest);
+    assert_eq!(agent.asked().len(), asked, "nobody was asked");
+
+    // Another command line than was signed is asked for, and an agent that could say so is not believed either.
+    let other = Manifest { cmdline: "init=/bin/sh".into(), ..manifest.clone() };
+    let error = prepare(&images, &[&agent], &other).await.unwrap_err();
+    assert_eq!(error.code(), FailureCode::Verification, "{error}");
+    // What was revoked since does not count, remembered or not.
+    let key = bench.pair.pk.to_base64();
+    for (revoked_keys, revoked_digests, word) in
+        [(vec![key.clone()], vec![], "no key is trusted"), (vec![], vec![manifest.kernel.sha256], "is revoked")]
+    {
+        let trust = Trust::new(std::slice::from_ref(&key), &revoked_keys, &revoked_digests).unwrap();
+        let images = Images::open(bench.folder.path(), trust, download::Config::default()).unwrap();
+        let error = prepare(&images, &[], &manifest).await.unwrap_err();
+        assert!(matches!(error, PrepareError::Manifest { .. }), "{error}");
+        let error = prepare(&images, &[&agent], &manifest).await.unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    // A file that was damaged is found, and fetched again, from whoever was named.
+    std::fs::remove_file(&first.initramfs).unwrap();
+    std::fs::write(&first.initramfs, b"something else").unwrap();
+    assert_eq!(prepare(&images, &[&agent], &manifest).await.unwrap().downloaded, 70_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_lies_is_refused_and_named() {
     let bench = bench();
     let stranger = KeyPair::generate_unencrypted_keypair().unwrap();
