@@ -24,9 +24,12 @@ use crate::guest::{boot_files, overlay};
 use crate::network::Network;
 use crate::qemu::{Binaries, accel};
 use crate::storage::Storage;
+use crate::system;
 
 /// Between two looks for old records.
 const PRUNING: Duration = Duration::from_secs(3600);
+/// Open files of one guest: its process, two sockets, its ledger, and the port of a rescue system; and some for what comes and goes.
+const FILES_PER_GUEST: u64 = 6;
 /// Open connections may end by themselves before the agent does.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -42,6 +45,14 @@ pub async fn run(config: Config, ready_file: Option<&Path>, stop: CancellationTo
     private_folder(&detached(&config.workspace)).context("workspace")?;
     private_folder(&config.runtime_dir).context("runtime_dir")?;
     let _only_one = lock(&config.workspace)?;
+    let (files, guests) = (system::raise_file_limit(), config.limits.guests as u64);
+    if files / FILES_PER_GUEST < guests {
+        tracing::warn!(
+            files,
+            guests,
+            "so many guests may need more open files than this service may have: raise its limit (LimitNOFILE)"
+        );
+    }
 
     let ledger = Ledger::open(&config.workspace.join("ledger")).context("ledger")?;
     let open = ledger.open_operations();

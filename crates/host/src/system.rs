@@ -21,6 +21,18 @@ fn meminfo(name: &str) -> u64 {
     line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
+/// Lets this process open as many files as it may at all, and says how many that is: a guest takes some five, and services begin with a
+/// limit of 1024.
+#[must_use]
+pub fn raise_file_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let most = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
+        tracing::warn!(%error, "the limit of open files can't be raised");
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// MiB that are free for us on the file system that holds `path`; 0 if it can't be asked.
 #[must_use]
 pub fn disk_free_mib(path: &Path) -> u64 {
@@ -41,5 +53,7 @@ mod tests {
         assert!(memory_mib() >= memory_available_mib() && memory_available_mib() > 0);
         assert!(disk_free_mib(Path::new("/")) > 0 && disk_free_mib(Path::new("/no/such/folder")) == 0);
         assert!(cpus() >= 1);
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        assert_eq!(raise_file_limit(), limit.maximum.unwrap_or(u64::MAX));
     }
 }

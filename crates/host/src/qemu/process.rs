@@ -67,12 +67,17 @@ impl Process {
     }
 }
 
-/// The guest's QEMU, if one runs. While one is starting there are two for a moment (`-daemonize`): the one that stays is
+/// The guest's QEMU, if one runs: the process that its pid file names, where that is one of this guest; else all processes are looked
+/// through, as the file may be lost, or not be written yet. While one is starting there are two for a moment (`-daemonize`): the one that stays is
 /// the one whose parent is not the other.
 ///
 /// # Errors
 /// `/proc` can't be read.
 pub fn find(guest: GuestId, pid_file: &Path) -> io::Result<Option<Process>> {
+    let named = std::fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse().ok());
+    if let Some(process) = named.and_then(|pid| open(pid, guest, pid_file)) {
+        return Ok(Some(process));
+    }
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let name = entry?.file_name();
@@ -173,5 +178,26 @@ pub(crate) mod tests {
         assert!(!process.is_alive());
         child.wait().unwrap();
         process.kill().expect("one that is gone need not be killed");
+    }
+
+    #[tokio::test]
+    async fn a_pid_file_is_a_hint_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let (guest, path) = (GuestId::generate(), folder.path().join("qemu.pid"));
+        let mut child = pretend(guest, path.to_str().unwrap(), "");
+        let pid = i32::try_from(child.id()).unwrap();
+        let own = std::process::id().to_string();
+        // Right; of another process; of none; torn; lost.
+        for content in [Some(pid.to_string()), Some(own), Some("2147483646\n".into()), Some("x".into()), None] {
+            match &content {
+                Some(content) => std::fs::write(&path, content).unwrap(),
+                None => std::fs::remove_file(&path).unwrap(),
+            }
+            assert_eq!(find(guest, &path).unwrap().map(|it| it.pid), Some(pid), "{content:?}");
+        }
+        std::fs::write(&path, std::process::id().to_string()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(find(guest, &path).unwrap().is_none());
     }
 }
