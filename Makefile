@@ -13,7 +13,7 @@ export LIFEBOAT_RESCUE_IMAGES := $(TARGET)/rescue-images
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region images deploy clean bench-boot test-boot fuzz test-contract
+.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -65,7 +65,7 @@ e2e: deps build ## the stories across processes, with real QEMU
 	@scripts/built.sh rescue-image tiny
 	@cargo test -p e2e -- --nocapture
 
-bench: bench-story bench-boot bench-region ## all measurements
+bench: bench-story bench-boot bench-region bench-host ## all measurements
 
 bench-story: deps ## a rescue by Lifeboat against a bare shell script with QEMU; writes target/reports/story.json
 	@$(MAKE) --no-print-directory build PROFILE=release
@@ -75,6 +75,11 @@ bench-story: deps ## a rescue by Lifeboat against a bare shell script with QEMU;
 bench-region: deps ## tasks beside other engines, accept latency, a storm, lists, memory; writes target/reports/region.json (QUICK=1: small numbers)
 	@$(MAKE) --no-print-directory build PROFILE=release
 	@$(TARGET)/release/bench-region --region $(TARGET)/release/region --peers $(TARGET)/bench-peers --scripts scripts/bench/region --report $(TARGET)/reports/region.json $(if $(QUICK),--quick)
+
+bench-host: deps ## the host agent's own time in a rescue, memory, downloads beside curl; writes target/reports/host.json (QUICK=1: small numbers)
+	@$(MAKE) --no-print-directory build PROFILE=release
+	@scripts/built.sh rescue-image
+	@$(TARGET)/release/bench-host --bin $(TARGET)/release --image $(LIFEBOAT_RESCUE_IMAGES)/images/small --image-key $(LIFEBOAT_RESCUE_IMAGES)/keys/development.pub --report $(TARGET)/reports/host.json $(if $(QUICK),--quick)
 
 bench-boot: deps ## boot files beside tftpd-hpa, atftpd, dnsmasq, tftpd and nginx (root; 25 min); writes target/reports/boot.json
 	@scripts/bench/boot-peers.sh

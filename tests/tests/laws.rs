@@ -19,6 +19,7 @@ const LAWS: &[(u8, &str, &[&str])] = &[
     (1, "artifact", &["types"]),
     (1, "ledger", &["types"]),
     (1, "client", &["api", "types"]),
+    (1, "bench-report", &[]),
     (2, "db", &["types", "api", "task-engine"]),
     (3, "region", &["api", "types", "proto", "db", "task-engine", "service", "artifact"]),
     (3, "host", &["types", "proto", "qmp", "artifact", "ledger", "service"]),
@@ -44,7 +45,12 @@ const LAWS: &[(u8, &str, &[&str])] = &[
             "artifact",
         ],
     ),
-    (4, "bench-region", &["host-sim", "task-engine", "pg-cluster", "service", "types", "proto", "artifact"]),
+    (
+        4,
+        "bench-region",
+        &["host-sim", "task-engine", "pg-cluster", "service", "types", "proto", "artifact", "bench-report"],
+    ),
+    (4, "bench-host", &["host", "service", "types", "proto", "artifact", "qmp", "bench-report"]),
     (4, "e2e", &["lifeboat", "api", "client", "types"]),
 ];
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::Sizes;
-use crate::numbers::{millis, percentile, rounded};
-use crate::report::{self, Report};
 use crate::server::Server;
 use crate::stack::Stack;
+use bench_report::numbers::{millis, percentile, rounded};
+use bench_report::report::{self, Report};
 
 const HOSTS: usize = 20;
 /// Before memory is looked at: time to let go of what the start needed.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use task_engine::{Engine, Next, Pool, Start, StepError, Task, TaskCx};
 use tokio::sync::{Notify, oneshot};
 
-use crate::numbers::{millis, percentile};
 use crate::server::number;
+use bench_report::numbers::{millis, percentile};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Phase {

@@ -8,10 +8,10 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
 
 use crate::Sizes;
-use crate::numbers::{millis, percentile, rounded};
-use crate::report::{self, Report};
 use crate::server::Server;
 use crate::stack::{Stack, fill};
+use bench_report::numbers::{millis, percentile, rounded};
+use bench_report::report::{self, Report};
 
 /// # Errors
 /// As region reports them, or a list that is not right.

@@ -2,23 +2,29 @@
 //!
 //! * [`race`]: tasks with four saved stages, by our engine ([`engine`]) and by the drivers of others (`scripts/bench/region`), in turns;
 //! * [`stack`]: region as processes, simulated hosts in this one; [`accept`], [`storm`] and [`list`] measure it;
-//! * [`server`]: Postgres and what it counts; [`numbers`]: percentiles; [`report`]: the table and the JSON.
+//! * [`server`]: Postgres and what it counts; the crate `bench-report`: percentiles, the table and the JSON.
 
 mod accept;
 mod engine;
 mod list;
-mod numbers;
 mod race;
-mod report;
 mod server;
 mod stack;
 mod storm;
 
 use std::path::PathBuf;
 
+use bench_report::{Aim, Report};
 use clap::{Parser, Subcommand, ValueEnum};
-use report::Report;
 use server::Server;
+
+const AIMS: &[Aim] = &[
+    Aim::at_least("ratio_tasks_vs_best_peer", 2.0),
+    Aim::at_most("commits_per_task", 8.0),
+    Aim::at_most("accept_p50_ms_1", 5.0),
+    Aim::at_most("list_ratio_100k_vs_100", 2.0),
+    Aim::at_most("rss_idle_mib", 40.0),
+];
 
 #[derive(Parser)]
 #[command(about = "Measures region: tasks, accept latency, a storm, lists, memory")]
@@ -112,7 +118,7 @@ fn main() -> anyhow::Result<()> {
 async fn measure(arguments: &Arguments, server: &Server) -> anyhow::Result<()> {
     let sizes = if arguments.quick { &QUICK } else { &FULL };
     let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
-    let mut report = Report::new(arguments.quick);
+    let mut report = Report::new("region", AIMS, arguments.quick);
     if wanted(Part::Tasks) {
         race::run(server, &arguments.peers, &arguments.scripts, sizes, &mut report).await?;
     }

@@ -12,9 +12,9 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::Sizes;
-use crate::numbers::{median, rounded};
-use crate::report::{self, Report};
 use crate::server::Server;
+use bench_report::numbers::{median, rounded};
+use bench_report::report::{self, Report};
 
 /// One entry may take this long for a phase.
 const LIMIT: Duration = Duration::from_secs(300);

@@ -10,10 +10,10 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 
 use crate::Sizes;
-use crate::numbers::rounded;
-use crate::report::{self, Report};
 use crate::server::{Server, number};
 use crate::stack::Stack;
+use bench_report::numbers::rounded;
+use bench_report::report::{self, Report};
 
 const REPLICAS: usize = 2;
 const CALLERS: usize = 64;

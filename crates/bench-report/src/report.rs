@@ -1,4 +1,4 @@
-//! What was measured: a table for people, and `region.json`.
+//! What was measured: a table for people, and a JSON file, `{"name", "metrics": {...}, "rows": [...]}`.
 
 use std::path::Path;
 
@@ -9,37 +9,47 @@ use serde_json::{Map, Value, json};
 
 use crate::numbers::rounded;
 
-/// A figure with an aim.
-struct Aim {
-    metric: &'static str,
-    at_most: bool,
-    value: f64,
+/// What a figure should be.
+#[derive(Debug, Clone, Copy)]
+pub struct Aim {
+    pub metric: &'static str,
+    /// False: at least.
+    pub at_most: bool,
+    pub value: f64,
 }
 
-const AIMS: &[Aim] = &[
-    Aim { metric: "ratio_tasks_vs_best_peer", at_most: false, value: 2.0 },
-    Aim { metric: "commits_per_task", at_most: true, value: 8.0 },
-    Aim { metric: "accept_p50_ms_1", at_most: true, value: 5.0 },
-    Aim { metric: "list_ratio_100k_vs_100", at_most: true, value: 2.0 },
-    Aim { metric: "rss_idle_mib", at_most: true, value: 40.0 },
-];
+impl Aim {
+    #[must_use]
+    pub const fn at_most(metric: &'static str, value: f64) -> Self {
+        Self { metric, at_most: true, value }
+    }
+    #[must_use]
+    pub const fn at_least(metric: &'static str, value: f64) -> Self {
+        Self { metric, at_most: false, value }
+    }
+}
 
 pub struct Report {
+    name: &'static str,
+    aims: &'static [Aim],
     quick: bool,
     metrics: Map<String, Value>,
     rows: Vec<Value>,
 }
 
 impl Report {
+    /// `quick`: with small numbers, which is said in the report.
     #[must_use]
-    pub fn new(quick: bool) -> Self {
-        Self { quick, metrics: Map::new(), rows: Vec::new() }
+    pub fn new(name: &'static str, aims: &'static [Aim], quick: bool) -> Self {
+        Self { name, aims, quick, metrics: Map::new(), rows: Vec::new() }
     }
 
+    /// A figure, kept with three digits.
     pub fn metric(&mut self, name: &str, value: f64) {
         self.metrics.insert(name.to_owned(), json!(rounded(value)));
     }
 
+    /// What stands behind the figures.
     pub fn row(&mut self, row: Value) {
         self.rows.push(row);
     }
@@ -53,7 +63,7 @@ impl Report {
         table.load_style(ASCII_MARKDOWN).set_header(["metric", "value", "aim", ""]);
         for (name, value) in &self.metrics {
             let value = value.as_f64().unwrap_or_default();
-            let (aim, reached) = match AIMS.iter().find(|aim| aim.metric == name) {
+            let (aim, reached) = match self.aims.iter().find(|aim| aim.metric == name) {
                 None => (String::new(), ""),
                 Some(aim) => {
                     let reached = if aim.at_most { value <= aim.value } else { value >= aim.value };
@@ -64,7 +74,7 @@ impl Report {
             table.add_row([name.clone(), value.to_string(), aim, reached.to_owned()]);
         }
         println!("\n{table}");
-        let mut report = json!({ "name": "region", "metrics": self.metrics, "rows": self.rows });
+        let mut report = json!({ "name": self.name, "metrics": self.metrics, "rows": self.rows });
         if self.quick {
             report["quick"] = json!(true);
             println!("small numbers (--quick): they say that it works, not how fast");
