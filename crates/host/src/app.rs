@@ -1,7 +1,7 @@
 //! The agent from its start to its end. QEMU processes outlive it.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ use crate::guest::manager::Manager;
 use crate::guest::paths::{check_runtime, detached, private_folder, servers};
 use crate::guest::{boot_files, overlay};
 use crate::network::Network;
-use crate::qemu::{Binaries, accel};
+use crate::qemu::cmdline::Accelerator;
+use crate::qemu::{Binaries, accel, user};
 use crate::storage::Storage;
 use crate::system;
 
@@ -119,6 +120,10 @@ async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
     let cache = config.workspace.join("accelerator.json");
     let accelerator =
         accel::choose(config.accel, (&qemu.newest().version, &qemu.newest().program), probe_kernel, &cache).await;
+    let folders = [&config.workspace, &config.store_dir, &config.runtime_dir].map(PathBuf::as_path);
+    let (qemu_user, why) =
+        user::choose(&config.qemu.user, &folders, accelerator == Accelerator::Kvm).map_err(anyhow::Error::msg)?;
+    tracing::info!(user = qemu_user.as_ref().map(|user| &*user.name), why, "who QEMU runs as");
     let revoked: Result<Vec<_>, _> = config.revoked_digests.iter().map(|text| text.parse()).collect();
     let trust = Trust::new(&config.trusted_keys, &config.revoked_keys, &revoked.context("revoked_digests")?)
         .context("trusted_keys")?;
@@ -135,12 +140,17 @@ async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
             detached: detached(&config.workspace),
             moves: Arc::default(),
         },
-        network: Network { ip: config.network.ip.clone(), bridges: config.network.bridges.clone() },
+        network: Network {
+            ip: config.network.ip.clone(),
+            bridges: config.network.bridges.clone(),
+            owner: qemu_user.as_ref().map(|user| user.uid),
+        },
         downloads: Arc::new(Semaphore::new(config.limits.downloads.max(1))),
         news: watch::Sender::new(0),
         config,
         qemu,
         accelerator,
+        qemu_user,
         images,
         ledger,
     })

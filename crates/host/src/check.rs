@@ -12,7 +12,7 @@ use types::desc::Machine;
 
 use crate::config::Config;
 use crate::qemu::cmdline::Accelerator;
-use crate::qemu::{Binaries, accel};
+use crate::qemu::{Binaries, accel, user};
 use crate::system;
 
 /// For one answer from elsewhere.
@@ -96,6 +96,7 @@ async fn qemu(config: &Config) -> Vec<Finding> {
     let cache = config.workspace.join("accelerator.json");
     let (accelerator, why) = accel::explain(config.accel, (&newest.version, &newest.program), kernel, &cache).await;
     let seen = format!("{}: {why}", accelerator.as_str());
+    findings.push(qemu_user(config, accelerator == Accelerator::Kvm));
     findings.push(match accelerator {
         Accelerator::Kvm => good("kvm", seen),
         Accelerator::Tcg => {
@@ -103,6 +104,22 @@ async fn qemu(config: &Config) -> Vec<Finding> {
         }
     });
     findings
+}
+
+fn qemu_user(config: &Config, kvm: bool) -> Finding {
+    let folders = [&config.workspace, &config.store_dir, &config.runtime_dir].map(PathBuf::as_path);
+    match user::choose(&config.qemu.user, &folders, kvm) {
+        Ok((Some(user), _)) => good("user", format!("QEMU runs as {user}")),
+        Ok((None, why)) => {
+            let mend = if why.contains("get below") || why.contains("can't use") {
+                "what stands above".to_owned()
+            } else {
+                format!("run the agent as root, set [qemu] user = \"auto\", and make the user: {}", user::HOW_TO_MAKE)
+            };
+            poor("user", format!("QEMU runs with the agent's own rights: {why}"), mend)
+        }
+        Err(problem) => broken("user", problem, format!("to make one: {}", user::HOW_TO_MAKE)),
+    }
 }
 
 async fn qemu_img(program: &Path) -> Finding {

@@ -65,11 +65,14 @@ pub struct QemuConfig {
     pub qemu_img: PathBuf,
     /// A kernel to try KVM with. Empty: one of `/boot`.
     pub probe_kernel: PathBuf,
+    /// Who QEMU runs as, if the agent is root. `auto`: the first there is of [`crate::qemu::user::KNOWN`], if it gets to the folders
+    /// above; else as the agent. `none`: as the agent. A user's name, or `UID:GID`: that one, or the agent does not start.
+    pub user: String,
 }
 
 impl Default for QemuConfig {
     fn default() -> Self {
-        Self { binaries: Vec::new(), qemu_img: "qemu-img".into(), probe_kernel: PathBuf::new() }
+        Self { binaries: Vec::new(), qemu_img: "qemu-img".into(), probe_kernel: PathBuf::new(), user: "auto".into() }
     }
 }
 

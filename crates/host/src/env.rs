@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::network::Network;
 use crate::qemu::Binaries;
 use crate::qemu::cmdline::Accelerator;
+use crate::qemu::user::User;
 use crate::storage::Storage;
 
 /// Cheap handles only; made once, at the start.
@@ -18,6 +19,8 @@ pub struct Env {
     pub config: Config,
     pub qemu: Binaries,
     pub accelerator: Accelerator,
+    /// Who QEMU runs as; None: as the agent.
+    pub qemu_user: Option<User>,
     pub storage: Storage,
     pub network: Network,
     pub images: Images,

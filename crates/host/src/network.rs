@@ -15,6 +15,8 @@ use types::rescue::hex;
 pub struct Network {
     pub ip: PathBuf,
     pub bridges: Vec<String>,
+    /// Who opens a tap, if not root.
+    pub owner: Option<u32>,
 }
 
 /// The interface of a guest's NIC: at most 15 bytes (IFNAMSIZ), and the same whenever it is asked for.
@@ -30,15 +32,16 @@ pub const fn descriptor(index: u32) -> u32 {
     10 + index
 }
 
-/// What makes a NIC's interface: the arguments of `ip`, one call after another.
+/// What makes a NIC's interface: the arguments of `ip`, one call after another. `owner`: who opens it, if not root.
 #[must_use]
-pub fn up(guest: GuestId, nic: &NicDesc) -> Vec<Vec<String>> {
+pub fn up(guest: GuestId, nic: &NicDesc, owner: Option<u32>) -> Vec<Vec<String>> {
     let (name, bridge) = (interface(guest, nic.index), nic.bridge.clone().unwrap_or_default());
+    let owner = owner.map(|uid| uid.to_string());
+    let mut tap = vec!["tuntap", "add", "dev", &name, "mode", "tap"];
+    tap.extend(owner.iter().flat_map(|uid| ["user", uid]));
     let calls: &[&[&str]] = match nic.backend {
         NicBackend::User => &[],
-        NicBackend::Tap => {
-            &[&["tuntap", "add", "dev", &name, "mode", "tap"], &["link", "set", "dev", &name, "master", &bridge, "up"]]
-        }
+        NicBackend::Tap => &[&tap, &["link", "set", "dev", &name, "master", &bridge, "up"]],
         NicBackend::Macvtap => &[
             &["link", "add", "link", &bridge, "name", &name, "address", &nic.mac, "type", "macvtap", "mode", "bridge"],
             &["link", "set", "dev", &name, "up"],
@@ -75,9 +78,9 @@ impl Network {
     pub fn up(&self, guest: GuestId, nic: &NicDesc) -> Result<(), Failure> {
         if !on_host(nic) || self.exists(&interface(guest, nic.index)) {
             // One that was left by an agent that died is on its bridge, or gets there now.
-            return up(guest, nic).iter().skip(1).try_for_each(|call| self.run(call).map(drop));
+            return up(guest, nic, self.owner).iter().skip(1).try_for_each(|call| self.run(call).map(drop));
         }
-        up(guest, nic).iter().try_for_each(|call| self.run(call).map(drop))
+        up(guest, nic, self.owner).iter().try_for_each(|call| self.run(call).map(drop))
     }
 
     /// Removes the interface of a NIC, if there is one.

@@ -1,8 +1,13 @@
 //! What can be seen of a guest without asking its owner: files, and the screen.
 
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
 use proto::host::v1 as pb;
 use qmp::command::Screendump;
 use qmp::{Limits, Qmp, QmpError};
+use rustix::fs::OFlags;
 use tonic::Status;
 use types::status::PowerState;
 
@@ -14,6 +19,8 @@ use crate::guest::stop::StopRecord;
 /// Bytes of the serial log that are given unasked, and at most.
 const LOG: u32 = 64 * 1024;
 const LOG_MOST: u32 = 1024 * 1024;
+/// Bytes of a picture: 4096 by 4096 in plain colours is 48 MiB.
+const PICTURE: u64 = 64 << 20;
 
 pub fn guest(handle: &Handle) -> pb::GetGuestResponse {
     let (report, paths) = (handle.view().report, handle.paths());
@@ -70,7 +77,39 @@ pub async fn screendump(handle: &Handle) -> Result<pb::ScreendumpResponse, Statu
         Err(QmpError::Refused { .. }) => dump(None).await.map(|_| "ppm").map_err(none)?,
         Err(error) => return Err(none(error)),
     };
-    let image = std::fs::read(&file).map_err(|error| Status::internal(format!("the picture: {error}")))?;
+    let image = picture(&file).map_err(|error| Status::internal(format!("the picture: {error}")));
     let _ = std::fs::remove_file(&file);
+    let image = image?;
     Ok(pb::ScreendumpResponse { format: format.into(), image })
+}
+
+/// What QEMU wrote into a folder of its own. It may not be our friend: a link, a pipe or an endless file in its place is refused.
+fn picture(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let data = file.metadata()?;
+    if !data.is_file() || data.len() > PICTURE {
+        return Err(io::Error::other("QEMU left something else in its place"));
+    }
+    let mut image = Vec::new();
+    file.take(PICTURE).read_to_end(&mut image)?;
+    Ok(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_a_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link, pipe) = (folder.path().join("f"), folder.path().join("l"), folder.path().join("p"));
+        std::fs::write(&file, b"png").unwrap();
+        assert_eq!(picture(&file).unwrap(), b"png");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!([&link, &pipe, &folder.path().to_owned()].iter().all(|path| picture(path).is_err()));
+        std::fs::File::options().write(true).open(&file).unwrap().set_len(PICTURE + 1).unwrap();
+        assert!(picture(&file).is_err());
+    }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use types::desc::{Desc, NicBackend};
 use types::operation::{Failure, FailureCode};
 
+use super::access;
 use super::actor::Guest;
 use super::paths::servers;
 use super::state::Runs;
@@ -42,12 +43,25 @@ impl Guest {
         let program = &self.qemu(desc, None)?.program;
         let ip = quoted(&self.env.network.ip.to_string_lossy());
         let mut interfaces = String::new();
-        for call in desc.nics.iter().flat_map(|nic| network::up(desc.id, nic)) {
+        for call in desc.nics.iter().flat_map(|nic| network::up(desc.id, nic, self.env.network.owner)) {
             let words: Vec<_> = call.iter().map(|word| quoted(word)).collect();
             // What is there already is as good.
             let _ = writeln!(interfaces, "{ip} {} || :", words.join(" "));
         }
-        Ok(script(program, &arguments(desc, &launch), &launch, desc, &interfaces))
+        let mut as_user = String::new();
+        let mut before = interfaces;
+        if let Some(user) = &self.env.qemu_user {
+            let path = |path: &Path| quoted(&path.to_string_lossy());
+            before += &access::script(user, &launch, &self.env.config, &self.paths, path);
+            as_user = format!("setpriv --reuid={} --regid={} --clear-groups -- ", user.uid, user.gid);
+        }
+        Ok(script(
+            &format!("{as_user}{}", quoted(&program.to_string_lossy())),
+            &arguments(desc, &launch),
+            &launch,
+            desc,
+            &before,
+        ))
     }
 
     /// Starts it as region would have it started.
@@ -96,8 +110,10 @@ fn refusal(why: &str) -> String {
 }
 
 /// The start as a script. It refuses while the process of the pid file lives, whosever it is; beneath, QEMU's lock on the disks decides.
-fn script(program: &Path, arguments: &[String], launch: &Launch, desc: &Desc, interfaces: &str) -> String {
-    let runtime = quoted(&launch.sockets.agent.parent().unwrap_or(Path::new("/")).to_string_lossy());
+fn script(program: &str, arguments: &[String], launch: &Launch, desc: &Desc, before: &str) -> String {
+    let runtime = launch.sockets.agent.parent().unwrap_or(Path::new("/"));
+    let above = quoted(&runtime.parent().unwrap_or(runtime).to_string_lossy());
+    let runtime = quoted(&runtime.to_string_lossy());
     let pid_file = quoted(&launch.pid_file.to_string_lossy());
     let mut text = format!(
         r#"#!/bin/sh
@@ -109,11 +125,11 @@ if [ -e {pid_file} ] && kill -0 "$(cat {pid_file})" 2>/dev/null; then
   echo "the guest runs already, as process $(cat {pid_file})" >&2
   exit 1
 fi
+(umask 022; mkdir -p {above})
 mkdir -p {runtime}
 rm -f {runtime}/*
-{interfaces}exec {}"#,
+{before}exec {program}"#,
         desc.id,
-        quoted(&program.to_string_lossy()),
     );
     for argument in arguments {
         let _ = write!(text, "{}{}", if argument.starts_with('-') { " \\\n  " } else { " " }, quoted(argument));

@@ -64,12 +64,14 @@ impl Guest {
             cx.progress.say(format!("making disk {}", disk.index));
             self.bring_image(disk, cx).await?;
             let file = DiskFile { path: self.paths.disk(disk), overlay: None };
+            self.give_qemu(&file.path)?;
             self.machine()?.plug_disk(disk, wanted.machine, &file).await?;
             now.disks.push(disk.clone());
             self.write_desc(now.clone())?;
         }
         for nic in &plan.add_nics {
             cx.progress.say(format!("plugging in NIC {}", nic.index));
+            self.qemu_taps(std::slice::from_ref(nic))?;
             self.env.network.up(self.id, nic)?;
             self.machine()?.plug_nic(nic, self.id, wanted.machine).await?;
             now.nics.push(nic.clone());
@@ -77,6 +79,7 @@ impl Guest {
         }
         for drive in &plan.media {
             let iso = drive.iso.as_deref().map(|name| self.env.storage.image(name)).transpose()?;
+            iso.iter().try_for_each(|iso| self.qemu_reads(iso))?;
             self.machine()?.medium(drive.index, iso.as_deref()).await?;
         }
         Ok(())

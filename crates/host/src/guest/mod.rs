@@ -5,11 +5,12 @@
 //! * [`running`]: its QEMU, as the owner holds it.
 //! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
 //! * [`plan`]: what lies between two descs. Pure.
-//! * [`desc`], [`paths`]: the guest's files.
+//! * [`desc`], [`paths`]: the guest's files; [`access`]: which of them QEMU gets to.
 //! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`uefi_vars`], [`ready`]: one ability each; every one may be
 //!   repeated at any point.
 //! * [`recover`]: the copy of the desc, for when it is torn. [`link`]: what the rescue system says, and whether its proof holds. [`boot_files`]: which of the store are in use. [`console`], [`serial`]: the serial console.
 
+pub mod access;
 pub mod actor;
 pub mod boot_files;
 pub mod by_hand;

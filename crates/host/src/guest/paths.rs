@@ -126,6 +126,12 @@ impl Paths {
     pub fn make(&self) -> io::Result<()> {
         private_folder(&self.folder)
     }
+    /// The folder of sockets.
+    #[must_use]
+    pub fn runtime(&self) -> &Path {
+        &self.runtime
+    }
+
     /// Makes the folder of sockets, empty. Only while no QEMU runs.
     ///
     /// # Errors
@@ -166,11 +172,13 @@ pub fn detached(workspace: &Path) -> PathBuf {
     workspace.join("disks")
 }
 
-/// Makes a folder that is only ours (mode 0700), and refuses one that is not.
+/// Makes a folder that is only ours (mode 0700), and refuses one that is not. Folders above it are made as the umask says: they have
+/// nothing to hide, and QEMU may have to pass.
 ///
 /// # Errors
 /// As the file system says, or when somebody else owns the folder or may write there.
 pub fn private_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let data = std::fs::symlink_metadata(path)?;
     if !data.is_dir() || data.uid() != rustix::process::geteuid().as_raw() || data.mode() & 0o022 != 0 {

@@ -15,6 +15,7 @@ use types::status::DiskMode;
 use super::actor::{Cx, Guest};
 use super::{broken, failure, serial};
 use crate::qemu::cmdline::{DiskFile, Launch, RescueFiles, arguments, needs_overlay};
+use crate::qemu::user::User;
 use crate::qemu::{Qemu, process};
 use crate::system;
 
@@ -89,10 +90,15 @@ impl Guest {
         service::files::write_atomic(&self.paths.boot(), &json, 0o600).map_err(broken("boot.json"))?;
         self.paths.make_runtime().map_err(broken("the folder of sockets"))?;
 
+        self.let_qemu_in(&launch)?;
+
         self.env.network.allowed(desc)?;
+        self.qemu_taps(&desc.nics)?;
         desc.nics.iter().try_for_each(|nic| self.env.network.up(self.id, nic))?;
         let inherited = self.env.network.macvtaps(desc)?;
-        if let Err(failure) = run(&program, &arguments(desc, &launch), &inherited).await {
+        inherited.iter().try_for_each(|(_, device)| self.give_qemu(device))?;
+        let user = self.env.qemu_user.as_ref();
+        if let Err(failure) = run(&program, &arguments(desc, &launch), &inherited, user).await {
             // It may have come up and then failed to say so.
             if !self.adopt()? {
                 self.clear_end();
@@ -198,7 +204,13 @@ pub(super) fn copy_once(from: &Path, to: &Path) -> Result<(), Failure> {
 
 /// Runs QEMU until it has become a daemon. Never abandoned half-way: a QEMU that comes up later would surprise us.
 /// `inherited`: devices that it finds open under these numbers; a shell opens them, as only a process of one thread can do it safely.
-async fn run(program: &Path, arguments: &[String], inherited: &[(u32, PathBuf)]) -> Result<(), Failure> {
+/// `user`: who it is, from the first of its instructions.
+async fn run(
+    program: &Path,
+    arguments: &[String],
+    inherited: &[(u32, PathBuf)],
+    user: Option<&User>,
+) -> Result<(), Failure> {
     let mut command = Command::new(program);
     if !inherited.is_empty() {
         let opens = inherited.iter().map(|(number, path)| format!("exec {number}<>{}; ", path.display()));
@@ -206,6 +218,10 @@ async fn run(program: &Path, arguments: &[String], inherited: &[(u32, PathBuf)])
         command.args(["-c", &format!("{}exec \"$0\" \"$@\"", opens.collect::<String>())]).arg(program);
     }
     command.args(arguments).stdin(Stdio::null()).current_dir("/");
+    if let Some(user) = user {
+        // The standard library also takes all other groups away.
+        command.uid(user.uid).gid(user.gid);
+    }
     // What is typed at the agent's terminal is not for its guests.
     command.process_group(0).kill_on_drop(true);
     let output = match tokio::time::timeout(START_LIMIT, command.output()).await {

@@ -3,7 +3,7 @@
 //! * [`cmdline`], [`devices`]: what it is started with, pure;
 //! * [`process`]: which of the machine's processes is a guest's, beyond doubt;
 //! * [`machine`]: one running QEMU: power state, commands, its end; [`hotplug`]: its devices, while it runs;
-//! * [`accel`]: whether this machine's KVM can be used;
+//! * [`accel`]: whether this machine's KVM can be used; [`user`]: who it runs as;
 //! * [`probe`]: what a program can do; here: which there are.
 
 pub mod accel;
@@ -13,6 +13,7 @@ pub mod hotplug;
 pub mod machine;
 pub mod probe;
 pub mod process;
+pub mod user;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

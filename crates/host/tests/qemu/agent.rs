@@ -24,6 +24,9 @@ use crate::region::{Authority, Region};
 /// Emulated machines on a busy one take their time.
 pub const LIMIT: Duration = Duration::from_secs(300);
 
+/// Who QEMU runs as where the test may choose; nobody has these numbers.
+pub const QEMU_USER: &str = "61234:61235";
+
 /// Until the condition gives something; panics with what it waited for.
 pub async fn until<T>(what: &str, condition: impl Fn() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + LIMIT;
@@ -71,6 +74,12 @@ impl Agent {
             tls: Some(authority.issue("h1.host.lifeboat")),
             ..Config::default()
         };
+        // As on a host that is set up well: QEMU is nobody in particular, and may pass through the test's folder.
+        if rustix::process::geteuid().is_root() {
+            config.qemu.user = QEMU_USER.into();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+            std::fs::set_permissions(folder.path(), mode).unwrap();
+        }
         edit(&mut config, folder.path());
         std::fs::write(folder.path().join("host.yaml"), serde_json::to_string(&config).unwrap()).unwrap();
         let sequence = AtomicU64::new(1);
@@ -222,6 +231,32 @@ impl Agent {
     fn is_ours(&self, pid: i32) -> bool {
         let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&arguments).contains(&*self.folder.path().to_string_lossy())
+    }
+    /// As root, the test's agent runs QEMU as a user who has nothing but what it was given; who else would look, can't.
+    pub fn runs_apart(&self, guest: GuestId) {
+        use std::os::unix::fs::MetadataExt;
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid(guest).expect("it runs"))).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.unwrap_or_default().split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let (uid, gid) = QEMU_USER.split_once(':').unwrap();
+        assert_eq!((field("Uid"), field("Gid")), ([uid; 4].join(" "), [gid; 4].join(" ")));
+        assert_eq!(
+            (field("Groups"), field("CapEff").trim_start_matches('0'), &*field("NoNewPrivs")),
+            (String::new(), "", "1")
+        );
+        let sockets = self.folder.path().join("r").join(guest.uuid().simple().to_string());
+        for path in [sockets, self.guest_folder(guest).join("serial.log")] {
+            let data = path.metadata().unwrap();
+            assert_eq!((data.uid().to_string(), data.mode() & 0o077), (uid.to_owned(), 0), "{}", path.display());
+        }
+        let desc = self.guest_folder(guest).join("desc").metadata().unwrap();
+        assert_eq!((desc.uid(), desc.mode() & 0o777), (0, 0o600), "what is ours stays ours");
+        assert_eq!(self.guest_folder(guest).metadata().unwrap().mode() & 0o777, 0o710);
     }
     pub fn arguments(&self, guest: GuestId) -> String {
         let pid = self.pid(guest).expect("the guest runs");

@@ -59,6 +59,8 @@ async fn a_guest_is_a_port_of_a_bridge_while_it_runs() {
         config.qemu.binaries = vec![qemu];
         config.network.ip = ip;
         config.network.bridges = vec!["br-lb".into()];
+        // `ip netns exec` takes root.
+        config.qemu.user = "none".into();
     })
     .await;
     let nic = |index: u32, bridge: &str| NicDesc {

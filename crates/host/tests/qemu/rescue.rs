@@ -80,6 +80,7 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
     until("the guest's login", || agent.serial(guest).contains("tiny login:").then_some(())).await;
     let pid = agent.pid(guest);
+    agent.runs_apart(guest);
     let preflighted = operate!(agent, agent.header(guest), preflight_rescue, session.preflight());
     assert!(
         matches!(&preflighted, Outcome::Preflighted { accelerator, .. } if accelerator == "tcg"),
@@ -123,6 +124,7 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     let begin = agent.header(guest);
     assert_eq!(operate!(agent, begin, start_rescue, session.start()), Outcome::RescueStarted { boot: 1 });
     let pid = agent.pid(guest);
+    agent.runs_apart(guest);
     let boot_1 = secrets(&agent, guest).unwrap();
     let arguments = agent.arguments(guest);
     for secret in [boot_1.key.expose(), &boot_1.nonce, "$6$"] {
