@@ -3,8 +3,9 @@
 #
 #   tests/guests/tiny.sh OUT.qcow2
 #
-# It boots to `tiny login:` on ttyS0 (nobody can log in), turns itself off on the power button, and stops with a message where
-# /sbin/init is gone or a line of /etc/fstab can't be served. Packages come from the cache (scripts/lib/packages.sh); no root needed.
+# It boots to `tiny login:` on ttyS0 (nobody can log in), turns itself off on the power button (unless the second disk's serial is
+# `deaf`) or when its guest agent is asked to, and stops with a message where /sbin/init is gone or a line of /etc/fstab can't be
+# served. Packages come from the cache (scripts/lib/packages.sh); no root needed.
 set -eu
 export LC_ALL=C
 umask 022
@@ -24,8 +25,11 @@ done
 
 busybox=$(lb_closure busybox-static | grep '^busybox-static=') || die "busybox-static is not available"
 kernel=$(lb_real_kernel "$(guest_kernel_meta)") || die "no kernel is available"
+# The guest agent, and the libraries it may need; what else its package wants is for a whole system.
+agent=$(lb_closure qemu-guest-agent | grep -E '^(qemu-guest-agent|lib(c6|gcc|glib|pcre|udev|uring|numa|ffi|selinux|cap|mount|blkid)[^=]*)=') ||
+  die "qemu-guest-agent is not available"
 # shellcheck disable=SC2086
-stage=$(lb_stage "$busybox" $kernel) || die "the packages can't be fetched"
+stage=$(lb_stage "$busybox" $kernel $agent) || die "the packages can't be fetched"
 
 mkdir -p "$(dirname "$out")"
 work=$(mktemp -d)
@@ -48,8 +52,15 @@ tree "$work/initramfs" "$here/tiny/initramfs" virtio_pci virtio_blk virtio_scsi 
 chmod 755 "$work/initramfs/init"
 mkdir -p "$work/initramfs/target"
 
-tree "$work/root" "$here/tiny/root" button evdev virtio_pci virtio_net
+tree "$work/root" "$here/tiny/root" button evdev virtio_pci virtio_net virtio_console
 chmod 600 "$work/root/etc/shadow"
+rm -f "$work/root/sbin/shutdown"
+cp "$here/tiny/root/sbin/shutdown" "$work/root/sbin/shutdown"
+chmod 755 "$work/root/sbin/shutdown"
+mkdir -p "$work/root/lib64" "$work/root/lib/x86_64-linux-gnu"
+cp -L "$(lb_staged "$stage" sbin/qemu-ga)" "$work/root/usr/sbin/qemu-ga"
+cp -L "$(lb_staged "$stage" lib64/ld-linux-x86-64.so.2)" "$work/root/lib64/"
+lb_libraries "$stage" sbin/qemu-ga "$work/root" || die "the guest agent's libraries are not all there"
 mkdir -p "$work/root/boot/grub"
 mv "$work/root/etc/grub.cfg" "$work/root/boot/grub/grub.cfg"
 cp "$(lb_kernel "$stage")" "$work/root/boot/vmlinuz"

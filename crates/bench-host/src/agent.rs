@@ -315,6 +315,7 @@ pub fn desc(memory_mib: u32) -> Desc {
         size_mib: 16,
         image: None,
         serial: "root-1".into(),
+        io: types::desc::DiskIo::default(),
     };
     Desc {
         version: DESC_VERSION,
@@ -330,6 +331,9 @@ pub fn desc(memory_mib: u32) -> Desc {
         cdroms: Vec::new(),
         qemu_version: None,
         vnc: false,
+        guest_agent: false,
+        usb: Vec::new(),
+        passthrough: Vec::new(),
         rescue: None,
     }
 }

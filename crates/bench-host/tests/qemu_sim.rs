@@ -12,8 +12,8 @@ use host::qemu::{Qemu, process};
 use qmp::Limits;
 use qmp::command::{QueryStatus, Quit, Stop};
 use types::desc::{
-    BootFile, CdromDesc, DESC_VERSION, Desc, DiskDesc, DiskDriver, DiskFormat, Firmware, Machine, NicBackend, NicDesc,
-    NicModel, RescueSection,
+    BootFile, CdromDesc, DESC_VERSION, Desc, DiskDesc, DiskDriver, DiskFormat, DiskIo, Firmware, Machine, NicBackend,
+    NicDesc, NicModel, RescueSection,
 };
 use types::id::{DiskId, GuestId, SessionId};
 use types::rescue::{BootSecrets, Frame, PROTOCOL_VERSION, verify};
@@ -28,7 +28,7 @@ fn program() -> &'static Path {
 
 fn disk(index: u32, driver: DiskDriver) -> DiskDesc {
     let (id, serial) = (DiskId::generate(), format!("S{index}"));
-    DiskDesc { id, index, driver, format: DiskFormat::Qcow2, size_mib: 1, image: None, serial }
+    DiskDesc { id, index, driver, format: DiskFormat::Qcow2, size_mib: 1, image: None, serial, io: DiskIo::default() }
 }
 
 /// Of every kind of device.
@@ -56,6 +56,9 @@ fn desc(machine: Machine) -> Desc {
         cdroms: vec![CdromDesc { index: 0, iso: None }],
         qemu_version: None,
         vnc: true,
+        guest_agent: false,
+        usb: Vec::new(),
+        passthrough: Vec::new(),
         rescue: None,
     }
 }
@@ -119,11 +122,13 @@ impl Place {
                 operator: self.path("o"),
                 serial: self.path("s"),
                 vnc: self.path("v"),
+                guest_agent: self.path("g"),
                 rescue: self.path("r"),
             },
             uefi: None,
             disks: self.desc.disks.iter().map(file).collect(),
             isos: vec![None],
+            absent: Vec::new(),
             rescue: Some(RescueFiles {
                 kernel: self.path("kernel"),
                 initramfs: self.path("initramfs"),

@@ -305,11 +305,15 @@ fn desc(name: &str) -> Desc {
             size_mib: 1024,
             image: None,
             serial: "disk0".into(),
+            io: types::desc::DiskIo::default(),
         }],
         nics: Vec::new(),
         cdroms: Vec::new(),
         qemu_version: None,
         vnc: false,
+        guest_agent: false,
+        usb: Vec::new(),
+        passthrough: Vec::new(),
         rescue: None,
     }
 }

@@ -143,6 +143,7 @@ mod tests {
             size_mib: 8,
             image: None,
             serial: format!("S{index}"),
+            io: types::desc::DiskIo::default(),
         }
     }
 
@@ -161,6 +162,9 @@ mod tests {
             cdroms: vec![],
             qemu_version: None,
             vnc: false,
+            guest_agent: false,
+            usb: Vec::new(),
+            passthrough: Vec::new(),
             rescue: None,
         };
         let mut guests = Guests::default();

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use sha2::{Digest, Sha256};
 use types::desc::{BootFile, Desc, RescueSection};
 use types::id::{DiskId, GuestId, SessionId, SnapshotId};
-use types::operation::{Failure, FailureCode, GuestReport, Outcome, StopHow};
+use types::operation::{Failure, FailureCode, GuestReport, Outcome, StopHow, StopStep};
 use types::rescue::{ReadyReport, SeenDisk, hex};
 use types::status::{DiskMode, PowerState};
 
@@ -147,6 +147,7 @@ impl Guests {
                 (None, _) => Ok(Outcome::Preflighted {
                     qemu_version: wanted.clone().or_else(|| qemu.first().cloned()).unwrap_or_default(),
                     accelerator: accelerator.to_owned(),
+                    notices: Vec::new(),
                 }),
             }),
             Work::Start => self.guest(id).and_then(start),
@@ -218,7 +219,7 @@ fn stop(guest: &mut SimGuest, force: bool) -> Outcome {
         StopHow::Acpi
     };
     guest.off();
-    Outcome::Stopped { how, seconds: 0.0 }
+    Outcome::Stopped { how, seconds: 0.0, steps: vec![StopStep { how, seconds: 0.0 }] }
 }
 
 fn reset(guest: &mut SimGuest) -> Result<Outcome, Failure> {
@@ -313,7 +314,7 @@ fn await_ready(guest: &mut SimGuest, session: SessionId) -> Result<Outcome, Fail
         ssh_fingerprint: Some("SHA256:simulated".into()),
         ssh_host_key: None,
     });
-    Ok(Outcome::Ready { ready, seconds: 0.0 })
+    Ok(Outcome::Ready { ready, seconds: 0.0, notices: Vec::new() })
 }
 
 fn restore(guest: &mut SimGuest, session: SessionId) -> Outcome {

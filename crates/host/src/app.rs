@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use artifact::evict::Keep;
 use artifact::{Images, Trust};
 use ledger::{Ledger, Retention};
 use proto::host::v1::host_service_server::HostServiceServer;
@@ -21,6 +22,7 @@ use crate::grpc::Service;
 use crate::guest::manager::Manager;
 use crate::guest::paths::{check_runtime, detached, private_folder, servers};
 use crate::guest::{boot_files, overlay};
+use crate::lease::Holder;
 use crate::network::Network;
 use crate::qemu::cmdline::Accelerator;
 use crate::qemu::{Binaries, accel, user};
@@ -139,12 +141,14 @@ async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
             sources: config.image_sources.clone(),
             detached: detached(&config.workspace),
             moves: Arc::default(),
+            copying: Arc::default(),
         },
         network: Network {
             ip: config.network.ip.clone(),
             bridges: config.network.bridges.clone(),
             owner: qemu_user.as_ref().map(|user| user.uid),
         },
+        holder: Holder::here(&config.name, &config.workspace),
         downloads: Arc::new(Semaphore::new(config.limits.downloads.max(1))),
         news: watch::Sender::new(0),
         config,
@@ -270,6 +274,9 @@ async fn prune(env: Arc<Env>, stop: CancellationToken) {
                 tracing::info!(removed, "overlays that were discarded {days} days ago are gone");
             }
             boot_files::evict(&env);
+            let limits = &env.config.limits;
+            let age = Duration::from_hours(24 * limits.base_image_days);
+            env.storage.evict(Keep { age, bytes: limits.base_images_mib << 20 });
             env.ledger.prune(Retention::default())
         })
         .await;

@@ -122,6 +122,9 @@ pub struct Limits {
     /// One that a guest's desc names stays.
     pub boot_file_days: u64,
     pub boot_files_mib: u64,
+    /// As `boot_file_days` and `boot_files_mib`, for images from elsewhere (`image_sources`). Disks are copies: no guest uses them.
+    pub base_image_days: u64,
+    pub base_images_mib: u64,
 }
 
 impl Default for Limits {
@@ -134,6 +137,8 @@ impl Default for Limits {
             discarded_overlay_days: 3,
             boot_file_days: 30,
             boot_files_mib: 8192,
+            base_image_days: 30,
+            base_images_mib: 65536,
         }
     }
 }

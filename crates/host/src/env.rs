@@ -8,6 +8,7 @@ use ledger::Ledger;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
+use crate::lease::Holder;
 use crate::network::Network;
 use crate::qemu::Binaries;
 use crate::qemu::cmdline::Accelerator;
@@ -25,6 +26,8 @@ pub struct Env {
     pub network: Network,
     pub images: Images,
     pub ledger: Ledger,
+    /// Who has the disks that are in use here.
+    pub holder: Holder,
     /// Rescue images that may be fetched at the same time.
     pub downloads: Arc<Semaphore>,
     /// Counts what region should hear of: a guest's power, an operation's end.

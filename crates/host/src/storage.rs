@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use artifact::Fetcher;
+use artifact::evict::Keep;
+use artifact::{Digest, Fetcher};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -32,6 +33,29 @@ pub struct Storage {
     pub detached: PathBuf,
     /// Held while images go from one folder to another, and while it matters that none does.
     pub moves: Arc<Mutex<()>>,
+    /// Images from elsewhere that disks are being made from, once for each disk.
+    pub copying: Digests,
+}
+
+type Digests = Arc<std::sync::Mutex<Vec<Digest>>>;
+
+/// Held while an image from elsewhere is fetched and copied.
+struct Copying(Digests, Digest);
+
+impl Copying {
+    fn of(digests: &Digests, digest: Digest) -> Self {
+        digests.lock().unwrap_or_else(PoisonError::into_inner).push(digest);
+        Self(Arc::clone(digests), digest)
+    }
+}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        let mut digests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = digests.iter().position(|it| *it == self.1) {
+            digests.swap_remove(at);
+        }
+    }
 }
 
 /// The part of `qemu-img info --output=json` that is used.
@@ -80,19 +104,20 @@ impl Storage {
         }
     }
 
-    /// The file that a disk is made from, fetched if it is elsewhere.
-    async fn source(&self, name: &str, say: impl Fn(String)) -> Result<PathBuf, Failure> {
+    /// The file that a disk is made from, fetched if it is elsewhere; it stays while the guard is held.
+    async fn source(&self, name: &str, say: impl Fn(String)) -> Result<(PathBuf, Option<Copying>), Failure> {
         let (url, digest) = match name.parse().map_err(|problem: String| failed(FailureCode::Disk, problem))? {
-            Source::Named(name) => return self.image(&name),
+            Source::Named(name) => return Ok((self.image(&name)?, None)),
             Source::At { url, digest } => (url, digest),
         };
         let Some(fetcher) = self.fetcher.as_ref().filter(|_| base_image::allowed(&url, &self.sources)) else {
             let message = format!("images may not come from {url}: set image_sources on the host to allow it");
             return Err(failed(FailureCode::Disk, message));
         };
+        let copying = Copying::of(&self.copying, digest);
         let told = |have, size| say(format!("downloading {url}, {} of {} MiB", have >> 20, size >> 20));
         match fetcher.fetch_at(&url, digest, told).await {
-            Ok(fetched) => Ok(fetched.path),
+            Ok(fetched) => Ok((fetched.path, Some(copying))),
             Err(error) => Err(failed(FailureCode::Download, error.to_string())),
         }
     }
@@ -114,7 +139,7 @@ impl Storage {
                 self.run(&["create", "-q", "-f", format], &[&temporary], &[&size], COPY_LIMIT).await?;
             }
             Some(name) => {
-                let image = self.source(name, &say).await?;
+                let (image, _copying) = self.source(name, &say).await?;
                 let info = self.info(&image, false).await?;
                 if info.is_not_alone() {
                     let message = format!("the image '{name}' is an overlay of another file and can't be copied alone");
@@ -204,12 +229,23 @@ impl Storage {
         self.run(&arguments, &[overlay], &[], INFO_LIMIT).await.map(|_| ())
     }
 
-    /// Merges an overlay into the image below it. The overlay stays as it is, so that it can be repeated.
+    /// Merges an overlay into the image below it; `told` is told the percentage. The overlay stays as it is, so that it can be repeated.
     ///
     /// # Errors
     /// As [`create`](Self::create).
-    pub async fn commit(&self, overlay: &Path) -> Result<(), Failure> {
-        self.run(&["commit", "-q", "-d", "-f", "qcow2"], &[overlay], &[], COPY_LIMIT).await.map(|_| ())
+    pub async fn commit(&self, overlay: &Path, told: impl Fn(u32)) -> Result<(), Failure> {
+        self.run_told(&["commit", "-p", "-d", "-f", "qcow2"], &[overlay], &[], COPY_LIMIT, told).await.map(|_| ())
+    }
+
+    /// Removes images from elsewhere that need not stay; one that is being copied does. Blocks.
+    pub fn evict(&self, keep: Keep) {
+        let Some(fetcher) = &self.fetcher else { return };
+        // A copy that begins now finds its image used lately, and so left alone.
+        let copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        let (files, bytes) = fetcher.store().evict(&copying, keep);
+        if files > 0 {
+            tracing::info!(files, bytes, "base images that were not used for long are gone");
+        }
     }
 
     /// What is in a disk file. Unless `shared`, it fails if another process has it open for writing.

@@ -1,7 +1,7 @@
 //! Messages to `types` and back. Going out can't fail; coming in fails with [`Malformed`], which names the field.
 
 use types::desc::{BootFile, Desc};
-use types::operation::{Failure, GuestReport, OperationHeader, Outcome, UefiVars};
+use types::operation::{Failure, GuestReport, OperationHeader, Outcome, StopStep, UefiVars};
 
 use crate::host::v1 as pb;
 use crate::host::v1::outcome::Result as PbResult;
@@ -91,19 +91,24 @@ impl From<Outcome> for pb::Outcome {
         let result = match outcome {
             Outcome::Created { desc_sha256 } => PbResult::Created(pb::Created { desc_sha256 }),
             Outcome::Started => PbResult::Started(pb::Started {}),
-            Outcome::Stopped { how, seconds } => PbResult::Stopped(pb::Stopped { how: how.to_string(), seconds }),
+            Outcome::Stopped { how, seconds, steps } => {
+                let step = |it: StopStep| pb::StopStep { how: it.how.to_string(), seconds: it.seconds };
+                let steps = steps.into_iter().map(step).collect();
+                PbResult::Stopped(pb::Stopped { how: how.to_string(), seconds, steps })
+            }
             Outcome::Deleted => PbResult::Deleted(pb::Deleted {}),
-            Outcome::Preflighted { qemu_version, accelerator } => {
-                PbResult::Preflighted(pb::Preflighted { qemu_version, accelerator })
+            Outcome::Preflighted { qemu_version, accelerator, notices } => {
+                PbResult::Preflighted(pb::Preflighted { qemu_version, accelerator, notices })
             }
             Outcome::Prepared { bytes_downloaded, from } => {
                 PbResult::Prepared(pb::Prepared { bytes_downloaded, from: from.unwrap_or_default() })
             }
             Outcome::DescWritten { source_sha256 } => PbResult::DescWritten(pb::DescWritten { source_sha256 }),
             Outcome::RescueStarted { boot } => PbResult::RescueStarted(pb::RescueStarted { boot }),
-            Outcome::Ready { ready, seconds } => PbResult::Ready(pb::Ready {
+            Outcome::Ready { ready, seconds, notices } => PbResult::Ready(pb::Ready {
                 report_json: serde_json::to_string(&ready).expect("a ready report is plain data"),
                 seconds,
+                notices,
             }),
             Outcome::Restored { desc_sha256, uefi_vars } => {
                 let (uefi_vars_before_sha256, uefi_vars_after_sha256) =
@@ -135,10 +140,21 @@ impl TryFrom<pb::Outcome> for Outcome {
         Ok(match message.result.ok_or_else(|| Malformed::missing("outcome.result"))? {
             PbResult::Created(it) => Self::Created { desc_sha256: it.desc_sha256 },
             PbResult::Started(_) => Self::Started,
-            PbResult::Stopped(it) => Self::Stopped { how: parse("outcome.stopped.how", &it.how)?, seconds: it.seconds },
+            PbResult::Stopped(it) => Self::Stopped {
+                how: parse("outcome.stopped.how", &it.how)?,
+                seconds: it.seconds,
+                steps: it
+                    .steps
+                    .into_iter()
+                    .map(|step| {
+                        let how = parse("outcome.stopped.steps.how", &step.how)?;
+                        Ok(StopStep { how, seconds: step.seconds })
+                    })
+                    .collect::<Result<_, Malformed>>()?,
+            },
             PbResult::Deleted(_) => Self::Deleted,
             PbResult::Preflighted(it) => {
-                Self::Preflighted { qemu_version: it.qemu_version, accelerator: it.accelerator }
+                Self::Preflighted { qemu_version: it.qemu_version, accelerator: it.accelerator, notices: it.notices }
             }
             PbResult::Prepared(it) => {
                 Self::Prepared { bytes_downloaded: it.bytes_downloaded, from: Some(it.from).filter(|f| !f.is_empty()) }
@@ -149,6 +165,7 @@ impl TryFrom<pb::Outcome> for Outcome {
                 ready: serde_json::from_str(&it.report_json)
                     .map_err(|e| Malformed::wrong("outcome.ready.report_json", e))?,
                 seconds: it.seconds,
+                notices: it.notices,
             },
             PbResult::Restored(it) => Self::Restored {
                 desc_sha256: it.desc_sha256,
@@ -247,9 +264,20 @@ mod tests {
         let outcomes = [
             Outcome::Created { desc_sha256: "d".into() },
             Outcome::Started,
-            Outcome::Stopped { how: StopHow::Acpi, seconds: 1.5 },
+            Outcome::Stopped {
+                how: StopHow::GuestAgent,
+                seconds: 2.5,
+                steps: vec![
+                    StopStep { how: StopHow::Acpi, seconds: 1.5 },
+                    StopStep { how: StopHow::GuestAgent, seconds: 1.0 },
+                ],
+            },
             Outcome::Deleted,
-            Outcome::Preflighted { qemu_version: "10.0.2".into(), accelerator: "tcg".into() },
+            Outcome::Preflighted {
+                qemu_version: "10.0.2".into(),
+                accelerator: "tcg".into(),
+                notices: vec!["n".into()],
+            },
             Outcome::Prepared { bytes_downloaded: 7, from: None },
             Outcome::DescWritten { source_sha256: "d".into() },
             Outcome::RescueStarted { boot: 1 },

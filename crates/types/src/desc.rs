@@ -38,6 +38,16 @@ pub struct Desc {
     /// QEMU's VNC server on a unix socket, and a display to show.
     #[serde(default)]
     pub vnc: bool,
+    /// A virtio-serial port named `org.qemu.guest_agent.0`, for QEMU's guest agent: a stop asks it where the power button is ignored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest_agent: bool,
+    /// Devices on a USB controller, which is there while there are any. They come and go only while the guest is off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usb: Vec<UsbDesc>,
+    /// PCI devices of the host that the guest has to itself (VFIO). They come and go only while the guest is off. A rescue goes on
+    /// without one that is not there, and says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passthrough: Vec<PassthroughDesc>,
     /// Present while, and only while, the guest is to boot into the rescue system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescue: Option<RescueSection>,
@@ -88,6 +98,139 @@ pub struct DiskDesc {
     pub image: Option<String>,
     /// What the guest reads as the disk's serial number, so that a person can tell disks apart in rescue.
     pub serial: String,
+    /// How the host reads and writes the image; changed while the guest runs, it counts from the next start.
+    #[serde(default, skip_serializing_if = "DiskIo::is_default")]
+    pub io: DiskIo,
+}
+
+/// How a disk's image is read and written: QEMU's `-blockdev` options.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiskIo {
+    pub cache: DiskCache,
+    pub aio: DiskAio,
+    pub discard: DiskDiscard,
+    pub detect_zeroes: DetectZeroes,
+}
+
+impl DiskIo {
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+words! {
+    #[derive(Default)]
+    pub enum DiskCache as "disk cache" {
+        /// The host's page cache; a flush by the guest reaches the disk.
+        #[default]
+        Writeback = "writeback",
+        /// Past the host's page cache (O_DIRECT); a flush reaches the disk.
+        None = "none",
+        /// The host's page cache for reading; every write reaches the disk.
+        Writethrough = "writethrough",
+        /// Past the page cache; every write reaches the disk.
+        Directsync = "directsync",
+        /// Flushes are ignored: fast, and lost when the host fails. For what can be made anew.
+        Unsafe = "unsafe",
+    }
+}
+
+words! {
+    #[derive(Default)]
+    pub enum DiskAio as "disk aio" {
+        #[default]
+        Threads = "threads",
+        /// Linux AIO; only with `cache` `none` or `directsync`.
+        Native = "native",
+        /// Where host and QEMU have it.
+        IoUring = "io_uring",
+    }
+}
+
+words! {
+    #[derive(Default)]
+    pub enum DiskDiscard as "disk discard" {
+        /// What the guest trims is given back to the host.
+        #[default]
+        Unmap = "unmap",
+        Ignore = "ignore",
+    }
+}
+
+words! {
+    #[derive(Default)]
+    pub enum DetectZeroes as "detect_zeroes" {
+        #[default]
+        Off = "off",
+        /// Zeroes are not written as data.
+        On = "on",
+        /// They are given back to the host; only with `discard` `unmap`.
+        Unmap = "unmap",
+    }
+}
+
+words! {
+    pub enum UsbKind as "usb device" {
+        /// A pointer with absolute positions, as a VNC viewer wants it.
+        Tablet = "tablet",
+        Keyboard = "keyboard",
+        /// A device of the host.
+        Host = "host",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsbDesc {
+    /// The controller's port, from 0: below 8.
+    pub index: u32,
+    pub kind: UsbKind,
+    /// Of kind `host`: which one, as `vendor:product` (`046d:c52b`, hex, four digits each) or as `bus.address` (`1.4`, decimal, which
+    /// changes when it is plugged in again).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
+/// How the host knows one of its USB devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsbHost {
+    Product { vendor: u16, product: u16 },
+    Place { bus: u8, address: u8 },
+}
+
+impl std::str::FromStr for UsbHost {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let hex = |text: &str| {
+            let digits = text.len() == 4 && text.bytes().all(|b| b.is_ascii_hexdigit());
+            digits.then(|| u16::from_str_radix(text, 16).ok()).flatten()
+        };
+        let number = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| text.parse().ok()).flatten().filter(|number: &u8| *number > 0)
+        };
+        let product = text
+            .split_once(':')
+            .and_then(|(vendor, product)| Some(Self::Product { vendor: hex(vendor)?, product: hex(product)? }));
+        let place = || {
+            let (bus, address) = text.split_once('.')?;
+            Some(Self::Place { bus: number(bus)?, address: number(address)? })
+        };
+        product
+            .or_else(place)
+            .ok_or_else(|| format!("'{text}' is neither vendor:product (046d:c52b) nor bus.address (1.4)"))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassthroughDesc {
+    /// The guest's address for it follows from this alone: below 8.
+    pub index: u32,
+    /// Address on the host: `0000:3b:00.0`, lower case hex: domain, bus, device, function. It is bound to `vfio-pci` there.
+    pub host: String,
 }
 
 /// A drive for ISO images. It is an ATAPI drive, which every firmware and operating system knows.

@@ -34,12 +34,18 @@ pub enum Outcome {
     Stopped {
         how: StopHow,
         seconds: f64,
+        /// What was tried, in order, each with the time that it took; the last one stopped it. Empty: it was off.
+        #[serde(default)]
+        steps: Vec<StopStep>,
     },
     Deleted,
     /// Everything a rescue needs is there; nothing was touched.
     Preflighted {
         qemu_version: String,
         accelerator: String,
+        /// What the rescue goes without, in words: devices of the host that are not there.
+        #[serde(default)]
+        notices: Vec<String>,
     },
     /// Kernel and initramfs are in the host's store, verified.
     Prepared {
@@ -58,6 +64,9 @@ pub enum Outcome {
     Ready {
         ready: Box<ReadyReport>,
         seconds: f64,
+        /// What the rescue system runs without, in words, as the host sees it.
+        #[serde(default)]
+        notices: Vec<String>,
     },
     /// The desc of before is back; the digest is of what is on disk now.
     Restored {
@@ -148,11 +157,20 @@ words! {
         Agent = "agent",
         /// ACPI power button, obeyed.
         Acpi = "acpi",
+        /// QEMU's guest agent, asked because the power button was ignored.
+        GuestAgent = "guest_agent",
         /// QMP `quit`: the guest's memory is lost.
         Quit = "quit",
         /// SIGKILL.
         Kill = "kill",
     }
+}
+
+/// One attempt to stop a guest, and the seconds it took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StopStep {
+    pub how: StopHow,
+    pub seconds: f64,
 }
 
 /// What a host knows of one guest.

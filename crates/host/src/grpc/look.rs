@@ -12,9 +12,10 @@ use tonic::Status;
 use types::status::PowerState;
 
 use crate::guest::manager::Handle;
-use crate::guest::serial;
 use crate::guest::start::Boot;
 use crate::guest::stop::StopRecord;
+use crate::guest::{host_devices, serial};
+use crate::qemu::host_device::Tree;
 
 /// Bytes of the serial log that are given unasked, and at most.
 const LOG: u32 = 64 * 1024;
@@ -35,8 +36,16 @@ pub fn guest(handle: &Handle) -> pb::GetGuestResponse {
         started_unix_ms: Boot::read(&paths.boot()).map_or(0, |boot| boot.began.timestamp_millis()),
         pid: pid.and_then(|text| text.trim().parse().ok()).unwrap_or(0),
         last_stop: stop,
-        notice: crate::guest::recover::notice(paths),
+        notice: notices(handle),
     }
+}
+
+/// What somebody should look at.
+fn notices(handle: &Handle) -> String {
+    let torn = Some(crate::guest::recover::notice(handle.paths())).filter(|it| !it.is_empty());
+    let desc = handle.desc().ok().flatten();
+    let missing = desc.map_or_else(Vec::new, |stored| host_devices::missing(&stored.desc, &Tree::default()));
+    torn.into_iter().chain(missing).collect::<Vec<_>>().join("; ")
 }
 
 #[allow(clippy::result_large_err, reason = "tonic's own error type")]

@@ -117,6 +117,7 @@ impl Guest {
         let console = Console::new(paths.serial_log());
         let mut guest = Self { id, paths, env, stored, running: None, last_end: None, console, view };
         guest.adopt()?;
+        guest.release_disks();
         guest.publish();
         Ok(guest)
     }
@@ -183,6 +184,7 @@ impl Guest {
                     },
                     () = ended(self.running.as_ref()) => {
                         self.after_end().await;
+                        self.release_disks();
                         continue;
                     }
                     _ = by_hand.tick(), if self.running.is_none() => {
@@ -190,6 +192,7 @@ impl Guest {
                         continue;
                     }
                     _ = housekeeping.tick() => {
+                        self.renew_leases();
                         if let Err(error) = serial::trim(&self.paths.serial_log()) {
                             tracing::warn!(guest = %self.id, %error, "the serial log can't be begun anew");
                         }
@@ -251,6 +254,7 @@ impl Guest {
             }
         };
         progress.say("");
+        self.release_disks();
         if job.work.changes_desc() {
             self.renew_script().await;
         }
@@ -298,7 +302,11 @@ impl Guest {
     async fn decide_and_act(&mut self, work: &Work, cx: &Cx) -> Result<Outcome, Failure> {
         // An agent that was killed while it started a QEMU left one it does not know of.
         self.adopt()?;
-        match decide(self.described(), self.runs(), work) {
+        let decision = decide(self.described(), self.runs(), work);
+        if work.uses_disks() && matches!(decision, Decision::Act) {
+            self.take_disks()?;
+        }
+        match decision {
             Decision::Deny(code, message) => Err(failure(code, message)),
             Decision::Already => self.already(work),
             Decision::Act => match work {
@@ -338,7 +346,7 @@ impl Guest {
         Ok(match work {
             Work::Stop { .. } => {
                 self.clear_end();
-                Outcome::Stopped { how: StopHow::AlreadyOff, seconds: 0.0 }
+                Outcome::Stopped { how: StopHow::AlreadyOff, seconds: 0.0, steps: Vec::new() }
             }
             Work::StartRescue { .. } => {
                 let boot = self.running.as_ref().and_then(|running| running.boot.rescue);

@@ -64,6 +64,7 @@ impl Guest {
             cx.progress.say(format!("making disk {}", disk.index));
             self.bring_image(disk, cx).await?;
             let file = DiskFile { path: self.paths.disk(disk), overlay: None };
+            self.take_disk(disk)?;
             self.give_qemu(&file.path)?;
             self.machine()?.plug_disk(disk, wanted.machine, &file).await?;
             now.disks.push(disk.clone());

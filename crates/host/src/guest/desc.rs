@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use types::desc::{DESC_VERSION, Desc, DiskDesc, DiskDriver, Machine, NicBackend};
+use types::desc::{
+    DESC_VERSION, Desc, DetectZeroes, DiskAio, DiskCache, DiskDesc, DiskDiscard, DiskDriver, Machine, NicBackend,
+    UsbHost, UsbKind,
+};
 use types::id::SessionId;
 use types::operation::{Failure, FailureCode};
 use types::rescue::hex;
@@ -13,7 +16,7 @@ use types::rescue::hex;
 use super::paths::{Paths, gone};
 use super::recover;
 use super::{broken, failure};
-use crate::qemu::devices::{MAX_CDROMS, MAX_NICS, MAX_VIRTIO_DISKS, taken_by_cdrom};
+use crate::qemu::devices::{MAX_CDROMS, MAX_NICS, MAX_PASSTHROUGH, MAX_USB, MAX_VIRTIO_DISKS, taken_by_cdrom};
 
 /// A desc as it is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +176,13 @@ pub fn check(desc: &Desc) -> Result<(), String> {
         if disk.size_mib > 1 << 30 {
             return wrong(format!("disk {index}: {} MiB are too many", disk.size_mib));
         }
+        let io = disk.io;
+        if io.aio == DiskAio::Native && !matches!(io.cache, DiskCache::None | DiskCache::Directsync) {
+            return wrong(format!("disk {index}: aio native goes with cache none or directsync, not {}", io.cache));
+        }
+        if io.detect_zeroes == DetectZeroes::Unmap && io.discard != DiskDiscard::Unmap {
+            return wrong(format!("disk {index}: detect_zeroes unmap goes with discard unmap"));
+        }
         if !seen.insert(format!("i{index}"))
             || !seen.insert(format!("s{}", disk.serial))
             || !seen.insert(disk.id.to_string())
@@ -180,6 +190,7 @@ pub fn check(desc: &Desc) -> Result<(), String> {
             return wrong(format!("disk {index}: id, index and serial must differ from the other disks'"));
         }
     }
+    host_devices(desc, &mut seen)?;
     for drive in &desc.cdroms {
         let index = drive.index;
         if index >= MAX_CDROMS || !seen.insert(format!("c{index}")) {
@@ -231,10 +242,59 @@ pub fn check(desc: &Desc) -> Result<(), String> {
     Ok(())
 }
 
+/// USB, and what is passed through.
+fn host_devices(desc: &Desc, seen: &mut HashSet<String>) -> Result<(), String> {
+    for usb in &desc.usb {
+        let index = usb.index;
+        if index >= MAX_USB || !seen.insert(format!("u{index}")) {
+            return Err(format!("usb {index}: the index is below {MAX_USB}, and differs from the others'"));
+        }
+        match (usb.kind, &usb.host) {
+            (UsbKind::Host, Some(host)) => {
+                let host: UsbHost = host.parse().map_err(|problem| format!("usb {index}: host: {problem}"))?;
+                if !seen.insert(format!("{host:?}")) {
+                    return Err(format!("usb {index}: another has this device of the host"));
+                }
+            }
+            (UsbKind::Tablet | UsbKind::Keyboard, None) => {}
+            _ => return Err(format!("usb {index}: kind host, and no other, names a device of the host")),
+        }
+    }
+    for device in &desc.passthrough {
+        let (index, host) = (device.index, &device.host);
+        if index >= MAX_PASSTHROUGH || !seen.insert(format!("h{index}")) {
+            return Err(format!(
+                "passthrough {index}: the index is below {MAX_PASSTHROUGH}, and differs from the others'"
+            ));
+        }
+        if !is_pci_address(host) {
+            return Err(format!("passthrough {index}: host is a PCI address in lower case hex, like 0000:3b:00.0"));
+        }
+        if !seen.insert(format!("pci{host}")) {
+            return Err(format!("passthrough {index}: another has {host}"));
+        }
+    }
+    Ok(())
+}
+
+/// `0000:3b:00.0`: a path of sysfs and an option of QEMU are made of it.
+fn is_pci_address(text: &str) -> bool {
+    let like = "hhhh:hh:hh.o";
+    text.len() == like.len()
+        && text.bytes().zip(like.bytes()).all(|(byte, like)| match like {
+            b'h' => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+            b'o' => (b'0'..=b'7').contains(&byte),
+            other => byte == other,
+        })
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use types::desc::{BootFile, CdromDesc, DiskFormat, Firmware, NicDesc, NicModel, PortForward, RescueSection};
+    use types::desc::{
+        BootFile, CdromDesc, DiskFormat, DiskIo, Firmware, NicDesc, NicModel, PassthroughDesc, PortForward,
+        RescueSection, UsbDesc,
+    };
     use types::id::{DiskId, GuestId};
     use types::status::{Arch, DiskMode};
 
@@ -256,6 +316,7 @@ pub(crate) mod tests {
                 size_mib: 64,
                 image: None,
                 serial: "root-1".into(),
+                io: types::desc::DiskIo::default(),
             }],
             nics: vec![NicDesc {
                 index: 0,
@@ -268,6 +329,9 @@ pub(crate) mod tests {
             cdroms: Vec::new(),
             qemu_version: None,
             vnc: false,
+            guest_agent: false,
+            usb: Vec::new(),
+            passthrough: Vec::new(),
             rescue: None,
         }
     }
@@ -345,7 +409,40 @@ pub(crate) mod tests {
     fn what_is_wrong_is_said() {
         assert_eq!(check(&sample()), Ok(()));
         type Change = fn(&mut Desc);
-        let cases: [(Change, &str); 19] = [
+        fn usb(index: u32, kind: UsbKind, host: Option<&str>) -> UsbDesc {
+            UsbDesc { index, kind, host: host.map(str::to_owned) }
+        }
+        fn pci(index: u32, host: &str) -> PassthroughDesc {
+            PassthroughDesc { index, host: host.into() }
+        }
+        let cases: [(Change, &str); 31] = [
+            (|d| d.disks[0].io.aio = DiskAio::Native, "cache none"),
+            (
+                |d| {
+                    d.disks[0].io =
+                        DiskIo { cache: DiskCache::Writethrough, aio: DiskAio::Native, ..DiskIo::default() };
+                },
+                "not writethrough",
+            ),
+            (
+                |d| {
+                    d.disks[0].io = DiskIo {
+                        discard: DiskDiscard::Ignore,
+                        detect_zeroes: DetectZeroes::Unmap,
+                        ..DiskIo::default()
+                    };
+                },
+                "discard unmap",
+            ),
+            (|d| d.usb = vec![usb(8, UsbKind::Tablet, None)], "below 8"),
+            (|d| d.usb = vec![usb(0, UsbKind::Tablet, None), usb(0, UsbKind::Keyboard, None)], "differs"),
+            (|d| d.usb = vec![usb(0, UsbKind::Tablet, Some("1.4"))], "no other"),
+            (|d| d.usb = vec![usb(0, UsbKind::Host, None)], "no other"),
+            (|d| d.usb = vec![usb(0, UsbKind::Host, Some("46d:c52b,hostbus=1"))], "neither vendor:product"),
+            (|d| d.usb = vec![usb(0, UsbKind::Host, Some("1.2")), usb(1, UsbKind::Host, Some("01.02"))], "another has"),
+            (|d| d.passthrough = vec![pci(8, "0000:3b:00.0")], "below 8"),
+            (|d| d.passthrough = vec![pci(0, "../../../../x")], "PCI address"),
+            (|d| d.passthrough = vec![pci(0, "0000:3b:00.0"), pci(1, "0000:3b:00.0")], "another has"),
             (|d| d.rescue = Some(section(SessionId::generate())), "rescue section"),
             (|d| d.arch = if d.arch == Arch::X86_64 { Arch::Aarch64 } else { Arch::X86_64 }, "this host is"),
             (|d| d.vcpu = 0, "vcpu"),

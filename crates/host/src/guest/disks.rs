@@ -9,6 +9,7 @@ use super::actor::{Cx, Guest};
 use super::desc::Stored;
 use super::paths::servers;
 use super::{broken, failure};
+use crate::lease;
 use crate::qemu::devices::disk_node;
 use crate::qemu::hotplug::refused;
 use crate::system;
@@ -66,6 +67,7 @@ impl Guest {
             if !stored.desc.disks.iter().any(|disk| self.paths.disk(disk) == path) {
                 tracing::info!(guest = %self.id, disk = %id, "a disk is detached; its image is kept");
                 self.env.storage.put_detached(&path).await?;
+                lease::release(&path, &self.env.holder, self.id);
             }
         }
         Ok(())

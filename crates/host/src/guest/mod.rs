@@ -6,7 +6,7 @@
 //! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
 //! * [`plan`]: what lies between two descs. Pure.
 //! * [`desc`], [`paths`]: the guest's files; [`access`]: which of them QEMU gets to.
-//! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`uefi_vars`], [`ready`]: one ability each; every one may be
+//! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`host_devices`], [`leases`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`uefi_vars`], [`ready`]: one ability each; every one may be
 //!   repeated at any point.
 //! * [`recover`]: the copy of the desc, for when it is torn. [`link`]: what the rescue system says, and whether its proof holds. [`boot_files`]: which of the store are in use. [`console`], [`serial`]: the serial console.
 
@@ -19,6 +19,8 @@ pub mod console;
 pub mod create;
 pub mod desc;
 pub mod disks;
+pub mod host_devices;
+pub mod leases;
 pub mod link;
 pub mod manager;
 pub mod overlay;
@@ -74,6 +76,33 @@ impl Work {
     #[must_use]
     pub const fn changes_desc(&self) -> bool {
         matches!(self, Self::Create(_) | Self::Start | Self::WriteDesc(_) | Self::Restore { .. } | Self::Change(_))
+    }
+
+    /// Whether it may write to the guest's disks, or remove them.
+    #[must_use]
+    pub const fn uses_disks(&self) -> bool {
+        match self {
+            Self::Start
+            | Self::Delete
+            | Self::StartRescue { .. }
+            | Self::Change(_)
+            | Self::ResizeDisk { .. }
+            | Self::CreateSnapshot(_)
+            | Self::RevertSnapshot(_)
+            | Self::DeleteSnapshot(_) => true,
+            // Of these, a merge of overlays alone does, and takes them.
+            Self::Restore { .. }
+            | Self::Create(_)
+            | Self::Stop { .. }
+            | Self::Preflight { .. }
+            | Self::Prepare { .. }
+            | Self::WriteDesc(_)
+            | Self::AwaitReady { .. }
+            | Self::Reset
+            | Self::Suspend
+            | Self::Resume
+            | Self::DeleteDisk(_) => false,
+        }
     }
 
     /// For logs and metrics.

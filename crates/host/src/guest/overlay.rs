@@ -76,13 +76,18 @@ impl Guest {
         if !committing.exists() && (!open || end == OverlayEnd::Discard) {
             return note(&folder.join(DISCARDED));
         }
+        self.take_disks()?;
         note(&committing)?;
         let disks = &stored.desc.disks;
         for (disk, number) in disks.iter().zip(1..) {
             let overlay = file(&folder, disk);
             if overlay.exists() {
                 cx.progress.say(format!("merging what was written to disk {number} of {}", disks.len()));
-                merge(&self.env.storage, &overlay, &self.paths.disk(disk)).await?;
+                let told = |percent| {
+                    let of = disks.len();
+                    cx.progress.say(format!("merging what was written to disk {number} of {of}: {percent} %"));
+                };
+                merge(&self.env.storage, &overlay, &self.paths.disk(disk), told).await?;
             }
         }
         cx.progress.say("removing overlays");
@@ -96,8 +101,8 @@ impl Guest {
 }
 
 /// On disk when it returns.
-async fn merge(storage: &Storage, overlay: &Path, disk: &Path) -> Result<(), Failure> {
-    storage.commit(overlay).await?;
+async fn merge(storage: &Storage, overlay: &Path, disk: &Path, told: impl Fn(u32)) -> Result<(), Failure> {
+    storage.commit(overlay, told).await?;
     let disk = disk.to_owned();
     let synced = tokio::task::spawn_blocking(move || {
         std::fs::File::open(&disk).and_then(|file| file.sync_all()).map_err(broken(disk.display()))

@@ -115,6 +115,7 @@ impl Paths {
             operator: socket("qmp-operator"),
             serial: socket("serial"),
             vnc: socket("vnc"),
+            guest_agent: socket("guest-agent"),
             rescue: socket("rescue"),
         }
     }

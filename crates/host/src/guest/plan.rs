@@ -48,6 +48,13 @@ pub fn plan(old: &Desc, new: &Desc) -> Result<Plan, String> {
         must_stop.push("a cdrom drive can't come or go while the guest runs".to_owned());
     }
     plan.media = new.cdroms.iter().filter(|drive| !old.cdroms.contains(drive)).cloned().collect();
+    if (old.guest_agent, &old.usb, &old.passthrough) != (new.guest_agent, &new.usb, &new.passthrough) {
+        must_stop.push("guest agent, USB and passed-through devices can't come or go while the guest runs".to_owned());
+    }
+    let io_differs = |disk: &DiskDesc| new.disks.iter().any(|it| it.id == disk.id && it.io != disk.io);
+    if old.disks.iter().any(io_differs) {
+        plan.pending.push("disks.io".to_owned());
+    }
     for (field, differs) in [("vnc", old.vnc != new.vnc), ("qemu_version", old.qemu_version != new.qemu_version)] {
         if differs {
             plan.pending.push(field.to_owned());
@@ -111,7 +118,7 @@ fn nics(old: &Desc, new: &Desc, plan: &mut Plan, must_stop: &mut Vec<String>) {
 mod tests {
     use super::*;
     use crate::guest::desc::tests::sample;
-    use types::desc::{DiskDriver, DiskFormat, Machine, PortForward};
+    use types::desc::{DiskAio, DiskDriver, DiskFormat, Machine, PassthroughDesc, PortForward};
     use types::id::DiskId;
 
     fn two() -> Desc {
@@ -147,7 +154,14 @@ mod tests {
     #[test]
     fn what_can_be_done_while_it_runs() {
         type Change = fn(&mut Desc);
-        let table: [(&str, Change, (char, usize)); 22] = [
+        let table: [(&str, Change, (char, usize)); 25] = [
+            ("a guest agent", |d| d.guest_agent = true, ('s', 0)),
+            (
+                "a device of the host",
+                |d| d.passthrough = vec![PassthroughDesc { index: 0, host: "x".into() }],
+                ('s', 0),
+            ),
+            ("how a disk is read", |d| d.disks[1].io.aio = DiskAio::IoUring, ('l', 1)),
             ("nothing", |_| {}, ('l', 0)),
             ("its name", |d| d.name = "other".into(), ('l', 0)),
             ("processors", |d| d.vcpu = 2, ('s', 0)),

@@ -31,6 +31,7 @@ impl Guest {
             return Err(failure(FailureCode::Resource, message));
         }
         let runs = self.runs() != Runs::Nothing;
+        self.look_at_leases()?;
         for disk in &desc.disks {
             let path = self.paths.disk(disk);
             if !path.is_file() {
@@ -68,7 +69,11 @@ impl Guest {
         enough_space(&self.paths.folder, if overlays { 2 * reserved } else { reserved })?;
         let files = (image.kernel.size + image.initramfs.size).div_ceil(1 << 20);
         enough_space(&self.env.config.store_dir, files + reserved)?;
-        Ok(Outcome::Preflighted { qemu_version: version, accelerator: self.env.accelerator.as_str().to_owned() })
+        Ok(Outcome::Preflighted {
+            qemu_version: version,
+            accelerator: self.env.accelerator.as_str().to_owned(),
+            notices: self.rescue_notices(desc),
+        })
     }
 }
 

@@ -50,7 +50,8 @@ impl Guest {
             Waited::Decided(Proof::Ready { report, at }) => {
                 let seconds = (at - began).as_seconds_f64().max(0.0);
                 metrics::histogram!("host_rescue_ready_seconds").record(seconds);
-                Ok(Outcome::Ready { ready: report, seconds })
+                let notices = self.stored.as_ref().map_or_else(Vec::new, |stored| self.rescue_notices(&stored.desc));
+                Ok(Outcome::Ready { ready: report, seconds, notices })
             }
             Waited::Decided(Proof::Bad(problem)) => fail(FailureCode::BadProof, problem),
             Waited::Panicked => fail(FailureCode::Panic, "the rescue system's kernel gave up".into()),

@@ -58,6 +58,7 @@ impl Guest {
         let link = boot.rescue.and_then(|_| self.open_link(&boot));
         let console = self.console.attach(&self.paths.sockets().serial);
         self.running = Some(Running { machine, boot, link, _console: console });
+        self.renew_leases();
     }
 
     fn open_link(&self, boot: &Boot) -> Option<Link> {

@@ -77,6 +77,7 @@ impl Guest {
             return Err(failure(FailureCode::Resource, message));
         }
         self.no_half_merge()?;
+        self.take_disks()?;
         self.last_end = None;
         let boot = Boot {
             began: Utc::now(),
@@ -97,6 +98,7 @@ impl Guest {
         desc.nics.iter().try_for_each(|nic| self.env.network.up(self.id, nic))?;
         let inherited = self.env.network.macvtaps(desc)?;
         inherited.iter().try_for_each(|(_, device)| self.give_qemu(device))?;
+        self.hand_over(desc, &launch.absent)?;
         let user = self.env.qemu_user.as_ref();
         if let Err(failure) = run(&program, &arguments(desc, &launch), &inherited, user).await {
             // It may have come up and then failed to say so.
@@ -163,6 +165,7 @@ impl Guest {
             desc.cdroms.iter().map(|drive| drive.iso.as_deref().map(|name| self.env.storage.image(name)).transpose());
         Ok(Launch {
             isos: isos.collect::<Result<_, _>>()?,
+            absent: self.absent(desc)?,
             accelerator: self.env.accelerator,
             sandbox: self.qemu(desc, wanted)?.sandbox,
             pid_file: self.paths.pid_file(),

@@ -1,15 +1,18 @@
 //! What QEMU is started with: desc and files in, arguments out. Pure.
 //!
-//! The guest sees the same machine in each boot ([`devices`]), and in rescue only what is added: a kernel, a fw_cfg file, and the
-//! virtio-serial controller on an address that is never used otherwise.
+//! The guest sees the same machine in each boot ([`devices`]), and in rescue only what is added: a kernel, a fw_cfg file, and a port of
+//! the virtio-serial controller, whose address is used for nothing else.
 
 use std::path::{Path, PathBuf};
 
-use types::desc::{Desc, DiskDriver, Machine};
+use types::desc::{Desc, DiskDriver, Machine, UsbDesc};
 use types::rescue::{CMDLINE_FLAG, CMDLINE_SESSION, FW_CFG_NAME, PORT_NAME};
 use types::status::DiskMode;
 
-use super::devices::{self, AHCI, RNG, SCSI, VGA, VIRTIO_SERIAL};
+use super::devices::{self, AHCI, SCSI, VGA, VIRTIO_SERIAL};
+
+/// What QEMU's guest agent looks for.
+const GUEST_AGENT_PORT: &str = "org.qemu.guest_agent.0";
 
 /// What runs the guest's processors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Launch {
     pub disks: Vec<DiskFile>,
     /// In the order of the desc's cdroms.
     pub isos: Vec<Option<PathBuf>>,
+    /// Devices of the host, as the desc names them, that are not there and without which this boot does.
+    pub absent: Vec<String>,
     pub rescue: Option<RescueFiles>,
 }
 
@@ -51,6 +56,8 @@ pub struct Sockets {
     pub operator: PathBuf,
     pub serial: PathBuf,
     pub vnc: PathBuf,
+    /// QEMU's guest agent, where the desc has one.
+    pub guest_agent: PathBuf,
     /// The rescue system's port.
     pub rescue: PathBuf,
 }
@@ -93,6 +100,21 @@ pub fn arguments(desc: &Desc, launch: &Launch) -> Vec<String> {
         }
         out.add("-device", devices::cdrom(drive, desc.machine).option());
     }
+    devices::passthrough_ports(desc).iter().for_each(|port| out.add("-device", port.option()));
+    for it in desc.passthrough.iter().filter(|it| !launch.absent.contains(&it.host)) {
+        out.add("-device", devices::passthrough(it, desc.machine).option());
+    }
+    if let Some(controller) = devices::usb_controller(desc) {
+        out.add("-device", controller.option());
+        let there = |it: &&UsbDesc| it.host.as_ref().is_none_or(|host| !launch.absent.contains(host));
+        desc.usb.iter().filter(there).for_each(|it| out.add("-device", devices::usb(it).option()));
+    }
+    if desc.guest_agent {
+        serial_controller(&mut out);
+        let path = escaped(&launch.sockets.guest_agent);
+        out.add("-chardev", format!("socket,id=guest-agent,path={path},server=on,wait=off"));
+        out.add("-device", format!("virtserialport,bus=lifeboat.0,nr=1,chardev=guest-agent,name={GUEST_AGENT_PORT}"));
+    }
     if let (Some(section), Some(files)) = (&desc.rescue, &launch.rescue) {
         out.add("-kernel", text(&files.kernel));
         out.add("-initrd", text(&files.initramfs));
@@ -103,11 +125,17 @@ pub fn arguments(desc: &Desc, launch: &Launch) -> Vec<String> {
         out.add("-fw_cfg", format!("name={FW_CFG_NAME},file={}", escaped(&files.secrets)));
         // A reboot ends QEMU and comes to the agent, which gives the next boot a nonce of its own.
         out.flag("-no-reboot");
-        out.add("-device", format!("virtio-serial-pci,id=lifeboat,addr={VIRTIO_SERIAL:#x}"));
+        if !desc.guest_agent {
+            serial_controller(&mut out);
+        }
         out.add("-chardev", format!("socket,id=rescue,path={},server=on,wait=off", escaped(&launch.sockets.rescue)));
         out.add("-device", format!("virtserialport,bus=lifeboat.0,chardev=rescue,name={PORT_NAME}"));
     }
     out.0
+}
+
+fn serial_controller(out: &mut Arguments) {
+    out.add("-device", format!("virtio-serial-pci,id=lifeboat,addr={VIRTIO_SERIAL:#x}"));
 }
 
 struct Arguments(Vec<String>);
@@ -164,7 +192,7 @@ fn consoles(out: &mut Arguments, desc: &Desc, launch: &Launch) {
 
 fn controllers(out: &mut Arguments, desc: &Desc) {
     out.add("-object", "rng-random,id=rng,filename=/dev/urandom");
-    out.add("-device", format!("virtio-rng-pci,rng=rng,addr={RNG:#x}"));
+    out.add("-device", devices::rng(desc).option());
     let has = |driver| desc.disks.iter().any(|disk| disk.driver == driver);
     if has(DiskDriver::Scsi) {
         out.add("-device", format!("virtio-scsi-pci,id=scsi,addr={SCSI:#x}"));
@@ -195,8 +223,8 @@ mod tests {
     use super::*;
     use crate::qemu::devices::{MAX_NICS, MAX_VIRTIO_DISKS};
     use types::desc::{
-        BootFile, CdromDesc, DESC_VERSION, DiskDesc, DiskFormat, Firmware, NicBackend, NicDesc, NicModel, PortForward,
-        RescueSection,
+        BootFile, CdromDesc, DESC_VERSION, DetectZeroes, DiskAio, DiskCache, DiskDesc, DiskDiscard, DiskFormat, DiskIo,
+        Firmware, NicBackend, NicDesc, NicModel, PassthroughDesc, PortForward, RescueSection, UsbKind,
     };
     use types::id::{DiskId, GuestId, SessionId};
     use types::status::Arch;
@@ -207,7 +235,7 @@ mod tests {
 
     fn disk(index: u32, driver: DiskDriver, format: DiskFormat) -> DiskDesc {
         let (id, serial) = (DiskId::from_uuid(uuid(index as u8)), format!("S{index}"));
-        DiskDesc { id, index, driver, format, size_mib: 64, image: None, serial }
+        DiskDesc { id, index, driver, format, size_mib: 64, image: None, serial, io: DiskIo::default() }
     }
 
     fn desc(machine: Machine, driver: DiskDriver) -> Desc {
@@ -232,6 +260,9 @@ mod tests {
             cdroms: Vec::new(),
             qemu_version: None,
             vnc: false,
+            guest_agent: false,
+            usb: Vec::new(),
+            passthrough: Vec::new(),
             rescue: None,
         }
     }
@@ -248,6 +279,7 @@ mod tests {
                 operator: path("o"),
                 serial: path("s"),
                 vnc: path("v"),
+                guest_agent: path("g"),
                 rescue: path("r"),
             },
             uefi: None,
@@ -257,6 +289,7 @@ mod tests {
                 .map(|d| DiskFile { path: path(&format!("d{}", d.index)), overlay: None })
                 .collect(),
             isos: desc.cdroms.iter().map(|drive| drive.iso.as_ref().map(|name| path(name))).collect(),
+            absent: Vec::new(),
             rescue: desc.rescue.is_some().then(|| RescueFiles {
                 kernel: path("kernel"),
                 initramfs: path("initramfs"),
@@ -311,6 +344,63 @@ mod tests {
         insta::assert_snapshot!(nics.join("\n"));
     }
 
+    fn with_everything(machine: Machine) -> Desc {
+        let mut desc = desc(machine, DiskDriver::Virtio);
+        let usb = |index, kind, host: Option<&str>| UsbDesc { index, kind, host: host.map(str::to_owned) };
+        desc.guest_agent = true;
+        desc.usb = vec![
+            usb(0, UsbKind::Tablet, None),
+            usb(1, UsbKind::Keyboard, None),
+            usb(4, UsbKind::Host, Some("046D:c52b")),
+            usb(7, UsbKind::Host, Some("1.14")),
+        ];
+        let host = |index, host: &str| PassthroughDesc { index, host: host.into() };
+        desc.passthrough = vec![host(0, "0000:3b:00.0"), host(2, "0000:3b:00.1")];
+        desc
+    }
+
+    #[test]
+    fn usb_devices_of_the_host_and_a_guest_agent() {
+        for machine in [Machine::Q35, Machine::Pc] {
+            let own = with_everything(machine);
+            let rescue = in_rescue(own.clone(), DiskMode::Rw);
+            let absent = Launch { absent: vec!["0000:3b:00.1".into()], ..launch(&rescue) };
+            let plain =
+                shown(&arguments(&desc(machine, DiskDriver::Virtio), &launch(&desc(machine, DiskDriver::Virtio))));
+            let more = |arguments: &[String]| {
+                let shown = shown(arguments);
+                shown.lines().filter(|line| !plain.contains(line)).map(|line| format!("{line}\n")).collect::<String>()
+            };
+            let (own, rescue) = (more(&arguments(&own, &launch(&own))), more(&arguments(&rescue, &absent)));
+            insta::assert_snapshot!(
+                format!("everything_{machine}"),
+                format!("{own}\nin rescue, one is not there:\n{rescue}")
+            );
+        }
+    }
+
+    #[test]
+    fn how_disks_are_read_and_written() {
+        let mut shown = String::new();
+        for cache in DiskCache::ALL {
+            for (aio, discard, detect_zeroes) in [
+                (DiskAio::Threads, DiskDiscard::Unmap, DetectZeroes::Off),
+                (DiskAio::Native, DiskDiscard::Unmap, DetectZeroes::Unmap),
+                (DiskAio::IoUring, DiskDiscard::Ignore, DetectZeroes::On),
+            ] {
+                let io = DiskIo { cache: *cache, aio, discard, detect_zeroes };
+                let disk = DiskDesc { io, ..disk(1, DiskDriver::Scsi, DiskFormat::Raw) };
+                let file = DiskFile { path: "/d".into(), overlay: None };
+                let device = devices::disk(&disk, Machine::Q35).option();
+                shown += &format!(
+                    "{cache} {aio} {discard} {detect_zeroes}\n  {}\n  {device}\n",
+                    devices::blockdev(&disk, &file, false)
+                );
+            }
+        }
+        insta::assert_snapshot!(shown);
+    }
+
     #[test]
     fn the_same_guest_in_rescue() {
         let desc = in_rescue(desc(Machine::Q35, DiskDriver::Virtio), DiskMode::Ro);
@@ -334,7 +424,7 @@ mod tests {
     fn rescue_adds_and_moves_nothing() {
         for machine in [Machine::Q35, Machine::Pc] {
             for driver in [DiskDriver::Virtio, DiskDriver::Scsi, DiskDriver::Ide, DiskDriver::Sata] {
-                let own = desc(machine, driver);
+                let own = Desc { disks: desc(machine, driver).disks, ..with_everything(machine) };
                 let rescue = in_rescue(own.clone(), DiskMode::Rw);
                 let (own, rescue) = (arguments(&own, &launch(&own)), arguments(&rescue, &launch(&rescue)));
                 assert_eq!(rescue[..own.len()], own, "{machine} {driver}");
@@ -345,16 +435,17 @@ mod tests {
     #[test]
     fn no_address_is_given_twice() {
         for machine in [Machine::Q35, Machine::Pc] {
-            let mut desc = in_rescue(desc(machine, DiskDriver::Virtio), DiskMode::Rw);
+            let mut desc = in_rescue(with_everything(machine), DiskMode::Rw);
             desc.vnc = true;
             desc.disks = (0..MAX_VIRTIO_DISKS).map(|i| disk(i, DiskDriver::Virtio, DiskFormat::Raw)).collect();
             desc.disks.push(disk(20, DiskDriver::Scsi, DiskFormat::Raw));
             desc.disks.push(disk(3, DiskDriver::Sata, DiskFormat::Raw));
             desc.nics = (0..MAX_NICS).map(|index| NicDesc { index, ..desc.nics[0].clone() }).collect();
             let arguments = arguments(&desc, &launch(&desc));
-            // On the root bus, and on the ports, which have one place each.
+            // On the root bus, and on the ports, which have one place each; not behind the bridge for devices of the host.
             let mut addresses: Vec<_> = arguments
                 .iter()
+                .filter(|argument| !argument.contains(",bus=host"))
                 .filter_map(|argument| {
                     argument.split(',').find(|part| part.starts_with("addr=") || part.starts_with("bus=port-"))
                 })

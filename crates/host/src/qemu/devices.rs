@@ -11,7 +11,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use types::desc::{CdromDesc, Desc, DiskDesc, DiskDriver, DiskFormat, Machine, NicBackend, NicDesc, NicModel};
+use types::desc::{
+    CdromDesc, Desc, DetectZeroes, DiskAio, DiskCache, DiskDesc, DiskDriver, DiskFormat, Machine, NicBackend, NicDesc,
+    NicModel, PassthroughDesc, UsbDesc, UsbHost, UsbKind,
+};
 use types::id::GuestId;
 
 use super::cmdline::DiskFile;
@@ -23,6 +26,10 @@ pub const RNG: u32 = 0x3;
 pub const VIRTIO_SERIAL: u32 = 0x4;
 pub const SCSI: u32 = 0x5;
 pub const AHCI: u32 = 0x6;
+/// Devices of the host: on q35 a root port for each, as functions of this slot; on `pc` a bridge, with a slot for each.
+const PASSTHROUGH: u32 = 0x7;
+/// The USB controller is the second function of the slot of the random number generator, which every machine has.
+const USB: &str = "0x3.0x1";
 const NICS: u32 = 0x8;
 const DISKS: u32 = 0x10;
 /// NICs and virtio disks that have an address.
@@ -30,6 +37,9 @@ pub const MAX_NICS: u32 = DISKS - NICS;
 pub const MAX_VIRTIO_DISKS: u32 = 0x1f - DISKS;
 /// Drives for ISO images.
 pub const MAX_CDROMS: u32 = 2;
+/// Ports of the USB controller, and functions of a slot.
+pub const MAX_USB: u32 = 8;
+pub const MAX_PASSTHROUGH: u32 = 8;
 /// What the firmware tries after all disks.
 const CDROM_BOOT: u32 = 100;
 
@@ -79,6 +89,9 @@ pub fn drivers(desc: &Desc) -> BTreeSet<String> {
     drivers.extend(desc.nics.iter().map(|it| nic(it, desc.machine).driver()));
     drivers.extend(desc.cdroms.iter().map(|it| cdrom(it, desc.machine).driver()));
     drivers.extend(["virtio-rng-pci", "virtio-serial-pci", "virtserialport"].map(str::to_owned));
+    drivers.extend(usb_controller(desc).into_iter().chain(desc.usb.iter().map(usb)).map(|it| it.driver()));
+    drivers.extend(passthrough_ports(desc).iter().map(Device::driver));
+    drivers.extend(desc.passthrough.iter().map(|it| passthrough(it, desc.machine).driver()));
     let has = |driver| desc.disks.iter().any(|disk| disk.driver == driver);
     let more = [
         (desc.vnc, "VGA"),
@@ -140,13 +153,31 @@ pub fn blockdev(disk: &DiskDesc, file: &DiskFile, read_only: bool) -> Value {
         (Some(_), _) | (None, DiskFormat::Qcow2) => "qcow2",
         (None, DiskFormat::Raw) => "raw",
     };
-    json!({
+    let mut node = json!({
         "driver": format,
         "node-name": disk_node(disk.index),
         "read-only": read_only && file.overlay.is_none(),
-        "discard": "unmap",
+        "discard": disk.io.discard.as_str(),
         "file": { "driver": "file", "filename": text(file.overlay.as_ref().unwrap_or(&file.path)) },
-    })
+    });
+    if disk.io.detect_zeroes != DetectZeroes::Off {
+        node["detect-zeroes"] = disk.io.detect_zeroes.as_str().into();
+    }
+    if disk.io.aio != DiskAio::Threads {
+        node["file"]["aio"] = disk.io.aio.as_str().into();
+    }
+    // Whether a write has to reach the disk at once is the device's part: see `disk`.
+    let (direct, no_flush) = match disk.io.cache {
+        DiskCache::Writeback | DiskCache::Writethrough => (false, false),
+        DiskCache::None | DiskCache::Directsync => (true, false),
+        DiskCache::Unsafe => (false, true),
+    };
+    if direct || no_flush {
+        let cache = json!({ "direct": direct, "no-flush": no_flush });
+        node["cache"] = cache.clone();
+        node["file"]["cache"] = cache;
+    }
+    node
 }
 
 #[must_use]
@@ -165,8 +196,78 @@ pub fn disk(disk: &DiskDesc, machine: Machine) -> Device {
         (DiskDriver::Sata, Machine::Pc) => Device::new("ide-hd").with("bus", format!("ahci.{index}")),
     };
     let device = device.with("drive", disk_node(index)).with("id", disk_id(index)).with("serial", disk.serial.clone());
+    let device = match disk.io.cache {
+        DiskCache::Writethrough | DiskCache::Directsync => device.with("write-cache", "off"),
+        DiskCache::Writeback | DiskCache::None | DiskCache::Unsafe => device,
+    };
     // From 1 on: 0 belongs to a kernel that is given with -kernel.
     device.with("bootindex", index + 1)
+}
+
+/// The random number generator. Its slot has a second function where there is USB.
+#[must_use]
+pub fn rng(desc: &Desc) -> Device {
+    let device = Device::new("virtio-rng-pci").with("rng", "rng").with("addr", format!("{RNG:#x}"));
+    if desc.usb.is_empty() { device } else { device.with("multifunction", "on") }
+}
+
+#[must_use]
+pub fn usb_controller(desc: &Desc) -> Option<Device> {
+    let controller =
+        || Device::new("qemu-xhci").with("id", "usb").with("addr", USB).with("p2", MAX_USB).with("p3", MAX_USB);
+    (!desc.usb.is_empty()).then(controller)
+}
+
+/// Ports count from 1. Which device of the host is checked: see [`crate::guest::desc::check`].
+#[must_use]
+pub fn usb(it: &UsbDesc) -> Device {
+    let driver = match it.kind {
+        UsbKind::Tablet => "usb-tablet",
+        UsbKind::Keyboard => "usb-kbd",
+        UsbKind::Host => "usb-host",
+    };
+    let device =
+        Device::new(driver).with("id", format!("usb-{}", it.index)).with("bus", "usb.0").with("port", it.index + 1);
+    match it.host.as_deref().and_then(|host| host.parse().ok()) {
+        None => device,
+        Some(UsbHost::Product { vendor, product }) => {
+            device.with("vendorid", format!("{vendor:#06x}")).with("productid", format!("{product:#06x}"))
+        }
+        Some(UsbHost::Place { bus, address }) => device.with("hostbus", bus).with("hostaddr", address),
+    }
+}
+
+/// What devices of the host are behind, the same whether or not they are there.
+#[must_use]
+pub fn passthrough_ports(desc: &Desc) -> Vec<Device> {
+    let Some(last) = desc.passthrough.iter().map(|it| it.index).max() else { return Vec::new() };
+    match desc.machine {
+        // A slot is found by its first function, so that is there as well.
+        Machine::Q35 => (0..=last)
+            .map(|index| {
+                let port = Device::new("pcie-root-port").with("id", passthrough_port(index));
+                let port = port.with("addr", format!("{PASSTHROUGH:#x}.{index:#x}")).with("multifunction", "on");
+                port.with("chassis", 0x40 + index).with("slot", 0x40 + index)
+            })
+            .collect(),
+        Machine::Pc => {
+            let bridge = Device::new("pci-bridge").with("id", "host").with("addr", format!("{PASSTHROUGH:#x}"));
+            vec![bridge.with("chassis_nr", 1)]
+        }
+    }
+}
+
+fn passthrough_port(index: u32) -> String {
+    format!("host-{index}")
+}
+
+#[must_use]
+pub fn passthrough(it: &PassthroughDesc, machine: Machine) -> Device {
+    let device = Device::new("vfio-pci").with("host", it.host.clone()).with("id", format!("vfio-{}", it.index));
+    match machine {
+        Machine::Q35 => device.with("bus", passthrough_port(it.index)),
+        Machine::Pc => device.with("bus", "host").with("addr", format!("{:#x}", it.index + 1)),
+    }
 }
 
 /// Whether it can come and go while the guest runs. The first disk stays: the guest runs from it.

@@ -3,12 +3,16 @@
 //! * [`cmdline`], [`devices`]: what it is started with, pure;
 //! * [`process`]: which of the machine's processes is a guest's, beyond doubt;
 //! * [`machine`]: one running QEMU: power state, commands, its end; [`hotplug`]: its devices, while it runs;
+//! * [`guest_agent`]: a program in the guest that may be there to listen;
+//! * [`host_device`]: what of the host's a guest can have;
 //! * [`accel`]: whether this machine's KVM can be used; [`user`]: who it runs as;
 //! * [`probe`]: what a program can do; here: which there are.
 
 pub mod accel;
 pub mod cmdline;
 pub mod devices;
+pub mod guest_agent;
+pub mod host_device;
 pub mod hotplug;
 pub mod machine;
 pub mod probe;

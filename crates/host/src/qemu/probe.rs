@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use qmp::command::{Capabilities, Command, QomTypes, QueryMachines, Quit};
+use qmp::command::{BlockdevAdd, Capabilities, Command, QomTypes, QueryMachines, Quit};
 use qmp::message::{Message, read, write};
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout};
-use types::desc::{Desc, Machine};
+use types::desc::{Desc, DiskAio, Machine};
 
 use super::devices;
 
@@ -28,8 +29,17 @@ pub struct Qemu {
     pub program: PathBuf,
     /// Whether `-sandbox` works: QEMU may be built without seccomp, or the container may forbid it.
     pub sandbox: bool,
+    /// Whether disks may be read by io_uring: QEMU may be built without it, and the kernel or the sandbox may forbid it.
+    pub io_uring: bool,
     machines: HashSet<String>,
     devices: HashSet<String>,
+}
+
+/// The answers of a program.
+struct Abilities {
+    machines: HashSet<String>,
+    devices: HashSet<String>,
+    io_uring: bool,
 }
 
 impl Qemu {
@@ -37,11 +47,11 @@ impl Qemu {
     pub async fn probe(program: &Path) -> Option<Self> {
         let version = version(program).await?;
         let ask = |sandbox| tokio::time::timeout(LIMIT, abilities(program, sandbox));
-        let (sandbox, (machines, devices)) = match ask(true).await.ok().flatten() {
+        let (sandbox, Abilities { machines, devices, io_uring }) = match ask(true).await.ok().flatten() {
             Some(abilities) => (true, abilities),
             None => (false, ask(false).await.ok().flatten()?),
         };
-        Some(Self { version, program: program.to_owned(), sandbox, machines, devices })
+        Some(Self { version, program: program.to_owned(), sandbox, io_uring, machines, devices })
     }
 
     #[must_use]
@@ -54,6 +64,12 @@ impl Qemu {
     pub fn lacks(&self, desc: &Desc) -> Option<String> {
         if !self.knows(desc.machine) {
             return Some(format!("QEMU {} knows no machine {}", self.version, desc.machine));
+        }
+        if !self.io_uring && desc.disks.iter().any(|disk| disk.io.aio == DiskAio::IoUring) {
+            return Some(format!(
+                "QEMU {} can't use io_uring on this host: set the disk's aio to threads or native",
+                self.version
+            ));
         }
         let missing = devices::drivers(desc).into_iter().find(|driver| !self.devices.contains(real_name(driver)));
         missing.map(|driver| format!("QEMU {} has no device {driver}: install all of QEMU's modules", self.version))
@@ -78,8 +94,7 @@ async fn version(program: &Path) -> Option<String> {
     word.starts_with(|c: char| c.is_ascii_digit()).then(|| word.to_owned())
 }
 
-/// Machines and devices.
-async fn abilities(program: &Path, sandbox: bool) -> Option<(HashSet<String>, HashSet<String>)> {
+async fn abilities(program: &Path, sandbox: bool) -> Option<Abilities> {
     let mut command = tokio::process::Command::new(program);
     command.args(["-machine", "none", "-nodefaults", "-no-user-config", "-display", "none", "-qmp", "stdio"]);
     if sandbox {
@@ -91,10 +106,13 @@ async fn abilities(program: &Path, sandbox: bool) -> Option<(HashSet<String>, Ha
     talk.ask(Capabilities {}).await?;
     let machines = talk.ask(QueryMachines {}).await?;
     let devices = talk.ask(QomTypes { implements: "device".into(), r#abstract: false }).await?;
+    // Tried, not looked up: any file that can be read will do, such as the program's own.
+    let file = json!({ "driver": "file", "filename": "/proc/self/exe", "aio": "io_uring", "read-only": true, "node-name": "try" });
+    let io_uring = talk.ask(BlockdevAdd(file)).await.is_some();
     talk.ask(Quit {}).await?;
     child.wait().await.ok()?;
     let machines = machines.into_iter().flat_map(|machine| [Some(machine.name), machine.alias]).flatten();
-    Some((machines.collect(), devices.into_iter().map(|it| it.name).collect()))
+    Some(Abilities { machines: machines.collect(), devices: devices.into_iter().map(|it| it.name).collect(), io_uring })
 }
 
 /// One question after another, over the program's input and output.
@@ -143,6 +161,7 @@ mod tests {
             version: "7.2.0".into(),
             program: "/q".into(),
             sandbox: true,
+            io_uring: false,
             machines: set(&["q35", "pc"]),
             devices: set(&all),
         };
@@ -159,6 +178,9 @@ mod tests {
         desc.machine = Machine::Pc;
         desc.disks[0].driver = DiskDriver::Sata;
         assert!(qemu.lacks(&desc).unwrap().contains("ahci"));
+        desc.disks[0].io.aio = DiskAio::IoUring;
+        assert!(qemu.lacks(&desc).unwrap().contains("io_uring"));
+        desc.disks[0].io.aio = DiskAio::Threads;
         let none = Qemu { machines: set(&["q35"]), ..qemu };
         assert!(none.lacks(&desc).unwrap().contains("no machine pc"));
     }

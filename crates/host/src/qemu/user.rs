@@ -11,8 +11,7 @@ use std::path::Path;
 /// Who is looked for where nobody is named, in this order: our own, Debian's of libvirt, Fedora's.
 pub const KNOWN: [&str; 3] = ["lifeboat-qemu", "libvirt-qemu", "qemu"];
 /// How to make the first of them.
-pub const HOW_TO_MAKE: &str =
-    "groupadd --system --force kvm && useradd --system --no-create-home --shell /usr/sbin/nologin --gid kvm lifeboat-qemu (then restart the agent)";
+pub const HOW_TO_MAKE: &str = "groupadd --system --force kvm && useradd --system --no-create-home --shell /usr/sbin/nologin --gid kvm lifeboat-qemu (then restart the agent)";
 const KVM: &str = "/dev/kvm";
 
 /// A user that is not root.

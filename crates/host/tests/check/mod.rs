@@ -29,11 +29,13 @@ pub fn desc(input: &[u8]) -> bool {
             operator: path("o"),
             serial: path("s"),
             vnc: path("v"),
+            guest_agent: path("g"),
             rescue: path("r"),
         },
         uefi: None,
         disks: desc.disks.iter().map(|disk| DiskFile { path: path(&disk.id.to_string()), overlay: None }).collect(),
         isos: desc.cdroms.iter().map(|drive| drive.iso.as_ref().map(|_| path("iso"))).collect(),
+        absent: Vec::new(),
         rescue: None,
     };
     let arguments = arguments(&desc, &launch);
@@ -42,14 +44,17 @@ pub fn desc(input: &[u8]) -> bool {
     let ports = devices::root_ports(desc.machine).count();
     let controllers = values.iter().filter(|it| it.starts_with("virtio-scsi-pci") || it.starts_with("ahci")).count();
     let described = desc.disks.len() + desc.nics.len() + desc.cdroms.len() + usize::from(desc.vnc);
-    assert_eq!(values.len(), 1 + ports + controllers + described, "{values:?}");
+    let agent = if desc.guest_agent { 2 } else { 0 };
+    let usb = desc.usb.len() + usize::from(!desc.usb.is_empty());
+    let host = desc.passthrough.len() + devices::passthrough_ports(&desc).len();
+    assert_eq!(values.len(), 1 + ports + controllers + described + agent + usb + host, "{values:?}");
     let (mut ids, mut places) = (HashSet::new(), HashSet::new());
     for value in values {
         let options: Vec<_> = value.split(',').skip(1).collect();
         assert!(options.iter().all(|option| option.split_once('=').is_some()), "{value}");
         let of = |name: &str| options.iter().find_map(|it| it.strip_prefix(name)).map(str::to_owned);
         assert!(of("id=").is_none_or(|id| ids.insert(id)), "{value}");
-        let place = (of("bus="), of("addr="), of("unit="), of("scsi-id="));
+        let place = (of("bus="), of("addr="), of("unit="), of("scsi-id="), of("port="), of("nr="));
         assert!(places.insert(place), "{value}: its place is taken");
     }
     assert!(arguments.iter().all(|argument| !argument.contains('\0')));

@@ -328,6 +328,7 @@ pub fn tiny(driver: DiskDriver) -> Desc {
         size_mib,
         image: image.map(str::to_owned),
         serial: serial.into(),
+        io: types::desc::DiskIo::default(),
     };
     Desc {
         version: DESC_VERSION,
@@ -343,6 +344,9 @@ pub fn tiny(driver: DiskDriver) -> Desc {
         cdroms: Vec::new(),
         qemu_version: None,
         vnc: false,
+        guest_agent: false,
+        usb: Vec::new(),
+        passthrough: Vec::new(),
         rescue: None,
     }
 }

@@ -74,6 +74,8 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
     agent.run().await;
     agent.until_state("the guest found again", guest, |state| state.power == "running").await;
     assert_eq!(agent.pid(guest), Some(pid));
+    let disk = agent.guest_folder(guest).join("disks").join(format!("{}.qcow2", desc.disks[0].id));
+    assert!(host::lease::file(&disk).exists(), "it is ours while it runs");
     let repeat = operate!(agent, start, start_guest, pb::StartGuestRequest { operation: None });
     assert_eq!(repeat, Outcome::Started, "answered from the ledger");
     let started = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
@@ -132,7 +134,6 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
     agent.until_state("a killed QEMU", guest, |state| state.power == "shutoff").await;
 
     // Its disk is in use elsewhere: preflight says so.
-    let disk = agent.guest_folder(guest).join("disks").join(format!("{}.qcow2", desc.disks[0].id));
     let holder = hold(&disk, &agent.folder.path().join("nbd")).await;
     let file = Some(pb::BootFile { sha256: "a".repeat(64), size: 1 });
     let image = pb::RescueImage { name: "small".into(), kernel: file.clone(), initramfs: file, ..Default::default() };
@@ -149,6 +150,25 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
     let Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.code, FailureCode::Disk, "{failure:?}");
     drop(holder);
+
+    // Another host has it, on a folder that both share: who that is, and what to do, is said; nothing is touched.
+    let lease = host::lease::file(&disk);
+    assert!(!lease.exists(), "nothing of ours runs");
+    let elsewhere =
+        host::lease::Holder { host: "h2".into(), machine: "m".into(), boot: "b".into(), workspace: "/w2".into() };
+    host::lease::take(&disk, &elsewhere, guest).unwrap();
+    let content = std::fs::read(&lease).unwrap();
+    for outcome in [
+        operate!(agent, agent.header(guest), preflight_rescue, preflight()),
+        operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None }),
+        operate!(agent, agent.header(guest), delete_guest, pb::DeleteGuestRequest { operation: None }),
+    ] {
+        let Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };
+        let said = ["host 'h2'", "stop the guest there", "remove"].iter().all(|word| failure.message.contains(word));
+        assert!(failure.code == FailureCode::Disk && said, "{failure:?}");
+    }
+    assert_eq!(std::fs::read(&lease).unwrap(), content);
+    std::fs::remove_file(&lease).unwrap();
 
     // Tools can ask what there is, and whether it is well.
     assert_eq!(
@@ -188,7 +208,10 @@ async fn hold(disk: &Path, socket: &Path) -> tokio::process::Child {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_machine_restarted_guests_are_off_and_wait_for_region() {
     let mut agent = Agent::start(&[]).await;
-    let desc = tiny(DiskDriver::Virtio);
+    let mut desc = tiny(DiskDriver::Virtio);
+    // This guest does not hear the power button, and has QEMU's guest agent.
+    desc.disks[1].serial = "deaf".into();
+    desc.guest_agent = true;
     let guest = desc.id;
     operate!(agent, agent.header(guest), create_guest, create(&desc));
     let start = || pb::StartGuestRequest { operation: None };
@@ -215,4 +238,19 @@ async fn after_the_machine_restarted_guests_are_off_and_wait_for_region() {
     assert_eq!(agent.state(guest).await.power, "shutoff");
     assert_eq!(operate!(agent, agent.header(guest), start_guest, start()), Outcome::Started, "region's word");
     assert!(agent.pid(guest).is_some());
+
+    // The button first, then the agent in the guest; each with its time.
+    let logins = || agent.serial(guest).matches("tiny login:").count();
+    until("the guest's login", || (logins() > 0).then_some(())).await;
+    let stopped = operate!(agent, agent.header(guest), stop_guest, stop(40, false));
+    let Outcome::Stopped { how: StopHow::GuestAgent, seconds, steps } = stopped else { panic!("{stopped:?}") };
+    let [button, asked] = &*steps else { panic!("{steps:?}") };
+    assert_eq!((button.how, asked.how), (StopHow::Acpi, StopHow::GuestAgent));
+    assert!((20.0..30.0).contains(&button.seconds) && asked.seconds <= 25.0, "{steps:?}");
+    assert!(seconds >= button.seconds + asked.seconds);
+    let asked =
+        agent.client().get_guest(pb::GetGuestRequest { guest_id: guest.to_string() }).await.unwrap().into_inner();
+    let record: Vec<_> = asked.last_stop.unwrap().steps.into_iter().map(|step| step.how).collect();
+    assert_eq!(record, ["acpi", "guest_agent"]);
+    assert_eq!((agent.pid(guest), asked.pid), (None, 0));
 }

@@ -2,7 +2,7 @@
 //! over HTTP, a region that writes down what it hears.
 //!
 //! * `agent`: starts, kills and asks the agent. * `region`, `files`: its peers.
-//! * `lifecycle`, `by_hand`, `images`, `change`, `network`, `rescue`, `overlay`, `uefi`, `failures`: the stories. Each takes one to two minutes; they run side by side.
+//! * `lifecycle`, `many`, `by_hand`, `images`, `change`, `network`, `rescue`, `overlay`, `uefi`, `failures`: the stories. Each takes one to two minutes; they run side by side.
 
 mod agent;
 mod by_hand;
@@ -11,6 +11,7 @@ mod failures;
 mod files;
 mod images;
 mod lifecycle;
+mod many;
 mod network;
 mod overlay;
 mod region;

@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use proto::host::v1 as pb;
-use types::desc::{Desc, DiskDriver, Machine};
+use types::desc::{
+    Desc, DetectZeroes, DiskAio, DiskCache, DiskDriver, DiskIo, Machine, PassthroughDesc, UsbDesc, UsbKind,
+};
 use types::id::{GuestId, SessionId};
 use types::operation::{FailureCode, OperationHeader, Outcome, StopHow};
 use types::rescue::BootSecrets;
@@ -15,6 +17,10 @@ const PASSWORD: &str = "correct horse";
 /// What crypt(3) makes of it with SHA-512.
 const PASSWORD_HASH: &str =
     "$6$lifeboatsmoke$oueXWoTRMaORoA7.3eXqeIZJMcTJ6MbqznaO0kZOcV8wz8nxdM2d8C7vkWoTJQTU9tGe7RNcTP8Pr2tj5O9021";
+
+/// A USB device that is not plugged in, and a device to pass through that the host does not have.
+const ABSENT: &str = "dead:beef";
+const NO_DEVICE: &str = "ffff:ff:1f.7";
 
 /// The requests of one session.
 pub struct Session {
@@ -70,7 +76,20 @@ fn secrets(agent: &Agent, guest: GuestId) -> Option<BootSecrets> {
 async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     let files = Files::serve().await;
     let mut agent = Agent::start(std::slice::from_ref(&files.public_key)).await;
-    let desc = tiny(DiskDriver::Virtio);
+    let mut desc = tiny(DiskDriver::Virtio);
+    let usb = |index, kind, host: Option<&str>| UsbDesc { index, kind, host: host.map(str::to_owned) };
+    desc.usb = vec![
+        usb(0, UsbKind::Tablet, None),
+        usb(1, UsbKind::Host, Some(ABSENT)),
+        usb(2, UsbKind::Host, Some("250.250")),
+    ];
+    desc.guest_agent = true;
+    desc.disks[1].io = DiskIo {
+        cache: DiskCache::None,
+        aio: DiskAio::Native,
+        detect_zeroes: DetectZeroes::Unmap,
+        ..DiskIo::default()
+    };
     let (guest, session) = (desc.id, Session::new(&files, "rw"));
     let Outcome::Created { desc_sha256 } = operate!(agent, agent.header(guest), create_guest, create(&desc)) else {
         panic!()
@@ -83,7 +102,7 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     agent.runs_apart(guest);
     let preflighted = operate!(agent, agent.header(guest), preflight_rescue, session.preflight());
     assert!(
-        matches!(&preflighted, Outcome::Preflighted { accelerator, .. } if accelerator == "tcg"),
+        matches!(&preflighted, Outcome::Preflighted { accelerator, notices, .. } if accelerator == "tcg" && notices[0].contains(ABSENT)),
         "{preflighted:?}"
     );
     let bytes = files.image.kernel.as_ref().unwrap().size + files.image.initramfs.as_ref().unwrap().size;
@@ -145,7 +164,8 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     agent.run().await;
     assert_eq!(operate!(agent, begin, start_rescue, session.start()), Outcome::RescueStarted { boot: 1 });
     let ready = operate!(agent, wait, await_ready, session.ready(120));
-    let Outcome::Ready { ready, seconds } = ready else { panic!("{ready:?}") };
+    let Outcome::Ready { ready, seconds, notices } = ready else { panic!("{ready:?}") };
+    assert!(matches!(&*notices, [one, _] if one.contains(ABSENT)), "what is not there is told: {notices:?}");
     assert_eq!(agent.pid(guest), pid, "one boot for all of it");
     assert!(seconds > 0.5 && ready.boot == 1 && ready.nonce == boot_1.nonce && ready.session == session.id);
     let mut seen: Vec<_> = ready.disks.iter().map(|disk| (disk.serial.as_str(), disk.read_only)).collect();
@@ -237,6 +257,7 @@ async fn read_only_means_that_the_image_does_not_change() {
     // An IDE disk can't be read-only: it gets an overlay, which is thrown away.
     desc.machine = Machine::Pc;
     desc.disks[1].driver = DiskDriver::Ide;
+    desc.passthrough = vec![PassthroughDesc { index: 1, host: NO_DEVICE.into() }];
     let (guest, session) = (desc.id, Session::new(&files, "ro"));
     operate!(agent, agent.header(guest), create_guest, create(&desc));
     let digests = |desc: &Desc| {
@@ -244,11 +265,21 @@ async fn read_only_means_that_the_image_does_not_change() {
         desc.disks.iter().map(|disk| artifact::Digest::of(&std::fs::read(path(disk.id)).unwrap())).collect::<Vec<_>>()
     };
     let before = digests(&desc);
+    // Without a device of the host, the guest itself does not start; a rescue goes on, and says so.
+    let start = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
+    assert!(
+        matches!(&start, Outcome::Failed { failure } if failure.code == FailureCode::Resource && failure.message.contains(NO_DEVICE)),
+        "{start:?}"
+    );
+    let asked =
+        agent.client().get_guest(pb::GetGuestRequest { guest_id: guest.to_string() }).await.unwrap().into_inner();
+    assert!(asked.notice.contains(NO_DEVICE), "{}", asked.notice);
     operate!(agent, agent.header(guest), prepare_rescue, session.prepare());
     operate!(agent, agent.header(guest), write_rescue_desc, session.write_desc());
     operate!(agent, agent.header(guest), start_rescue, session.start());
     let ready = operate!(agent, agent.header(guest), await_ready, session.ready(120));
-    let Outcome::Ready { ready, .. } = ready else { panic!("{ready:?}") };
+    let Outcome::Ready { ready, notices, .. } = ready else { panic!("{ready:?}") };
+    assert!(notices[0].contains(NO_DEVICE) && notices[0].contains("goes without"), "{notices:?}");
     let mut seen: Vec<_> = ready.disks.iter().map(|disk| (disk.serial.as_str(), disk.read_only)).collect();
     seen.sort_unstable();
     assert_eq!(seen, [("data-1", false), ("root-1", true)]);

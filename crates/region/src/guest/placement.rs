@@ -68,6 +68,9 @@ pub fn desc(id: GuestId, body: &ServerCreate, host: &Host) -> Result<Desc> {
         cdroms: Vec::new(),
         qemu_version: body.qemu_version.clone(),
         vnc: body.vnc,
+        guest_agent: false,
+        usb: Vec::new(),
+        passthrough: Vec::new(),
         rescue: None,
     })
 }
@@ -83,6 +86,7 @@ pub fn new_disk(disk: &DiskCreate, index: u32) -> DiskDesc {
         size_mib: disk.size,
         image: disk.image.clone(),
         serial: serial(id),
+        io: types::desc::DiskIo::default(),
     }
 }
 

@@ -173,7 +173,7 @@ impl Task for RescueRestartTask {
             (RescueStage::RescueStartServer, Some(Outcome::RescueStarted { .. })) => {
                 Ok(Next::go(RescueStage::AwaitReady))
             }
-            (RescueStage::AwaitReady, Some(Outcome::Ready { ready, seconds })) => {
+            (RescueStage::AwaitReady, Some(Outcome::Ready { ready, seconds, .. })) => {
                 let boot = i32::try_from(ready.boot).unwrap_or(i32::MAX);
                 let report = serde_json::to_value(&*ready).map_err(|e| StepError::because(&e))?;
                 cx.on_save(async move |conn| Ok(db::session::set_ready(conn, session, &report, boot).await?));

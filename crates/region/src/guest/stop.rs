@@ -109,8 +109,11 @@ impl Task for ServerStopTask {
                 match ask(cx, self.host, self.guest, call).await? {
                     None => Ok(Next::wait(stage, limit)),
                     Some(Outcome::Stopped { .. }) if self.leftover.is_some() => Ok(Next::go(Stage::RestoreDesc)),
-                    Some(Outcome::Stopped { how, seconds }) => {
-                        self.end(cx, format!("stopped by {how} in {seconds:.1} s"))
+                    Some(Outcome::Stopped { how, seconds, steps }) => {
+                        let tried: Vec<_> = steps.iter().map(|it| format!("{} {:.1} s", it.how, it.seconds)).collect();
+                        // One step needs no list.
+                        let tried = if tried.len() > 1 { format!(" ({})", tried.join(", ")) } else { String::new() };
+                        self.end(cx, format!("stopped by {how} in {seconds:.1} s{tried}"))
                     }
                     Some(other) => Err(unexpected(&other)),
                 }

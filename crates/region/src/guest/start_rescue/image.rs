@@ -126,11 +126,15 @@ mod tests {
                 size_mib: 1,
                 image: None,
                 serial: "s".into(),
+                io: types::desc::DiskIo::default(),
             }],
             nics: vec![],
             cdroms: Vec::new(),
             qemu_version: None,
             vnc: false,
+            guest_agent: false,
+            usb: Vec::new(),
+            passthrough: Vec::new(),
             rescue: None,
         }
     }

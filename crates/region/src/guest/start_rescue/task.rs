@@ -104,7 +104,7 @@ impl Task for StartRescueTask {
                 Ok(Next::go(Stage::PrepareRescue))
             }
             (Stage::PrepareRescue, Outcome::Prepared { .. }) => Ok(Next::go(Stage::StopServer)),
-            (Stage::StopServer | Stage::FinishStop, Outcome::Stopped { how, seconds }) => {
+            (Stage::StopServer | Stage::FinishStop, Outcome::Stopped { how, seconds, .. }) => {
                 cx.on_save(async move |conn| Ok(db::session::set_stopped(conn, session, how, seconds).await?));
                 Ok(Next::go(if stage == Stage::StopServer { Stage::WriteDesc } else { Stage::UndoDesc }))
             }
@@ -113,7 +113,7 @@ impl Task for StartRescueTask {
                 Ok(Next::go(Stage::RescueStartServer))
             }
             (Stage::RescueStartServer, Outcome::RescueStarted { .. }) => Ok(Next::go(Stage::AwaitReady)),
-            (Stage::AwaitReady, Outcome::Ready { ready, seconds }) => {
+            (Stage::AwaitReady, Outcome::Ready { ready, seconds, notices }) => {
                 let boot = i32::try_from(ready.boot).unwrap_or(i32::MAX);
                 let disks = ready.disks.len();
                 let report = serde_json::to_value(&*ready).map_err(|e| StepError::because(&e))?;
@@ -128,8 +128,10 @@ impl Task for StartRescueTask {
                         action: "start_rescue",
                         success: true,
                         notes: format!(
-                            "the rescue system {} {} has proven itself after {seconds:.1} s and sees {disks} disks",
-                            self.image.name, self.image.version
+                            "the rescue system {} {} has proven itself after {seconds:.1} s and sees {disks} disks{}",
+                            self.image.name,
+                            self.image.version,
+                            notices.iter().map(|notice| format!("; {notice}")).collect::<String>()
                         ),
                     },
                 );
