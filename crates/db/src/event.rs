@@ -79,6 +79,16 @@ pub struct NewEvent {
     pub task_id: Option<TaskId>,
 }
 
+/// Whether an event of the same object, action and notes was written before.
+pub async fn is_there(conn: &mut Conn, event: &NewEvent) -> QueryResult<bool> {
+    let same = events::table
+        .filter(events::obj_id.eq(event.obj_id))
+        .filter(events::obj_type.eq(&event.obj_type))
+        .filter(events::action.eq(&event.action))
+        .filter(events::notes.eq(&event.notes));
+    diesel::select(diesel::dsl::exists(same)).get_result(conn).await
+}
+
 pub async fn insert(conn: &mut Conn, event: &NewEvent) -> QueryResult<()> {
     diesel::insert_into(events::table).values(event).execute(conn).await.map(drop)
 }

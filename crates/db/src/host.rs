@@ -79,6 +79,12 @@ pub async fn heartbeat(conn: &mut Conn, id: HostId, memory_free_mib: i64, storag
         .map(|rows| rows > 0)
 }
 
+/// Holds the row until the transaction ends. False: no such host.
+pub async fn lock(conn: &mut Conn, id: HostId) -> QueryResult<bool> {
+    let row: Option<HostId> = hosts::table.find(id).select(hosts::id).for_update().first(conn).await.optional()?;
+    Ok(row.is_some())
+}
+
 pub async fn get(conn: &mut Conn, id: HostId) -> QueryResult<Option<Host>> {
     hosts::table.find(id).select(Host::as_select()).first(conn).await.optional()
 }

@@ -49,6 +49,16 @@ pub(crate) struct State {
     pub heartbeats: u32,
     pub mute: bool,
     pub draining: bool,
+    /// How often the machine has started.
+    pub boots: u32,
+    /// The start that region was told of last; empty: none.
+    pub told_boot: String,
+}
+
+impl State {
+    pub fn boot_id(&self) -> String {
+        format!("boot-{}", self.boots)
+    }
 }
 
 pub(crate) struct Running {

@@ -98,6 +98,7 @@ pub(crate) fn info(core: &Core) -> pb::HostInfo {
         cpus: options.cpus,
         memory_mib: options.memory_mib,
         workspace: "/simulated".into(),
+        boot_id: core.state().boot_id(),
     }
 }
 

@@ -27,6 +27,8 @@ pub struct SimGuest {
     pub snapshots: HashMap<SnapshotId, BTreeSet<DiskId>>,
     /// How often the machine was reset since it was made.
     pub resets: u32,
+    /// It ran when the host went down, and nobody has decided yet what becomes of it.
+    pub interrupted: bool,
 }
 
 impl SimGuest {
@@ -42,6 +44,7 @@ impl SimGuest {
             runs: None,
             snapshots: HashMap::new(),
             resets: 0,
+            interrupted: false,
         }
     }
 
@@ -54,6 +57,7 @@ impl SimGuest {
             rescue_session: session,
             rescue_boot: self.boot,
             rescue_ready: self.ready,
+            interrupted: self.interrupted,
         }
     }
 
@@ -128,6 +132,11 @@ pub(crate) fn failed<T>(code: FailureCode, message: impl Into<String>) -> Result
 impl Guests {
     /// Carries it out; right when repeated.
     pub fn apply(&mut self, id: GuestId, work: &Work, qemu: &[String], accelerator: &str) -> Outcome {
+        if let (Work::Start | Work::StartRescue { .. } | Work::Restore { .. }, Some(guest)) =
+            (work, self.guests.get_mut(&id))
+        {
+            guest.interrupted = false;
+        }
         let done = match work {
             Work::Create(desc) => self.create(id, desc),
             Work::Delete => {

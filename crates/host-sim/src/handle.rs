@@ -318,14 +318,21 @@ impl SimHandle {
         let address = self.life().as_ref().map(|life| life.address);
         self.live(address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)))).await
     }
-    /// The machine loses power and comes back: every guest is off.
+    /// The machine loses power and comes back: every guest is off, and those that ran are told of as interrupted.
     ///
     /// # Errors
     /// As [`SimHost::start`].
     pub async fn reboot(&self) -> Result<(), SimError> {
         self.crash();
-        let guests: Vec<_> = self.core().state().guests.guests.keys().copied().collect();
-        guests.into_iter().for_each(|guest| self.set_power(guest, PowerState::Shutoff));
+        self.core().change(|state| {
+            state.boots += 1;
+            for guest in state.guests.guests.values_mut() {
+                guest.interrupted |= guest.power != PowerState::Shutoff;
+                guest.power = PowerState::Shutoff;
+                guest.ready = false;
+                guest.runs = None;
+            }
+        });
         self.restart().await
     }
 }

@@ -64,12 +64,14 @@ async fn register(core: &Core, mut client: Client, endpoint: &str) -> Duration {
             host: Some(info(core)),
             endpoint: endpoint.to_owned(),
             zone: core.options.zone.clone(),
+            previous_boot_id: core.state().told_boot.clone(),
         };
         match timeout(CALL, client.register_host(request)).await {
             Ok(Ok(response)) => {
                 let response = response.into_inner();
                 core.change(|state| {
                     state.host_id = response.host_id;
+                    state.told_boot = state.boot_id();
                     state.registrations += 1;
                 });
                 return Duration::from_secs(response.heartbeat_interval_s.max(1).into());
@@ -95,8 +97,16 @@ async fn heartbeats(core: &Core, mut client: Client, interval: Duration) {
             disk_free_mib: 1 << 20,
         };
         match timeout(CALL, client.heartbeat(request)).await {
-            Ok(Ok(_)) => {
-                core.change(|state| state.heartbeats += 1);
+            Ok(Ok(response)) => {
+                let stay_off = response.into_inner().stay_off;
+                core.change(|state| {
+                    state.heartbeats += 1;
+                    for guest in stay_off.iter().filter_map(|id| id.parse().ok()) {
+                        if let Some(guest) = state.guests.guests.get_mut(&guest) {
+                            guest.interrupted = false;
+                        }
+                    }
+                });
                 let changed = core.until(|state| {
                     let now = state.guests.guests.values();
                     let same = now.len() == sent.len() && now.map(|guest| guest.report()).all(|it| sent.contains(&it));

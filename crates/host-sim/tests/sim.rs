@@ -73,7 +73,7 @@ impl HostUpcallService for Region {
     ) -> Result<Response<up::HeartbeatResponse>, Status> {
         self.known()?;
         self.heard.lock().unwrap().beats.push(request.into_inner());
-        Ok(Response::new(up::HeartbeatResponse {}))
+        Ok(Response::new(up::HeartbeatResponse::default()))
     }
     async fn report(&self, request: Request<up::ReportRequest>) -> Result<Response<up::ReportResponse>, Status> {
         self.known()?;

@@ -77,6 +77,7 @@ pub async fn run(config: Config, ready_file: Option<&Path>, stop: CancellationTo
     }
     let advertised = Some(env.config.advertise.clone()).filter(|it| !it.is_empty()).unwrap_or_else(|| endpoint.clone());
     let upcalls = start_upcalls(&env, &manager, advertised, &stop)?;
+    tokio::spawn(crate::autostart::run(Arc::clone(&env), Arc::clone(&manager)));
     tokio::spawn(prune(Arc::clone(&env), stop.clone()));
     let serving = serve(&env, &manager, listener, stop.clone());
     if let Some(file) = ready_file {
@@ -151,6 +152,8 @@ async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
         holder: Holder::here(&config.name, &config.workspace),
         downloads: Arc::new(Semaphore::new(config.limits.downloads.max(1))),
         news: watch::Sender::new(0),
+        heard: watch::Sender::new(false),
+        machine_boot: crate::autostart::machine_boot(&config.boot_id_file),
         config,
         qemu,
         accelerator,

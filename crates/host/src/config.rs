@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use service::telemetry::LogConfig;
 use service::tls::TlsConfig;
 
+use crate::guest::interrupted::Autostart;
 use crate::qemu::accel::Wanted;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,12 @@ pub struct Config {
     pub revoked_digests: Vec<String>,
     /// `auto`: KVM if a kernel was seen to run under it, else TCG. `kvm`, `tcg`: that one.
     pub accel: Wanted,
+    /// Who starts the guests that ran when the machine went down, once it is up again.
+    pub autostart: Autostart,
+    /// With `autostart` `region`: seconds after which they are started without it. 0: region is waited for, however long.
+    pub autostart_after_s: u64,
+    /// What tells the machine's starts apart.
+    pub boot_id_file: PathBuf,
     pub region: RegionConfig,
     /// Mutual TLS. Without it, only loopback is listened on.
     pub tls: Option<TlsConfig>,
@@ -166,6 +173,9 @@ impl Default for Config {
             revoked_keys: Vec::new(),
             revoked_digests: Vec::new(),
             accel: Wanted::Auto,
+            autostart: Autostart::Region,
+            autostart_after_s: 0,
+            boot_id_file: "/proc/sys/kernel/random/boot_id".into(),
             region: RegionConfig::default(),
             tls: None,
             qemu: QemuConfig::default(),

@@ -32,6 +32,10 @@ pub struct Env {
     pub downloads: Arc<Semaphore>,
     /// Counts what region should hear of: a guest's power, an operation's end.
     pub news: watch::Sender<u64>,
+    /// Whether region has been told how the guests are, since the agent's start.
+    pub heard: watch::Sender<bool>,
+    /// The kernel's id of this start of the machine; empty: not known.
+    pub machine_boot: String,
 }
 
 impl std::fmt::Debug for Env {

@@ -12,6 +12,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use crate::env::Env;
+use crate::guest::actor::Own;
 use crate::guest::manager::Manager;
 use crate::system;
 
@@ -26,10 +27,24 @@ const GATHER: Duration = Duration::from_millis(200);
 /// The file in the workspace that holds the id region gave this host.
 const HOST_ID: &str = "host-id";
 
+/// The file in the workspace that holds the machine's start that region was told of last.
+const BOOT_ID: &str = "boot-id";
+
 /// The id that region gave this host; empty before the first registration.
 #[must_use]
 pub fn host_id(workspace: &Path) -> String {
-    std::fs::read_to_string(workspace.join(HOST_ID)).map(|id| id.trim().to_owned()).unwrap_or_default()
+    kept(workspace, HOST_ID)
+}
+
+fn kept(workspace: &Path, name: &str) -> String {
+    std::fs::read_to_string(workspace.join(name)).map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+fn keep(workspace: &Path, name: &str, id: &str) {
+    let path = workspace.join(name);
+    if let Err(error) = service::files::write_atomic(&path, id.as_bytes(), 0o600) {
+        tracing::warn!(path = %path.display(), %error, "what region knows of this host can't be kept");
+    }
 }
 
 /// Pauses between attempts: doubled each time, spread so that the hosts of a region do not all come back at once.
@@ -67,14 +82,13 @@ async fn register(env: &Env, mut client: Client, endpoint: &str) -> pb::Register
             host: Some(crate::grpc::info(env, &host_id(&env.config.workspace))),
             endpoint: endpoint.to_owned(),
             zone: env.config.zone.clone(),
+            previous_boot_id: kept(&env.config.workspace, BOOT_ID),
         };
         match timeout(CALL, client.register_host(request)).await {
             Ok(Ok(response)) => {
                 let response = response.into_inner();
-                let path = env.config.workspace.join(HOST_ID);
-                if let Err(error) = service::files::write_atomic(&path, response.host_id.as_bytes(), 0o600) {
-                    tracing::warn!(path = %path.display(), %error, "the host's id can't be kept");
-                }
+                keep(&env.config.workspace, HOST_ID, &response.host_id);
+                keep(&env.config.workspace, BOOT_ID, &env.machine_boot);
                 tracing::info!(
                     host = response.host_id,
                     interval_s = response.heartbeat_interval_s,
@@ -104,7 +118,15 @@ async fn heartbeats(env: &Env, manager: &Manager, mut client: Client, registered
             disk_free_mib: system::disk_free_mib(&env.config.workspace),
         };
         match timeout(CALL, client.heartbeat(request)).await {
-            Ok(Ok(_)) => pause = Pause::new(),
+            Ok(Ok(response)) => {
+                pause = Pause::new();
+                env.heard.send_replace(true);
+                for guest in response.into_inner().stay_off.iter().filter_map(|id| id.parse().ok()) {
+                    if let Some(handle) = manager.existing(guest) {
+                        handle.tell(Own::StayOff);
+                    }
+                }
+            }
             Ok(Err(error)) if error.code() == Code::NotFound => return,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a heartbeat did not reach region");

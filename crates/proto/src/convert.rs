@@ -198,6 +198,7 @@ impl From<GuestReport> for pb::GuestState {
             rescue_session: report.rescue_session.map(|s| s.to_string()).unwrap_or_default(),
             rescue_boot: report.rescue_boot,
             rescue_ready: report.rescue_ready,
+            interrupted: report.interrupted,
         }
     }
 }
@@ -211,6 +212,7 @@ impl TryFrom<pb::GuestState> for GuestReport {
             rescue_session: parse_optional("guest.rescue_session", &message.rescue_session)?,
             rescue_boot: message.rescue_boot,
             rescue_ready: message.rescue_ready,
+            interrupted: message.interrupted,
         })
     }
 }

@@ -83,6 +83,13 @@ impl HostUpcallService for Upcall {
         let mut conn = self.0.upcall_pool.get().await.map_err(internal)?;
         let id = db::host::register(&mut conn, &host).await.map_err(internal)?;
         tracing::info!(host = host.name, %id, endpoint = host.endpoint, "host registered");
+        let (before, boot) = (message.previous_boot_id, info.boot_id);
+        if !before.is_empty() && !boot.is_empty() && before != boot {
+            tracing::warn!(host = host.name, %id, boot, "the host has rebooted");
+            crate::host::tell_once(&mut conn, id, &host.name, "rebooted", true, format!("boot {boot}"))
+                .await
+                .map_err(internal)?;
+        }
         let heartbeat_interval_s = self.0.config.heartbeat.interval_s;
         Ok(Response::new(pb::RegisterHostResponse { host_id: id.to_string(), heartbeat_interval_s }))
     }
@@ -109,7 +116,9 @@ impl HostUpcallService for Upcall {
         if !boots.is_empty() {
             db::session::set_boots(&mut conn, &boots).await.map_err(internal)?;
         }
-        Ok(Response::new(pb::HeartbeatResponse {}))
+        drop(conn);
+        let stay_off = crate::guest::revive::revive(&self.0, host, &guests).await.map_err(internal)?;
+        Ok(Response::new(pb::HeartbeatResponse { stay_off: stay_off.iter().map(ToString::to_string).collect() }))
     }
 
     async fn report(&self, request: Request<pb::ReportRequest>) -> Result<Response<pb::ReportResponse>, Status> {

@@ -1,8 +1,11 @@
 //! Hosts: silent ones, rebooted ones, what is on them and what should not be.
 
+use api::server::{StartRescue, StopRescue, Suspend};
+use api::task::TaskState;
+use host_sim::{Behaviour, Pace, Verb};
 use serde_json::{Value, json};
 use testing::{Setup, Stack, Web, eventually};
-use types::{GuestStatus, PowerState};
+use types::{GuestStatus, PowerState, SessionState};
 
 async fn get(web: &Web, path: &str) -> Value {
     let (status, answer) = web.send(web.request("GET", path)).await;
@@ -52,21 +55,26 @@ async fn guests_of_a_silent_host_are_unknown_until_it_reports_again() {
     })
     .await;
     assert_eq!(stack.show("web1").await.status, GuestStatus::Running);
-    let events = get(&web, "/events?obj_type=host&obj_id=host1&order_by=id&order=asc").await;
-    let actions: Vec<_> = events["events"].as_array().unwrap().iter().map(|e| e["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["offline", "online"]);
+    assert_eq!(host_events(&web).await, ["offline", "online"]);
     assert_eq!(stack.story("web1").await.iter().filter(|line| line.starts_with("power_state")).count(), 0);
     stack.finish().await;
 }
 
-/// A machine that lost power: its guests are off, and region says so once it is back.
+async fn host_events(web: &Web) -> Vec<String> {
+    let events = get(web, "/events?obj_type=host&obj_id=host1&order_by=id&order=asc").await;
+    events["events"].as_array().unwrap().iter().map(|e| e["action"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A host that does not say what ran on it: its guests are off, and region says so once it is back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebooted_host_takes_its_guests_along() {
     let stack = stack().await;
-    stack.server("web1", true).await;
+    let server = stack.server("web1", true).await;
     let web = stack.web().await;
     let before = get(&web, "/hosts/host1").await["host"]["registered_at"].clone();
-    stack.host.reboot().await.unwrap();
+    stack.host.crash();
+    stack.host.set_power(server.id, PowerState::Shutoff);
+    stack.host.restart().await.unwrap();
     eventually("the guest is seen to be off", async || {
         let server = stack.show("web1").await;
         ((server.status, server.power_state) == (GuestStatus::Ready, PowerState::Shutoff)).then_some(())
@@ -74,6 +82,76 @@ async fn a_rebooted_host_takes_its_guests_along() {
     .await;
     assert!(stack.story("web1").await.contains(&"power_state ok ready".to_owned()));
     assert_ne!(get(&web, "/hosts/host1").await["host"]["registered_at"], before, "its program started again");
+    stack.finish().await;
+}
+
+/// A machine that lost power: what ran runs again, what was in rescue is in rescue again with a fresh proof, what was off stays off, and a
+/// server that a task is at work on is left to its task.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ran_on_a_rebooted_host_comes_back() {
+    let stack = stack().await;
+    let web = stack.web().await;
+    let mut ids = Vec::new();
+    for (name, on) in [("runs", true), ("off", false), ("rescued", true), ("paused", true), ("leaving", true)] {
+        ids.push(stack.server(name, on).await.id);
+    }
+    let [runs, off, rescued, paused, leaving] = ids[..] else { unreachable!() };
+    for name in ["rescued", "leaving"] {
+        let task = stack.client.perform(name, &StartRescue::default()).await.unwrap().task.unwrap().id;
+        assert_eq!(stack.ended(task).await.state, TaskState::Succeeded);
+    }
+    let task = stack.client.perform("paused", &Suspend::default()).await.unwrap().task.unwrap().id;
+    assert_eq!(stack.ended(task).await.state, TaskState::Succeeded);
+    stack.host.once(Verb::RestoreDesc, Behaviour::pace(Pace::HeldBefore));
+    let leaving_task = stack.client.perform("leaving", &StopRescue::default()).await.unwrap().task.unwrap().id;
+    stack.host.wait_held(Verb::RestoreDesc).await;
+    let began = stack.host.executions().len();
+
+    stack.host.reboot().await.unwrap();
+    eventually("what ran runs again", async || {
+        let server = stack.show("runs").await;
+        ((server.status, server.power_state) == (GuestStatus::Running, PowerState::Running)).then_some(())
+    })
+    .await;
+    assert_eq!(stack.ended(leaving_task).await.state, TaskState::Succeeded);
+    assert_eq!(stack.show("leaving").await.status, GuestStatus::Running);
+    let session = stack.show("rescued").await.rescue_session_id.expect("it is still in its session").to_string();
+    let session = eventually("a fresh proof", async || {
+        let session = stack.client.get::<api::rescue::RescueSessions>(&session).await.unwrap();
+        (session.is_ready && session.boot == 2).then_some(session)
+    })
+    .await;
+    assert_eq!(session.state, SessionState::Active);
+    eventually("the task that asked for it ends", async || stack.show("rescued").await.task.is_none().then_some(()))
+        .await;
+    assert_eq!(stack.show("rescued").await.status, GuestStatus::Rescue);
+    eventually("nothing of the paused one is left", async || {
+        (stack.show("paused").await.status == GuestStatus::Ready).then_some(())
+    })
+    .await;
+    assert_eq!(stack.show("off").await.status, GuestStatus::Ready);
+
+    // Nobody waits for a word any more; said again, and started again, nothing more is begun.
+    eventually("all is decided", async || {
+        ids.iter().all(|id| !stack.host.guest(*id).unwrap().interrupted).then_some(())
+    })
+    .await;
+    stack.host.restart().await.unwrap();
+    stack.host.wait_heartbeat().await;
+    stack.host.wait_heartbeat().await;
+    let starts =
+        |guest, verb| stack.host.executions()[began..].iter().filter(|it| it.guest == guest && it.verb == verb).count();
+    for (guest, start, rescue) in [(runs, 1, 0), (off, 0, 0), (rescued, 0, 1), (paused, 0, 0), (leaving, 1, 0)] {
+        assert_eq!((starts(guest, Verb::StartGuest), starts(guest, Verb::StartRescue)), (start, rescue), "{guest}");
+    }
+    let told = async |name: &str| {
+        let story = stack.story(name).await;
+        story.into_iter().filter(|line| line.starts_with("host_rebooted")).collect::<Vec<_>>()
+    };
+    assert_eq!(told("runs").await, ["host_rebooted ok starting"]);
+    assert_eq!(told("rescued").await, ["host_rebooted ok -"]);
+    assert!(told("leaving").await.is_empty() && told("off").await.is_empty());
+    assert_eq!(host_events(&web).await.iter().filter(|action| *action == "rebooted").count(), 1);
     stack.finish().await;
 }
 

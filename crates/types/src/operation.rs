@@ -183,4 +183,7 @@ pub struct GuestReport {
     /// Rises with every boot of the rescue system within a session; `ready` counts for one boot only.
     pub rescue_boot: u32,
     pub rescue_ready: bool,
+    /// It ran when its machine went down, and waits for region's word since the machine is up again.
+    #[serde(default)]
+    pub interrupted: bool,
 }

@@ -34,6 +34,15 @@ pub struct Job {
     pub reply: oneshot::Sender<Outcome>,
 }
 
+/// What this host decides about a guest, without region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    /// It ran when the machine went down: it is started again.
+    Revive,
+    /// It ran when the machine went down: it stays off.
+    StayOff,
+}
+
 /// What everybody may see of a guest at any time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
@@ -94,6 +103,8 @@ pub struct Guest {
     pub running: Option<Running>,
     /// QEMU's reason for the latest end that came by itself.
     pub last_end: Option<String>,
+    /// It ran when the machine went down, and nobody has decided yet what becomes of it.
+    pub interrupted: bool,
     pub console: Console,
     pub view: Arc<watch::Sender<View>>,
 }
@@ -112,11 +123,14 @@ impl Guest {
             rescue_session: None,
             rescue_boot: 0,
             rescue_ready: false,
+            interrupted: false,
         };
         let view = Arc::new(watch::Sender::new(View { exists: false, report, memory_mib: 0 }));
         let console = Console::new(paths.serial_log());
-        let mut guest = Self { id, paths, env, stored, running: None, last_end: None, console, view };
+        let mut guest =
+            Self { id, paths, env, stored, running: None, last_end: None, interrupted: false, console, view };
         guest.adopt()?;
+        guest.look_for_interruption();
         guest.release_disks();
         guest.publish();
         Ok(guest)
@@ -155,6 +169,7 @@ impl Guest {
                 rescue_session: section.map(|section| section.session),
                 rescue_boot: boot,
                 rescue_ready: power != PowerState::Shutoff && self.running.as_ref().is_some_and(proven),
+                interrupted: self.interrupted && power == PowerState::Shutoff,
             },
             memory_mib: self.stored.as_ref().map_or(0, |stored| stored.desc.memory_mib),
         };
@@ -169,7 +184,7 @@ impl Guest {
     }
 
     /// The owner's loop. It ends when nobody can send any more.
-    pub async fn serve(mut self, mut jobs: mpsc::Receiver<Job>, progress: Progress) {
+    pub async fn serve(mut self, mut jobs: mpsc::Receiver<Job>, mut own: mpsc::Receiver<Own>, progress: Progress) {
         let mut waiting = VecDeque::<Job>::new();
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         let mut by_hand = tokio::time::interval(BY_HAND);
@@ -182,6 +197,16 @@ impl Guest {
                         Some(job) => job,
                         None => return,
                     },
+                    Some(own) = own.recv() => {
+                        match own {
+                            Own::Revive => self.revive().await,
+                            Own::StayOff => {
+                                self.interruption_decided();
+                                self.publish();
+                            }
+                        }
+                        continue;
+                    }
                     () = ended(self.running.as_ref()) => {
                         self.after_end().await;
                         self.release_disks();
@@ -192,6 +217,8 @@ impl Guest {
                         continue;
                     }
                     _ = housekeeping.tick() => {
+                        // A machine that goes on is not one that goes down.
+                        self.boot_ended();
                         self.renew_leases();
                         if let Err(error) = serial::trim(&self.paths.serial_log()) {
                             tracing::warn!(guest = %self.id, %error, "the serial log can't be begun anew");
@@ -254,6 +281,7 @@ impl Guest {
             }
         };
         progress.say("");
+        self.boot_ended();
         self.release_disks();
         if job.work.changes_desc() {
             self.renew_script().await;
@@ -302,13 +330,25 @@ impl Guest {
     async fn decide_and_act(&mut self, work: &Work, cx: &Cx) -> Result<Outcome, Failure> {
         // An agent that was killed while it started a QEMU left one it does not know of.
         self.adopt()?;
+        // What was watched may have been only the one that started it.
+        if self.runs() == Runs::Nothing && self.running.is_some() {
+            self.clear_end();
+        }
+        if work.decides_interruption() {
+            self.interruption_decided();
+        }
         let decision = decide(self.described(), self.runs(), work);
         if work.uses_disks() && matches!(decision, Decision::Act) {
             self.take_disks()?;
         }
         match decision {
             Decision::Deny(code, message) => Err(failure(code, message)),
-            Decision::Already => self.already(work),
+            Decision::Already => {
+                if matches!(work, Work::Start | Work::StartRescue { .. }) {
+                    self.has_come_up().await?;
+                }
+                self.already(work)
+            }
             Decision::Act => match work {
                 Work::Create(desc) => self.create(desc, cx).await,
                 Work::Start => self.start(cx).await,

@@ -86,6 +86,9 @@ impl Guest {
         cx.progress.say("ending QEMU and removing the guest's files");
         self.end_now().await?;
         self.clear_end();
+        if self.running.is_some() {
+            return Err(failure(FailureCode::Stop, "QEMU is still running"));
+        }
         // A change that was interrupted may have left a disk here that is the guest's no more.
         self.put_aside().await?;
         // First the desc: a crash from here on leaves files, but no guest.

@@ -8,7 +8,7 @@ use types::id::GuestId;
 use types::operation::{Failure, GuestReport, OperationHeader, Outcome};
 
 use super::Work;
-use super::actor::{Guest, Job, Progress, View};
+use super::actor::{Guest, Job, Own, Progress, View};
 use super::console::Console;
 use super::desc::Stored;
 use super::paths::{Paths, servers};
@@ -21,6 +21,7 @@ const WAITING: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Handle {
     jobs: mpsc::Sender<Job>,
+    own: mpsc::Sender<Own>,
     view: watch::Receiver<View>,
     progress: Progress,
     console: Console,
@@ -34,6 +35,12 @@ impl Handle {
         let (reply, outcome) = oneshot::channel();
         self.jobs.try_send(Job { header, work, reply }).ok()?;
         Some(outcome)
+    }
+    /// Hands over what this host has decided. Where much of it waits already, nothing is lost: it is decided again.
+    pub fn tell(&self, own: Own) {
+        if self.own.try_send(own).is_err() {
+            tracing::debug!(?own, "the guest's owner is busy");
+        }
     }
     /// What the running operation says of itself; empty between operations.
     #[must_use]
@@ -99,15 +106,17 @@ impl Manager {
         }
         let owner = Guest::open(guest, Arc::clone(&self.env))?;
         let (jobs, receiver) = mpsc::channel(WAITING);
+        let (own, own_receiver) = mpsc::channel(WAITING);
         let progress = Progress::default();
         let handle = Handle {
             jobs,
+            own,
             view: owner.view.subscribe(),
             progress: progress.clone(),
             console: owner.console.clone(),
             paths: owner.paths.clone(),
         };
-        tokio::spawn(owner.serve(receiver, progress));
+        tokio::spawn(owner.serve(receiver, own_receiver, progress));
         handles.insert(guest, handle.clone());
         Ok(handle)
     }

@@ -8,6 +8,7 @@
 //! * [`desc`], [`paths`]: the guest's files; [`access`]: which of them QEMU gets to.
 //! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`host_devices`], [`leases`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`uefi_vars`], [`ready`]: one ability each; every one may be
 //!   repeated at any point.
+//! * [`interrupted`]: guests that ran when the machine went down.
 //! * [`recover`]: the copy of the desc, for when it is torn. [`link`]: what the rescue system says, and whether its proof holds. [`boot_files`]: which of the store are in use. [`console`], [`serial`]: the serial console.
 
 pub mod access;
@@ -20,6 +21,7 @@ pub mod create;
 pub mod desc;
 pub mod disks;
 pub mod host_devices;
+pub mod interrupted;
 pub mod leases;
 pub mod link;
 pub mod manager;

@@ -48,7 +48,8 @@ impl Guest {
         };
         match waited {
             Waited::Decided(Proof::Ready { report, at }) => {
-                let seconds = (at - began).as_seconds_f64().max(0.0);
+                // In whole milliseconds: the same number when it has been written down and read again.
+                let seconds = (at - began).num_milliseconds().max(0) as f64 / 1000.0;
                 metrics::histogram!("host_rescue_ready_seconds").record(seconds);
                 let notices = self.stored.as_ref().map_or_else(Vec::new, |stored| self.rescue_notices(&stored.desc));
                 Ok(Outcome::Ready { ready: report, seconds, notices })

@@ -119,6 +119,13 @@ impl Guest {
         let next = after_end(reason.as_deref(), rescue, proven, Utc::now() - began < BOOTS_WINDOW);
         tracing::info!(guest = %self.id, reason = reason.as_deref().unwrap_or("unknown"), next = ?next, "QEMU ended by itself");
         self.clear_end();
+        if self.running.is_some() {
+            return;
+        }
+        // A machine that goes down ends what runs on it, and perhaps before the agent: see `interrupted`.
+        if reason.as_deref() != Some("host-signal") {
+            self.boot_ended();
+        }
         self.last_end = reason;
         if next == AfterEnd::Off {
             return;
@@ -131,6 +138,13 @@ impl Guest {
             tracing::error!(guest = %self.id, code = %failure.code, error = %failure, "the rescue system can't be booted again; it stays off");
         }
         self.publish();
+    }
+
+    /// The session's rescue system once more, as another boot that has to prove itself.
+    pub(super) async fn boot_rescue_again(&mut self, cx: &Cx) -> Result<(), Failure> {
+        self.finish_revert(cx).await?;
+        let secrets = self.next_boot()?;
+        self.boot_rescue(secrets).await.map(drop)
     }
 
     fn next_boot(&self) -> Result<BootSecrets, Failure> {
@@ -152,6 +166,9 @@ impl Guest {
             self.end_now().await?;
         }
         self.clear_end();
+        if let Runs::Rescue(_) = self.runs() {
+            return Err(failure(FailureCode::Stop, "the rescue system is still running"));
+        }
         self.end_overlays(session, overlay, cx).await?;
         let Some(current) = self.stored.take() else {
             return Err(failure(FailureCode::UnknownGuest, "there is no such guest on this host"));

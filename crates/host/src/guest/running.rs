@@ -40,7 +40,8 @@ impl Guest {
         let Some(process) = found else { return Ok(false) };
         let session = process.session();
         let boot = Boot::read(&self.paths.boot()).filter(|boot| boot.rescue.map(|it| it.session) == session);
-        let boot = boot.unwrap_or_else(|| Boot::unknown(session));
+        let mut boot = boot.unwrap_or_else(|| Boot::unknown(session, self.env.machine_boot.clone()));
+        self.boot_goes_on(&mut boot);
         tracing::info!(guest = %self.id, pid = process.pid, session = ?session, "a running QEMU was taken charge of");
         self.take_charge(process, boot);
         Ok(true)
@@ -87,12 +88,22 @@ impl Guest {
         serde_json::from_slice(&std::fs::read(self.paths.secrets()).ok()?).ok()
     }
 
-    /// Takes a QEMU that has ended off the books: what it leaves behind means nothing any more.
+    /// Takes a QEMU that has ended off the books: what it leaves behind means nothing any more. Where another one of the guest runs, it is
+    /// taken charge of instead: what was watched was the one that had started it.
     pub fn clear_end(&mut self) {
         if self.runs() != Runs::Nothing {
             return;
         }
         self.running = None;
+        match self.adopt() {
+            Ok(false) => {}
+            Ok(true) => return self.publish(),
+            // Better left-overs than a guest without its sockets.
+            Err(failure) => {
+                tracing::warn!(guest = %self.id, error = %failure, "processes can't be looked through");
+                return self.publish();
+            }
+        }
         for nic in self.stored.iter().flat_map(|stored| &stored.desc.nics) {
             self.env.network.down(self.id, nic);
         }

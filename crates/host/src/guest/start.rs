@@ -13,6 +13,7 @@ use types::operation::{Failure, FailureCode, Outcome};
 use types::status::DiskMode;
 
 use super::actor::{Cx, Guest};
+use super::state::Runs;
 use super::{broken, failure, serial};
 use crate::qemu::cmdline::{DiskFile, Launch, RescueFiles, arguments, needs_overlay};
 use crate::qemu::user::User;
@@ -30,6 +31,12 @@ pub struct Boot {
     /// Where it begins in the serial log.
     pub serial_from: u64,
     pub rescue: Option<RescueBoot>,
+    /// The start of the machine that it belongs to; empty: not known.
+    #[serde(default)]
+    pub machine: String,
+    /// Whether it has come to an end that is not the machine's.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,9 +53,9 @@ impl Boot {
 
     /// Of a QEMU that runs and whose file is lost.
     #[must_use]
-    pub fn unknown(session: Option<SessionId>) -> Self {
+    pub fn unknown(session: Option<SessionId>, machine: String) -> Self {
         let rescue = session.map(|session| RescueBoot { session, boot: 0 });
-        Self { began: Utc::now(), serial_from: 0, rescue }
+        Self { began: Utc::now(), serial_from: 0, rescue, machine, ended: false }
     }
 }
 
@@ -68,6 +75,10 @@ impl Guest {
     pub(super) async fn boot(&mut self, desc: &Desc, rescue: Option<(RescueFiles, RescueBoot)>) -> Result<(), Failure> {
         self.clear_end();
         if self.running.is_some() || self.adopt()? {
+            // Started by an agent that was killed meanwhile.
+            if rescue.is_none() && self.runs() == Runs::Own {
+                return Ok(());
+            }
             return Err(failure(FailureCode::WrongState, "a QEMU of this guest runs already"));
         }
         let reserved = self.env.config.limits.reserved_memory_mib;
@@ -83,12 +94,13 @@ impl Guest {
             began: Utc::now(),
             serial_from: serial::length(&self.paths.serial_log()),
             rescue: rescue.as_ref().map(|(_, boot)| *boot),
+            machine: self.env.machine_boot.clone(),
+            ended: false,
         };
         let wanted = desc.rescue.as_ref().and_then(|section| section.qemu_version.as_deref());
         let program = self.qemu(desc, wanted)?.program.clone();
         let launch = self.launch(desc, rescue.map(|(files, _)| files)).await?;
-        let json = serde_json::to_vec_pretty(&boot).expect("plain data");
-        service::files::write_atomic(&self.paths.boot(), &json, 0o600).map_err(broken("boot.json"))?;
+        boot.write(&self.paths)?;
         self.paths.make_runtime().map_err(broken("the folder of sockets"))?;
 
         self.let_qemu_in(&launch)?;
@@ -122,12 +134,23 @@ impl Guest {
             None => false,
         };
         // A guest that ran only for a moment has been started all the same; what follows will see that it is off.
-        if !answers && self.runs() != super::state::Runs::Nothing {
+        if !answers && self.runs() != Runs::Nothing {
             self.end_now().await?;
             return Err(failure(
                 FailureCode::Qemu,
                 format!("QEMU did not answer on its socket within {ANSWER_LIMIT:?}"),
             ));
+        }
+        Ok(())
+    }
+
+    /// Of a QEMU that was found running: an agent that was killed may have started it a moment ago.
+    pub(super) async fn has_come_up(&mut self) -> Result<(), Failure> {
+        if let Some(running) = &self.running {
+            running.machine.answers_within(ANSWER_LIMIT).await;
+        }
+        if self.runs() == Runs::Nothing {
+            return Err(failure(FailureCode::Qemu, "QEMU ended as soon as it had started"));
         }
         Ok(())
     }

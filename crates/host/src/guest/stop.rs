@@ -37,6 +37,11 @@ impl StopRecord {
     }
 }
 
+/// In whole milliseconds: the same number when it has been written down and read again.
+fn seconds_since(began: Instant) -> f64 {
+    began.elapsed().as_millis() as f64 / 1000.0
+}
+
 impl Guest {
     pub(super) async fn stop(&mut self, timeout: Duration, force: bool, cx: &Cx) -> Result<Outcome, Failure> {
         let began = Instant::now();
@@ -51,7 +56,7 @@ impl Guest {
                 });
                 let began = Instant::now();
                 let ended = cx.unless_overtaken(gently(running, way, guest_agent.as_deref(), limit)).await?;
-                steps.push(StopStep { how: way.how(), seconds: began.elapsed().as_secs_f64() });
+                steps.push(StopStep { how: way.how(), seconds: seconds_since(began) });
                 if ended {
                     how = Some(way.how());
                     break;
@@ -63,7 +68,7 @@ impl Guest {
             None => {
                 cx.progress.say("ending QEMU");
                 let (began, how) = (Instant::now(), self.end_now().await?);
-                steps.push(StopStep { how, seconds: began.elapsed().as_secs_f64() });
+                steps.push(StopStep { how, seconds: seconds_since(began) });
                 how
             }
         };
@@ -72,7 +77,7 @@ impl Guest {
         if self.running.is_some() {
             return Err(failure(FailureCode::Stop, "QEMU is still running"));
         }
-        Ok(Outcome::Stopped { how, seconds: began.elapsed().as_secs_f64(), steps })
+        Ok(Outcome::Stopped { how, seconds: seconds_since(began), steps })
     }
 
     /// Where the guest's agent listens, if the guest that runs was started with a port for it.

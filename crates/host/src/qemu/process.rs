@@ -7,13 +7,21 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 use types::id::{GuestId, SessionId};
 use types::rescue::CMDLINE_SESSION;
+
+/// From the start of a QEMU to its pid file, on a busy machine.
+const BECOMING: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Seconds; one that is older has written its pid file long ago, if it ever will.
+const YOUNG: f64 = 30.0;
+/// In a second, as /proc counts: USER_HZ, the same on all that QEMU's KVM runs on.
+const TICKS: f64 = 100.0;
 
 /// A process that is held: it may end, but its number can't be mistaken any more.
 #[derive(Debug)]
@@ -67,30 +75,49 @@ impl Process {
     }
 }
 
-/// The guest's QEMU, if one runs: the process that its pid file names, where that is one of this guest; else all processes are looked
-/// through, as the file may be lost, or not be written yet. While one is starting there are two for a moment (`-daemonize`): the one that stays is
-/// the one whose parent is not the other.
+/// The guest's QEMU, if one runs. While one is starting there are up to three (`-daemonize` forks twice), and only the last one stays: it is
+/// the one that has written the pid file, which is waited for: a matter of milliseconds, that blocks. The file may be lost, or name another
+/// process; then all processes are looked through.
 ///
 /// # Errors
 /// `/proc` can't be read.
 pub fn find(guest: GuestId, pid_file: &Path) -> io::Result<Option<Process>> {
-    let named = std::fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse().ok());
-    if let Some(process) = named.and_then(|pid| open(pid, guest, pid_file)) {
-        return Ok(Some(process));
+    let deadline = Instant::now() + BECOMING;
+    loop {
+        let named = std::fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse().ok());
+        if let Some(process) = named.and_then(|pid| open(pid, guest, pid_file)) {
+            return Ok(Some(process));
+        }
+        let found = look(guest, pid_file)?;
+        if !found.iter().any(is_young) || Instant::now() >= deadline {
+            return Ok(youngest(found));
+        }
+        std::thread::sleep(LOOK_AGAIN);
     }
+}
+
+/// Of those that run, where the pid file names none: the last one of the line.
+fn youngest(found: Vec<Process>) -> Option<Process> {
+    let parents: Vec<_> = found.iter().filter_map(|process| parent(process.pid)).collect();
+    let last = |process: &Process| !parents.contains(&process.pid) && process.is_alive();
+    found.into_iter().filter(last).max_by_key(|process| (process.started, process.pid))
+}
+
+fn look(guest: GuestId, pid_file: &Path) -> io::Result<Vec<Process>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        if let Some(process) = open(pid, guest, pid_file) {
-            found.push(process);
-        }
+        found.extend(open(pid, guest, pid_file));
     }
-    let parents: Vec<_> = found.iter().map(|process| parent(process.pid)).collect();
-    let numbers: Vec<_> = found.iter().map(|process| process.pid).collect();
-    let is_child = |at: usize| parents[at].is_some_and(|parent| numbers.contains(&parent));
-    let at = (0..found.len()).find(|at| is_child(*at)).or(if found.is_empty() { None } else { Some(0) });
-    Ok(at.map(|at| found.swap_remove(at)))
+    Ok(found)
+}
+
+/// Whether it was started a moment ago.
+fn is_young(process: &Process) -> bool {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let uptime = text.split_ascii_whitespace().next().and_then(|word| word.parse::<f64>().ok()).unwrap_or(f64::MAX);
+    uptime - process.started as f64 / TICKS < YOUNG
 }
 
 /// The process of this number, if it is this guest's QEMU.
@@ -199,5 +226,25 @@ pub(crate) mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(find(guest, &path).unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn of_those_that_are_there_while_one_starts_the_one_of_the_pid_file_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (guest, pid_file) = (GuestId::generate(), folder.path().join("qemu.pid"));
+        let mut three: Vec<_> = (0..3).map(|_| pretend(guest, pid_file.to_str().unwrap(), "")).collect();
+        for at in [1, 0, 2] {
+            let pid = i32::try_from(three[at].id()).unwrap();
+            std::fs::write(&pid_file, format!("{pid}\n")).unwrap();
+            assert_eq!(find(guest, &pid_file).unwrap().unwrap().pid, pid);
+        }
+        // A pid file that names another: after a while, the last that was started.
+        std::fs::write(&pid_file, "1\n").unwrap();
+        assert_eq!(find(guest, &pid_file).unwrap().unwrap().pid, i32::try_from(three[2].id()).unwrap());
+        for child in &mut three {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(find(guest, &pid_file).unwrap().is_none());
     }
 }

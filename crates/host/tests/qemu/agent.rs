@@ -100,6 +100,14 @@ impl Agent {
         assert!(self.endpoint.starts_with("https://127.0.0.1:"));
     }
 
+    /// Changes the configuration that the next run has.
+    pub fn configure(&self, edit: impl FnOnce(&mut Config)) {
+        let path = self.folder.path().join("host.yaml");
+        let mut config: Config = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        edit(&mut config);
+        std::fs::write(&path, serde_json::to_string(&config).unwrap()).unwrap();
+    }
+
     /// How it is run.
     pub fn command(&self, ready: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_host"));

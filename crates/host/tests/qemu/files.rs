@@ -10,6 +10,8 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use minisign::KeyPair;
 use proto::host::v1 as pb;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
 
 /// Where something that is built by `make` is; says how to build it if it is not.
 pub fn built(variable: &str, default: &str, path: &str, how: &str) -> PathBuf {
@@ -26,9 +28,12 @@ pub struct Files {
     pub public_key: String,
     pub image: pb::RescueImage,
     pub initramfs: Arc<Vec<u8>>,
+    /// While it holds false, the second half of the initramfs is not sent.
+    pub gate: watch::Sender<bool>,
 }
 
 struct Served {
+    gate: watch::Sender<bool>,
     manifest: Vec<u8>,
     signature: String,
     kernel: Arc<Vec<u8>>,
@@ -77,12 +82,19 @@ impl Files {
         let pair = KeyPair::generate_unencrypted_keypair().unwrap();
         let json = manifest.to_json().unwrap();
         let signature = minisign::sign(Some(&pair.pk), &pair.sk, &*json, None, None).unwrap().to_string();
-        let served = Arc::new(Served { manifest: json, signature, kernel, initramfs: Arc::clone(&initramfs) });
+        let gate = watch::Sender::new(true);
+        let served = Arc::new(Served {
+            gate: gate.clone(),
+            manifest: json,
+            signature,
+            kernel,
+            initramfs: Arc::clone(&initramfs),
+        });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(serve).with_state(served);
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { endpoint, public_key: pair.pk.to_base64(), image, initramfs }
+        Self { endpoint, public_key: pair.pk.to_base64(), image, initramfs, gate }
     }
 }
 
@@ -95,8 +107,23 @@ async fn serve(State(served): State<Arc<Served>>, uri: Uri) -> axum::response::R
     let wanted = uri.path().strip_prefix("/artifacts/sha256/").unwrap_or_default();
     for content in [&served.kernel, &served.initramfs] {
         if artifact::Digest::of(content).to_string() == wanted {
-            return ([(header::ETAG, format!("\"{wanted}\""))], content.to_vec()).into_response();
+            let headers =
+                [(header::ETAG, format!("\"{wanted}\"")), (header::CONTENT_LENGTH, content.len().to_string())];
+            let half = if Arc::ptr_eq(content, &served.initramfs) { content.len() / 2 } else { content.len() };
+            return (headers, in_two(content, half, served.gate.subscribe())).into_response();
         }
     }
     StatusCode::NOT_FOUND.into_response()
+}
+
+/// A body whose second part waits for the gate. A client that hangs up ends it.
+fn in_two(content: &Arc<Vec<u8>>, half: usize, mut gate: watch::Receiver<bool>) -> axum::body::Body {
+    let (first, second) = (content[..half].to_vec(), content[half..].to_vec());
+    let (sender, receiver) = mpsc::channel::<std::io::Result<Vec<u8>>>(1);
+    tokio::spawn(async move {
+        if sender.send(Ok(first)).await.is_ok() && gate.wait_for(|open| *open).await.is_ok() {
+            let _ = sender.send(Ok(second)).await;
+        }
+    });
+    axum::body::Body::from_stream(ReceiverStream::new(receiver))
 }

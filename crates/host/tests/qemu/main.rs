@@ -2,7 +2,7 @@
 //! over HTTP, a region that writes down what it hears.
 //!
 //! * `agent`: starts, kills and asks the agent. * `region`, `files`: its peers.
-//! * `lifecycle`, `many`, `by_hand`, `images`, `change`, `network`, `rescue`, `overlay`, `uefi`, `failures`: the stories. Each takes one to two minutes; they run side by side.
+//! * `lifecycle`, `many`, `by_hand`, `images`, `change`, `network`, `rescue`, `killed`, `reboot`, `overlay`, `uefi`, `failures`: the stories. Each takes one to two minutes; they run side by side.
 
 mod agent;
 mod by_hand;
@@ -10,10 +10,12 @@ mod change;
 mod failures;
 mod files;
 mod images;
+mod killed;
 mod lifecycle;
 mod many;
 mod network;
 mod overlay;
+mod reboot;
 mod region;
 mod rescue;
 mod uefi;

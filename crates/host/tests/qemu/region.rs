@@ -17,6 +17,8 @@ pub struct Heard {
     pub reports: Vec<up::ReportRequest>,
     /// Reports are answered with UNAVAILABLE.
     pub away: bool,
+    /// What is answered to heartbeats.
+    pub stay_off: Vec<String>,
 }
 
 #[derive(Clone, Default)]
@@ -58,8 +60,9 @@ impl HostUpcallService for Region {
         &self,
         request: Request<up::HeartbeatRequest>,
     ) -> Result<Response<up::HeartbeatResponse>, Status> {
-        self.heard.lock().unwrap().beats.push(request.into_inner());
-        Ok(Response::new(up::HeartbeatResponse {}))
+        let mut heard = self.heard.lock().unwrap();
+        heard.beats.push(request.into_inner());
+        Ok(Response::new(up::HeartbeatResponse { stay_off: heard.stay_off.clone() }))
     }
     async fn report(&self, request: Request<up::ReportRequest>) -> Result<Response<up::ReportResponse>, Status> {
         let mut heard = self.heard.lock().unwrap();

@@ -1,5 +1,7 @@
 //! Servers. One verb is one file: its checks, its task, its tests.
 //!
+//! [`revive`]: what becomes of servers whose host has rebooted.
+//!
 //! [`work`] holds what the tasks share: the move of a status with its event, in the transaction of the step's save. [`one_call`] is the task
 //! of every verb that is one request to the host; [`change`] those of them that change what a server is made of. [`look`] asks the host how
 //! a server is.
@@ -26,6 +28,7 @@ pub mod resize_disk;
 pub mod restart;
 pub mod resume;
 pub mod revert_snapshot;
+pub mod revive;
 pub mod start;
 pub mod start_rescue;
 pub mod stop;

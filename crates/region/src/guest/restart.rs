@@ -139,6 +139,13 @@ pub struct RescueRestartTask {
     session: SessionId,
 }
 
+impl RescueRestartTask {
+    /// Of a rescue system that went down with its host.
+    pub(super) fn again(on: On, session: SessionId) -> Self {
+        Self { on, stop: HowToStop { timeout_s: 0, force: true }, session }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RescueStage {

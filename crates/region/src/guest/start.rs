@@ -50,6 +50,13 @@ pub struct ServerStartTask {
     leftover: Option<SessionId>,
 }
 
+impl ServerStartTask {
+    /// Of a server that ran, and has nothing to be put right.
+    pub(super) fn again(guest: &Guest) -> Self {
+        Self { guest: guest.id, host: guest.host_id, leftover: None }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {

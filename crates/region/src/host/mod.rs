@@ -9,9 +9,12 @@ use chrono::{DateTime, Utc};
 use db::Conn;
 use db::filter::{Column, Page};
 use db::host::{Host, Load};
+use diesel_async::AsyncConnection;
+use types::HostId;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::dispatch::perform::Note;
 use crate::dispatch::{List, Model, Registry};
 use crate::error::{Error, Result};
 
@@ -57,6 +60,31 @@ impl List for Host {
         let (rows, total) = db::host::list(conn, page).await?;
         Ok((rows.into_iter().map(|(host, load)| view(host, load, app)).collect(), total))
     }
+}
+
+/// Writes an event about a host, unless the same was written before: what a host says may come more than once.
+///
+/// # Errors
+/// As the database reports them.
+pub async fn tell_once(
+    conn: &mut Conn,
+    id: HostId,
+    name: &str,
+    action: &str,
+    success: bool,
+    notes: String,
+) -> db::QueryResult<()> {
+    let note =
+        Note { obj_type: OBJECT, obj_id: id.uuid(), obj_name: name, action, success, notes, status: None, task: None };
+    let event = note.of("lifeboat", "", None, Some(Uuid::now_v7().to_string()));
+    conn.transaction(async |conn| {
+        // Two that come at once follow each other.
+        if db::host::lock(conn, id).await? && !db::event::is_there(conn, &event).await? {
+            db::event::insert(conn, &event).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Whether somebody who sends heartbeats has been heard lately.
