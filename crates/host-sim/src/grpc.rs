@@ -88,8 +88,12 @@ fn image(
 /// What this host says of itself.
 pub(crate) fn info(core: &Core) -> pb::HostInfo {
     let options = &core.options;
+    let (host_id, boot_id) = {
+        let state = core.state();
+        (state.host_id.clone(), state.boot_id())
+    };
     pb::HostInfo {
-        host_id: core.state().host_id.clone(),
+        host_id,
         name: options.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
         arch: options.arch.clone(),
@@ -98,7 +102,7 @@ pub(crate) fn info(core: &Core) -> pb::HostInfo {
         cpus: options.cpus,
         memory_mib: options.memory_mib,
         workspace: "/simulated".into(),
-        boot_id: core.state().boot_id(),
+        boot_id,
     }
 }
 
