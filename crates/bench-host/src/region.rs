@@ -131,7 +131,7 @@ impl HostUpcallService for Region {
             heard.heartbeat = (request.guests.len(), request.encoded_len());
             heard.heartbeats += 1;
         });
-        Ok(Response::new(up::HeartbeatResponse {}))
+        Ok(Response::new(up::HeartbeatResponse::default()))
     }
 
     async fn report(&self, request: Request<up::ReportRequest>) -> Result<Response<up::ReportResponse>, Status> {
