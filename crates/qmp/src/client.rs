@@ -191,7 +191,7 @@ struct Pump {
 
 impl Pump {
     async fn run(mut self, mut reader: OwnedReadHalf, closed: CancellationToken) {
-        let mut piece = vec![0; 16 * 1024];
+        let mut piece = vec![0; 4096];
         loop {
             let count = tokio::select! {
                 () = closed.cancelled() => break,

@@ -32,7 +32,12 @@ pub fn stream(
             if sender.send(Ok(pb::ConsoleOutput { data: data.to_vec() })).await.is_err() {
                 return;
             }
-            data = match next.recv().await {
+            let received = tokio::select! {
+                received = next.recv() => received,
+                // A reader who has gone need not be told something to be noticed.
+                () = sender.closed() => return,
+            };
+            data = match received {
                 Ok(data) => data,
                 Err(RecvError::Lagged(pieces)) => {
                     Bytes::from(format!("\r\n[{pieces} pieces of output were missed here]\r\n"))

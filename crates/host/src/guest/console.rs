@@ -1,5 +1,8 @@
-//! The serial console for people: many readers and writers on QEMU's one connection. What was shown last is kept, so that a
-//! reader begins with it. A reader that is slow misses something and is told so; the guest never waits for it.
+//! The serial console for people: many readers and writers on QEMU's one connection. A reader begins with what was shown last. One
+//! that is slow misses something and is told so; the guest never waits for it.
+//!
+//! QEMU writes everything to the log, and the connection is there only while somebody reads: a guest whose console nobody looks at
+//! costs neither memory nor time. Who comes first is shown the end of the log; what the log gained until the connection was made follows.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -9,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::serial;
@@ -32,11 +35,21 @@ pub struct Console {
 #[derive(Debug)]
 struct Shared {
     log: PathBuf,
-    recent: Mutex<VecDeque<u8>>,
-    output: broadcast::Sender<Bytes>,
+    shown: Mutex<Option<Shown>>,
+    /// Somebody began to read.
+    wanted: Notify,
     input: mpsc::Sender<Bytes>,
     /// Taken by the boot that is connected.
     pending: tokio::sync::Mutex<mpsc::Receiver<Bytes>>,
+}
+
+/// What readers see; there is none without readers.
+#[derive(Debug)]
+struct Shown {
+    recent: VecDeque<u8>,
+    /// Up to here of the log, it has been shown.
+    logged: u64,
+    output: broadcast::Sender<Bytes>,
 }
 
 /// The guest does not take any input at the moment.
@@ -48,17 +61,18 @@ impl Console {
     #[must_use]
     pub fn new(log: PathBuf) -> Self {
         let (input, pending) = mpsc::channel(WAITING);
-        let recent = Mutex::new(serial::read(&log, 0, REPLAY as u64).unwrap_or_default().into());
-        let (output, pending) = (broadcast::Sender::new(BEHIND), tokio::sync::Mutex::new(pending));
-        Self { shared: Arc::new(Shared { log, recent, output, input, pending }) }
+        let (shown, wanted, pending) = (Mutex::default(), Notify::new(), tokio::sync::Mutex::new(pending));
+        Self { shared: Arc::new(Shared { log, shown, wanted, input, pending }) }
     }
 
     /// What was shown last, and what comes from then on, without a gap between them.
     #[must_use]
     pub fn read(&self) -> (Bytes, broadcast::Receiver<Bytes>) {
-        let recent = self.shared.recent();
-        let next = self.shared.output.subscribe();
-        (recent.iter().copied().collect::<Vec<_>>().into(), next)
+        let mut shown = self.shared.shown();
+        let shown = shown.get_or_insert_with(|| Shown::load(&self.shared.log));
+        let next = shown.output.subscribe();
+        self.shared.wanted.notify_one();
+        (shown.recent.iter().copied().collect::<Vec<_>>().into(), next)
     }
 
     /// Types.
@@ -69,21 +83,74 @@ impl Console {
         self.shared.input.try_send(data).map_err(|_| NotTaken)
     }
 
-    /// Connects to the socket of a boot, until the guard is dropped.
+    /// Connects to the socket of a boot whenever somebody reads, until the guard is dropped.
     #[must_use]
     pub fn attach(&self, socket: &Path) -> DropGuard {
         let stop = CancellationToken::new();
         let (shared, socket, stopped) = (Arc::clone(&self.shared), socket.to_owned(), stop.clone());
         tokio::spawn(async move {
             tokio::select! { () = stopped.cancelled() => {}, () = shared.serve(&socket) => {} }
+            shared.disconnected();
         });
         stop.drop_guard()
     }
 }
 
+impl Shown {
+    fn load(log: &Path) -> Self {
+        let logged = serial::length(log);
+        let recent = serial::read(log, 0, REPLAY as u64).unwrap_or_default().into();
+        Self { recent, logged, output: broadcast::Sender::new(BEHIND) }
+    }
+
+    /// What the log has gained.
+    fn catch_up(&mut self, log: &Path) {
+        let end = serial::length(log);
+        if end != self.logged {
+            self.show(&serial::read(log, self.logged, REPLAY as u64).unwrap_or_default());
+            self.logged = end;
+        }
+    }
+
+    fn show(&mut self, piece: &[u8]) {
+        let surplus = (self.recent.len() + piece.len()).saturating_sub(REPLAY);
+        self.recent.drain(..surplus.min(self.recent.len()));
+        self.recent.extend(piece);
+        let _ = self.output.send(Bytes::copy_from_slice(piece));
+    }
+}
+
 impl Shared {
-    fn recent(&self) -> MutexGuard<'_, VecDeque<u8>> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shown(&self) -> MutexGuard<'_, Option<Shown>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True: nobody reads, and nothing is kept any more.
+    fn forget_unread(&self) -> bool {
+        let mut shown = self.shown();
+        shown.take_if(|shown| shown.output.receiver_count() == 0);
+        shown.is_none()
+    }
+
+    fn disconnected(&self) {
+        if !self.forget_unread()
+            && let Some(shown) = &mut *self.shown()
+        {
+            // The log may have been begun anew meanwhile.
+            shown.logged = shown.logged.min(serial::length(&self.log));
+        }
+    }
+
+    /// Where output goes to, once somebody reads.
+    async fn read_by_somebody(&self) -> broadcast::Sender<Bytes> {
+        loop {
+            if !self.forget_unread()
+                && let Some(shown) = &*self.shown()
+            {
+                return shown.output.clone();
+            }
+            self.wanted.notified().await;
+        }
     }
 
     async fn serve(&self, socket: &Path) {
@@ -91,10 +158,21 @@ impl Shared {
         // Typed at a boot that is over.
         while pending.try_recv().is_ok() {}
         loop {
+            let output = self.read_by_somebody().await;
             if let Ok(stream) = UnixStream::connect(socket).await {
-                // While nobody was connected, QEMU wrote to the log only.
-                *self.recent() = serial::read(&self.log, 0, REPLAY as u64).unwrap_or_default().into();
-                self.carry(stream, &mut pending).await;
+                if let Some(shown) = &mut *self.shown() {
+                    // While nobody was connected, QEMU wrote to the log only.
+                    shown.catch_up(&self.log);
+                }
+                let mut carrying = std::pin::pin!(self.carry(stream, &mut pending));
+                loop {
+                    tokio::select! {
+                        () = &mut carrying => break,
+                        // Another may have come in the very moment.
+                        () = output.closed() => if self.forget_unread() { break },
+                    }
+                }
+                self.disconnected();
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -107,7 +185,13 @@ impl Shared {
             loop {
                 match reader.read(&mut piece).await {
                     Ok(0) | Err(_) => return,
-                    Ok(count) => self.show(&piece[..count]),
+                    // With the lock: a reader sees each byte once, before or after.
+                    Ok(count) => {
+                        if let Some(shown) = &mut *self.shown() {
+                            shown.show(&piece[..count]);
+                            shown.logged += count as u64;
+                        }
+                    }
                 }
             }
         };
@@ -120,15 +204,6 @@ impl Shared {
             }
         };
         tokio::select! { () = reading => {}, () = writing => {} }
-    }
-
-    fn show(&self, piece: &[u8]) {
-        let mut recent = self.recent();
-        recent.extend(piece);
-        let surplus = recent.len().saturating_sub(REPLAY);
-        recent.drain(..surplus);
-        // With the lock: a reader sees each byte once, before or after.
-        let _ = self.output.send(Bytes::copy_from_slice(piece));
     }
 }
 
@@ -184,6 +259,47 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_console_that_nobody_reads_is_left_alone_and_the_next_reader_misses_nothing() {
+        let guest = Guest::new();
+        let log = guest.folder.path().join("serial.log");
+        let (console, socket) = guest.console();
+        let _attached = console.attach(&socket);
+        std::fs::write(&log, "one\n").unwrap();
+        let mut piece = [0; 64];
+        for (said, before, gained) in [("two\n", "one\n", ""), ("three\n", "one\ntwo\n", "of the kernel\n")] {
+            let (replay, mut reader) = console.read();
+            assert_eq!(&*replay, before.as_bytes());
+            // Printed before the connection was made.
+            let logged = std::fs::read_to_string(&log).unwrap() + gained;
+            std::fs::write(&log, logged).unwrap();
+            let mut stream = guest.accept().await;
+            stream.write_all(said.as_bytes()).await.unwrap();
+            until(&mut reader, Bytes::new(), &format!("{gained}{said}")).await;
+            std::fs::write(&log, std::fs::read_to_string(&log).unwrap() + said).unwrap();
+            drop(reader);
+            assert_eq!(stream.read(&mut piece).await.unwrap(), 0, "the connection ends with the last reader");
+        }
+        let whole = console.read().0;
+        assert_eq!(std::str::from_utf8(&whole).unwrap(), std::fs::read_to_string(&log).unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_reader_who_stays_sees_what_the_next_boot_printed_before_it_was_connected() {
+        let guest = Guest::new();
+        let log = guest.folder.path().join("serial.log");
+        std::fs::write(&log, "first boot\n").unwrap();
+        let (console, socket) = guest.console();
+        let (replay, mut reader) = console.read();
+        let attached = console.attach(&socket);
+        drop((guest.accept().await, attached));
+        std::fs::write(&log, "first boot\nsecond boot\n").unwrap();
+        let _attached = console.attach(&socket);
+        let mut stream = guest.accept().await;
+        stream.write_all(b"login: ").await.unwrap();
+        until(&mut reader, replay, "first boot\nsecond boot\nlogin: ").await;
+    }
+
+    #[tokio::test]
     async fn a_reader_that_sleeps_holds_nobody_up() {
         let guest = Guest::new();
         let (console, socket) = guest.console();
@@ -206,10 +322,10 @@ mod tests {
         let guest = Guest::new();
         let (console, socket) = guest.console();
         assert_eq!((0..=WAITING).map(|_| console.write("old".into())).find(Result::is_err), Some(Err(NotTaken)));
+        let (replay, mut reader) = console.read();
         let attached = console.attach(&socket);
         let mut stream = guest.accept().await;
         stream.write_all(b"up").await.unwrap();
-        let (replay, mut reader) = console.read();
         until(&mut reader, replay, "up").await;
         console.write("new".into()).unwrap();
         let mut typed = [0; 3];
