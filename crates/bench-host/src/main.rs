@@ -68,7 +68,7 @@ pub struct Sizes {
 }
 
 const FULL: Sizes =
-    Sizes { simulated_pairs: 41, real_pairs: 9, guests: &[8, 500], idle_s: 20, initramfs_mib: 304, downloads: 5 };
+    Sizes { simulated_pairs: 41, real_pairs: 9, guests: &[8, 500], idle_s: 10, initramfs_mib: 304, downloads: 5 };
 const QUICK: Sizes =
     Sizes { simulated_pairs: 5, real_pairs: 1, guests: &[8, 30], idle_s: 2, initramfs_mib: 16, downloads: 1 };
 

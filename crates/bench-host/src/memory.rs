@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::agent::{Agent, desc};
 use crate::{Arguments, Sizes};
 
-/// What was caused by starting guests has ended.
-const SETTLE: Duration = Duration::from_secs(3);
+/// What was caused by starting guests has ended, also the agent's threads for what blocks, which stay for ten seconds.
+const SETTLE: Duration = Duration::from_secs(11);
 /// MiB; a simulated guest needs none of it.
 const MEMORY: u32 = 64;
 /// Guests that are made and started at the same time.
@@ -89,15 +89,14 @@ async fn rest(agent: &Agent, guests: usize, sizes: &Sizes, how: &'static str) ->
     let heartbeat_bytes = agent.region().heartbeat_bytes(guests).await?;
     tokio::time::sleep(SETTLE).await;
     let process = agent.process()?;
-    let (cpu, sleeps, beats, begun) =
-        (process.cpu_s()?, process.sleeps()?, agent.region().heartbeats(), Instant::now());
+    let (before, beats, begun) = (process.used()?, agent.region().heartbeats(), Instant::now());
     tokio::time::sleep(Duration::from_secs(sizes.idle_s)).await;
-    let seconds = begun.elapsed().as_secs_f64();
+    let (seconds, now) = (begun.elapsed().as_secs_f64(), process.used()?);
     Ok(Rest {
         guests,
         how,
-        cpu_ms_per_s: (process.cpu_s()? - cpu).max(0.0) * 1000.0 / seconds,
-        wakeups_per_s: process.sleeps()?.saturating_sub(sleeps) as f64 / seconds,
+        cpu_ms_per_s: now.cpu_s_since(&before) * 1000.0 / seconds,
+        wakeups_per_s: now.sleeps_since(&before) as f64 / seconds,
         heartbeats: agent.region().heartbeats() - beats,
         resident_mib: process.resident_mib()?,
         heartbeat_bytes,

@@ -94,9 +94,9 @@ async fn pairs(arguments: &Arguments, server: &BootServer, program: &Path, count
         }
         let session = SessionId::generate();
         agent.write_desc(desc.id, session, &image).await?;
-        let cpu = agent.process()?.cpu_s()?;
+        let before = agent.process()?.used()?;
         let (start, wait) = agent.rescue(desc.id, session).await?;
-        pairs.agent_cpu.push((agent.process()?.cpu_s()? - cpu) * 1000.0);
+        pairs.agent_cpu.push(agent.process()?.used()?.cpu_s_since(&before) * 1000.0);
         agent.restore(desc.id, session).await?;
         if turn % 2 == 0 {
             alone = millis(bare.rescue().await?);

@@ -1,5 +1,7 @@
 //! What the kernel says of a process: proc(5).
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,32 +24,24 @@ impl Watched {
         Ok(kib / 1024.0)
     }
 
-    /// Seconds of processor time that its threads have used which are alive.
+    /// What its threads have used so far.
     ///
     /// # Errors
     /// The process has ended.
-    pub fn cpu_s(self) -> anyhow::Result<f64> {
-        let mut nanoseconds = 0_u64;
+    pub fn used(self) -> anyhow::Result<Used> {
+        let mut threads = HashMap::new();
         for task in std::fs::read_dir(format!("/proc/{}/task", self.0))? {
+            let task = task?;
+            let text = |name| std::fs::read_to_string(task.path().join(name));
             // A thread may end meanwhile.
-            let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
-            nanoseconds += text.split_ascii_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(0);
+            let (Ok(times), Ok(status)) = (text("schedstat"), text("status")) else { continue };
+            let nanoseconds = times.split_ascii_whitespace().next().and_then(|first| first.parse().ok());
+            let sleeps =
+                status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse().ok());
+            let (nanoseconds, sleeps) = nanoseconds.zip(sleeps).context("schedstat and status in /proc")?;
+            threads.insert(task.file_name(), (nanoseconds, sleeps));
         }
-        Ok(nanoseconds as f64 / 1e9)
-    }
-
-    /// How often its threads were put to sleep, and so woke up.
-    ///
-    /// # Errors
-    /// The process has ended.
-    pub fn sleeps(self) -> anyhow::Result<u64> {
-        let mut count = 0;
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.0))? {
-            let Ok(text) = std::fs::read_to_string(task?.path().join("status")) else { continue };
-            let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-            count += line.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0);
-        }
-        Ok(count)
+        Ok(Used(threads))
     }
 
     /// What it was started with, without the program.
@@ -77,6 +71,29 @@ impl Watched {
             }
         };
         tokio::time::timeout(Duration::from_secs(30), gone).await.context("a killed process stays")
+    }
+}
+
+/// Processor time in nanoseconds, and how often it went to sleep, of each thread.
+#[derive(Debug, Clone)]
+pub struct Used(HashMap<OsString, (u64, u64)>);
+
+impl Used {
+    /// Seconds of processor time since, of threads that are alive: one that ended meanwhile counts for nothing.
+    #[must_use]
+    pub fn cpu_s_since(&self, before: &Self) -> f64 {
+        self.since(before, |thread| thread.0) as f64 / 1e9
+    }
+
+    /// How often threads that are alive were put to sleep since, and so woke up.
+    #[must_use]
+    pub fn sleeps_since(&self, before: &Self) -> u64 {
+        self.since(before, |thread| thread.1)
+    }
+
+    fn since(&self, before: &Self, of: impl Fn(&(u64, u64)) -> u64) -> u64 {
+        let earlier = |name| before.0.get(name).map_or(0, &of);
+        self.0.iter().map(|(name, thread)| of(thread).saturating_sub(earlier(name))).sum()
     }
 }
 
