@@ -13,6 +13,7 @@ mod stack;
 mod storm;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bench_report::{Aim, Report};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -65,13 +66,29 @@ enum Driver {
     Engine { phase: engine::Phase },
 }
 
+/// Callers at once, and their requests in all.
+pub struct Accepts {
+    pub callers: usize,
+    pub requests: usize,
+    /// From one request of a caller to the next; none: as soon as the one before is answered.
+    pub every: Option<Duration>,
+}
+
+impl Accepts {
+    const fn at_once(callers: usize, requests: usize) -> Self {
+        Self { callers, requests, every: None }
+    }
+    const fn paced(requests: usize) -> Self {
+        Self { callers: 1, requests, every: Some(Duration::from_millis(50)) }
+    }
+}
+
 /// How much is measured.
 pub struct Sizes {
     pub tasks: usize,
     pub at_once: usize,
     pub rounds: usize,
-    /// Callers at once, and requests in all.
-    pub accepts: &'static [(usize, usize)],
+    pub accepts: &'static [Accepts],
     pub storm_hosts: usize,
     pub storm_guests: usize,
     pub lists: &'static [usize],
@@ -82,7 +99,7 @@ const FULL: Sizes = Sizes {
     tasks: 2000,
     at_once: 200,
     rounds: 3,
-    accepts: &[(1, 300), (50, 1500), (200, 2000)],
+    accepts: &[Accepts::paced(300), Accepts::at_once(1, 300), Accepts::at_once(50, 1500), Accepts::at_once(200, 2000)],
     storm_hosts: 1000,
     storm_guests: 10_000,
     lists: &[100, 10_000, 100_000],
@@ -93,7 +110,7 @@ const QUICK: Sizes = Sizes {
     tasks: 200,
     at_once: 200,
     rounds: 1,
-    accepts: &[(1, 20), (50, 100), (200, 200)],
+    accepts: &[Accepts::paced(20), Accepts::at_once(1, 20), Accepts::at_once(50, 100), Accepts::at_once(200, 200)],
     storm_hosts: 20,
     storm_guests: 200,
     lists: &[100, 1000, 5000],

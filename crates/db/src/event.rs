@@ -61,8 +61,9 @@ impl From<Event> for api::event::Event {
     }
 }
 
+// The same statement whatever is null, so that it is prepared once.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
-#[diesel(table_name = events)]
+#[diesel(table_name = events, treat_none_as_default_value = false)]
 pub struct NewEvent {
     pub obj_type: String,
     pub obj_id: Uuid,

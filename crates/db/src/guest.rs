@@ -12,7 +12,6 @@ use types::desc::Desc;
 use types::{GuestId, GuestStatus, HostId, OperationId, PowerState, SessionId};
 
 use crate::filter::{Column, Kind, Page};
-use crate::guest_counts::{self, Whole};
 use crate::schema::{guests, hosts};
 use crate::{Conn, QueryResult};
 
@@ -131,6 +130,21 @@ pub async fn set_status(conn: &mut Conn, id: GuestId, status: GuestStatus, reaso
         .map(drop)
 }
 
+/// A rescue begins: the status and the session at once.
+pub async fn enter_rescue(conn: &mut Conn, id: GuestId, session: SessionId) -> QueryResult<()> {
+    diesel::update(guests::table.find(id))
+        .set((
+            guests::rescue_session_id.eq(Some(session)),
+            guests::status.eq(GuestStatus::StartRescue),
+            guests::status_reason.eq(None::<&str>),
+            guests::updated_at.eq(diesel::dsl::now),
+            guests::update_version.eq(guests::update_version + 1),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// What people call it, and what they remember with it.
 pub async fn set_words(conn: &mut Conn, guest: &Guest) -> QueryResult<()> {
     diesel::update(guests::table.find(guest.id))
@@ -217,30 +231,17 @@ pub async fn set_powers(conn: &mut Conn, host: HostId, seen: &[(GuestId, PowerSt
     Ok(changed.into_iter().map(|c| c.id).collect())
 }
 
-/// Live guests that `ident` may mean: the one of this id, or else all of this name, at most two.
-pub async fn find(conn: &mut Conn, ident: &str) -> QueryResult<Vec<GuestId>> {
-    find_in(conn, ident, None).await
-}
-
-/// The same; of those that have the name, only what belongs to these projects.
-pub async fn find_in(conn: &mut Conn, ident: &str, projects: Option<&[String]>) -> QueryResult<Vec<GuestId>> {
+/// Live guests that `ident` may mean: the one of this id, or else those of this name, at most two. Of those that have the name, only what
+/// belongs to these projects.
+pub async fn find(conn: &mut Conn, ident: &str, projects: Option<&[String]>) -> QueryResult<Vec<Guest>> {
+    let live = || guests::table.filter(guests::deleted_at.is_null()).select(Guest::as_select());
     if let Ok(id) = ident.parse::<GuestId>() {
-        let found = guests::table
-            .filter(guests::id.eq(id))
-            .filter(guests::deleted_at.is_null())
-            .select(guests::id)
-            .load(conn)
-            .await?;
+        let found = live().filter(guests::id.eq(id)).load(conn).await?;
         if !found.is_empty() {
             return Ok(found);
         }
     }
-    let named = guests::table
-        .filter(guests::name.eq(ident))
-        .filter(guests::deleted_at.is_null())
-        .select(guests::id)
-        .limit(2)
-        .into_boxed();
+    let named = live().filter(guests::name.eq(ident)).limit(2).into_boxed();
     match projects {
         Some(projects) => named.filter(guests::project.eq_any(projects)).load(conn).await,
         None => named.load(conn).await,
@@ -273,10 +274,7 @@ pub async fn list(conn: &mut Conn, page: &Page) -> QueryResult<(Vec<(Guest, Stri
             .filter(page.base.clone())
             .filter(page.filter.clone())
     };
-    let total = match Whole::of(page) {
-        Some(whole) => guest_counts::sum(conn, whole).await?,
-        None => page.total(matching().count().get_result(conn)).await?,
-    };
+    let total = page.total(matching().count().get_result(conn)).await?;
     let rows = matching()
         .filter(page.after.clone())
         .select((Guest::as_select(), hosts::name))

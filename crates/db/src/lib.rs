@@ -17,7 +17,6 @@ pub mod domain;
 pub mod event;
 pub mod filter;
 pub mod guest;
-pub mod guest_counts;
 pub mod host;
 pub mod idempotency;
 pub mod identity;

@@ -40,14 +40,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    guest_counts (project, slot) {
-        project -> Text,
-        slot -> Int4,
-        n -> Int8,
-    }
-}
-
-diesel::table! {
     guests (id) {
         id -> Uuid,
         name -> Text,
@@ -308,40 +300,3 @@ diesel::joinable!(assignments -> users (user_id));
 diesel::joinable!(assignments -> projects (project_id));
 diesel::allow_tables_to_appear_in_same_query!(hosts, guests, rescue_sessions, snapshots);
 diesel::allow_tables_to_appear_in_same_query!(users, tokens, projects, assignments, domains);
-
-diesel::table! {
-    /// The engine's table of ended tasks: the columns of `tasks`.
-    tasks_archive (id) {
-        id -> Uuid,
-        name -> Text,
-        data -> Jsonb,
-        state -> Text,
-        stage -> Jsonb,
-        stage_name -> Text,
-        stage_started -> Timestamptz,
-        stage_deadline -> Timestamptz,
-        attempts -> Integer,
-        last_error -> Nullable<Jsonb>,
-        obj_type -> Nullable<Text>,
-        obj_id -> Nullable<Uuid>,
-        holds -> Bool,
-        parent_id -> Nullable<Uuid>,
-        open_children -> Integer,
-        request_id -> Nullable<Text>,
-        created_by -> Nullable<Jsonb>,
-        operation -> Uuid,
-        sequence -> BigInt,
-        outcome -> Nullable<Jsonb>,
-        generation -> BigInt,
-        lease_until -> Nullable<Timestamptz>,
-        worker -> Nullable<Text>,
-        run_at -> Timestamptz,
-        cause -> Nullable<Jsonb>,
-        failing -> Nullable<Jsonb>,
-        cancel_requested -> Bool,
-        result -> Nullable<Jsonb>,
-        history -> Jsonb,
-        created_at -> Timestamptz,
-        ended_at -> Nullable<Timestamptz>,
-    }
-}

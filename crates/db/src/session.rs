@@ -15,7 +15,7 @@ use crate::schema::{guests, rescue_sessions};
 use crate::{Conn, QueryResult};
 
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = rescue_sessions, check_for_backend(Pg))]
+#[diesel(table_name = rescue_sessions, check_for_backend(Pg), treat_none_as_default_value = false)]
 pub struct RescueSession {
     pub id: SessionId,
     pub guest_id: GuestId,

@@ -7,8 +7,8 @@ use task_engine::schema::tasks;
 use uuid::Uuid;
 
 use crate::filter::{Column, Kind, Page};
-use crate::schema::tasks_archive;
 use crate::{Conn, QueryResult};
+use task_engine::schema::tasks_archive;
 
 /// The columns that a list may be filtered and ordered by, of one of the two tables.
 macro_rules! columns {

@@ -4,8 +4,8 @@
 //! Running it again repeats the request, which the host's ledger answers, so a repeated step is also the way to ask how far the host is.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use proto::host::v1 as pb;
 use proto::host::v1::host_service_client::HostServiceClient;
@@ -27,12 +27,30 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Hosts {
     tls: Option<TlsConfig>,
     channels: Mutex<HashMap<HostId, (String, Channel)>>,
+    known: Mutex<HashMap<HostId, (Instant, Arc<db::host::Host>)>>,
 }
+
+/// A host that moved is looked for where it was for so long; the request is tried again.
+const REMEMBERED: Duration = Duration::from_secs(1);
 
 impl Hosts {
     #[must_use]
     pub fn new(tls: Option<TlsConfig>) -> Self {
-        Self { tls, channels: Mutex::default() }
+        Self { tls, channels: Mutex::default(), known: Mutex::default() }
+    }
+
+    /// The host's row, as it was a moment ago: every stage of every task wants to know where its host is.
+    async fn row(&self, pool: &db::Pool, id: HostId) -> Result<Option<Arc<db::host::Host>>, StepError> {
+        let lock = || self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((_, row)) = lock().get(&id).filter(|(at, _)| at.elapsed() < REMEMBERED) {
+            return Ok(Some(row.clone()));
+        }
+        let row = db::host::get(&mut *pool.get().await?, id).await?.map(Arc::new);
+        match &row {
+            Some(row) => lock().insert(id, (Instant::now(), row.clone())),
+            None => lock().remove(&id),
+        };
+        Ok(row)
     }
 
     /// # Errors
@@ -116,11 +134,8 @@ pub async fn ask(
     }
 }
 
-async fn reach(app: &App, host: HostId) -> Result<(db::host::Host, HostServiceClient<Channel>), StepError> {
-    let row = {
-        let mut conn = app.pool.get().await?;
-        db::host::get(&mut conn, host).await?
-    };
+async fn reach(app: &App, host: HostId) -> Result<(Arc<db::host::Host>, HostServiceClient<Channel>), StepError> {
+    let row = app.hosts.row(&app.pool, host).await?;
     let row = row.ok_or_else(|| StepError::permanent(format!("host {host} is not registered any more")))?;
     let client = app.hosts.client(&row).map_err(|e| StepError::because(&e))?;
     Ok((row, client))

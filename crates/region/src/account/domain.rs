@@ -8,7 +8,6 @@ use db::Conn;
 use db::domain::Domain;
 use db::filter::{Column, Page};
 use types::id::DomainId;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry, Update};
@@ -36,15 +35,7 @@ impl Model for Domain {
     async fn project(&self, _: &mut Conn) -> Result<Option<String>> {
         Ok(Some(db::identity::place(&self.name)))
     }
-    fn id(&self) -> Uuid {
-        self.id.uuid()
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn version(&self) -> Option<i64> {
-        Some(self.update_version)
-    }
+    crate::dispatch::model::known_by_columns!(versioned);
 }
 
 impl List for Domain {

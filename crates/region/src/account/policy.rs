@@ -9,7 +9,6 @@ use db::policy::Policy;
 use serde_json::Value;
 use types::id::PolicyId;
 use types::status::Scope;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry, Update};
@@ -35,15 +34,7 @@ impl Model for Policy {
     async fn view(self, _: &App, _: &mut Conn) -> Result<contract::Policy> {
         view(self)
     }
-    fn id(&self) -> Uuid {
-        self.id.uuid()
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn version(&self) -> Option<i64> {
-        Some(self.update_version)
-    }
+    crate::dispatch::model::known_by_columns!(versioned);
 }
 
 impl List for Policy {

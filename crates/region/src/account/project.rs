@@ -7,7 +7,6 @@ use db::Conn;
 use db::filter::{Column, Page};
 use db::identity::{Project, User};
 use types::id::ProjectId;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry, Update};
@@ -51,15 +50,7 @@ impl Model for Project {
     async fn view(self, _: &App, _: &mut Conn) -> Result<contract::Project> {
         Ok(view(self))
     }
-    fn id(&self) -> Uuid {
-        self.id.uuid()
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn version(&self) -> Option<i64> {
-        Some(self.update_version)
-    }
+    crate::dispatch::model::known_by_columns!(versioned);
 }
 
 impl List for Project {

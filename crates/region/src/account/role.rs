@@ -6,7 +6,6 @@ use db::Conn;
 use db::filter::{Column, Page};
 use db::policy::Role;
 use types::id::RoleId;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::dispatch::{Create, Created, Cx, Done, List, Model, Perform, Registry, Update};
@@ -31,15 +30,7 @@ impl Model for Role {
     async fn view(self, _: &App, _: &mut Conn) -> Result<contract::Role> {
         Ok(view(self))
     }
-    fn id(&self) -> Uuid {
-        self.id.uuid()
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn version(&self) -> Option<i64> {
-        Some(self.update_version)
-    }
+    crate::dispatch::model::known_by_columns!(versioned);
 }
 
 impl List for Role {

@@ -8,7 +8,6 @@ use db::Conn;
 use db::filter::{Column, Page};
 use db::identity::User;
 use types::UserId;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::password;
@@ -55,15 +54,7 @@ impl Model for User {
         let mut views = views(vec![self], conn).await?;
         views.pop().ok_or_else(|| Error::not_found(KIND, ""))
     }
-    fn id(&self) -> Uuid {
-        self.id.uuid()
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn version(&self) -> Option<i64> {
-        Some(self.update_version)
-    }
+    crate::dispatch::model::known_by_columns!(versioned);
 }
 
 impl List for User {

@@ -6,7 +6,6 @@ use api::baremetal::{BaremetalAgents, DisableAgent, EnableAgent};
 use db::Conn;
 use db::agent::BaremetalAgent;
 use db::filter::{Column, Page};
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::dispatch::{List, Model, Registry};
@@ -31,12 +30,7 @@ impl Model for BaremetalAgent {
     async fn view(self, app: &App, _: &mut Conn) -> Result<api::baremetal::BaremetalAgent> {
         Ok(view(self, app))
     }
-    fn id(&self) -> Uuid {
-        self.id.uuid()
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
+    crate::dispatch::model::known_by_columns!();
 }
 
 impl List for BaremetalAgent {

@@ -70,6 +70,25 @@ pub trait Model: Sized + Clone + Send + 'static {
     }
 }
 
+/// `id`, `name` and, with `versioned`, `version` of a [`Model`] that has them as columns.
+macro_rules! known_by_columns {
+    () => {
+        fn id(&self) -> uuid::Uuid {
+            self.id.uuid()
+        }
+        fn name(&self) -> &str {
+            &self.name
+        }
+    };
+    (versioned) => {
+        $crate::dispatch::model::known_by_columns!();
+        fn version(&self) -> Option<i64> {
+            Some(self.update_version)
+        }
+    };
+}
+pub(crate) use known_by_columns;
+
 pub type View<M> = <<M as Model>::Api as Resource>::View;
 
 /// A verb of a resource. One file holds it: the checks, the task it starts, and their tests.

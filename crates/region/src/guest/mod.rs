@@ -48,7 +48,6 @@ use api::snapshot::{CreateSnapshot, RevertSnapshot};
 use db::Conn;
 use db::guest::Guest;
 use types::GuestStatus;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::dispatch::{Model, Query, Registry};
@@ -110,10 +109,10 @@ impl Model for Guest {
     }
 
     async fn find_within(conn: &mut Conn, ident: &str, access: &Access) -> Result<Self> {
-        let found = db::guest::find_in(conn, ident, access.projects()).await?;
-        match found.as_slice() {
-            [] => Err(Error::not_found("server", ident)),
-            [id] => db::guest::get(conn, *id).await?.ok_or_else(|| Error::not_found("server", ident)),
+        let mut found = db::guest::find(conn, ident, access.projects()).await?;
+        match (found.pop(), found.is_empty()) {
+            (None, _) => Err(Error::not_found("server", ident)),
+            (Some(guest), true) => Ok(guest),
             _ => Err(Error::new(
                 ErrorClass::DuplicateResource,
                 format!("several servers have the name '{ident}': give the id"),
@@ -139,15 +138,7 @@ impl Model for Guest {
     async fn project(&self, _: &mut Conn) -> Result<Option<String>> {
         Ok(Some(self.project.clone()))
     }
-    fn id(&self) -> Uuid {
-        self.id.uuid()
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn version(&self) -> Option<i64> {
-        Some(self.update_version)
-    }
+    crate::dispatch::model::known_by_columns!(versioned);
     fn status(&self) -> Option<GuestStatus> {
         Some(self.status)
     }

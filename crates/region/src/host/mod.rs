@@ -42,12 +42,7 @@ impl Model for Host {
         let load = load.ok_or_else(|| Error::not_found("host", &self.name))?;
         Ok(view(self, load, app))
     }
-    fn id(&self) -> Uuid {
-        self.id.uuid()
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
+    crate::dispatch::model::known_by_columns!();
 }
 
 impl List for Host {

@@ -6,7 +6,6 @@ use db::Conn;
 use db::agent::RescueImage;
 use db::filter::{Column, Page};
 use db::image::Offered;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::dispatch::{List, Model, Registry};
@@ -36,12 +35,7 @@ impl Model for Offered {
     async fn view(self, _: &App, _: &mut Conn) -> Result<contract::RescueImage> {
         view(self)
     }
-    fn id(&self) -> Uuid {
-        self.id.uuid()
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
+    crate::dispatch::model::known_by_columns!();
 }
 
 impl List for Offered {

@@ -128,9 +128,9 @@ pub(crate) async fn run<E: Send + Sync + 'static>(shared: Arc<Shared<E>>, stoppe
     }
 }
 
-/// How many to claim: for the workers that are free, and with `more` to do a quarter of all ahead, once half of those are used.
+/// How many to claim: for the workers that are free, and with `more` to do half as many again ahead, once half of those are used.
 fn room(workers: usize, free: usize, ahead: usize, more: bool) -> usize {
-    let stock = if more { workers / 4 } else { 0 };
+    let stock = if more { workers / 2 } else { 0 };
     if free == 0 && ahead > stock / 2 { 0 } else { (free + stock).saturating_sub(ahead) }
 }
 
@@ -180,11 +180,11 @@ mod tests {
         for (free, ahead, more, wanted) in [
             (8, 0, false, 8),
             (0, 0, false, 0),
-            (3, 0, true, 5),
-            (0, 0, true, 2),
-            (0, 1, true, 1),
-            (0, 2, true, 0),
-            (1, 2, true, 1),
+            (3, 0, true, 7),
+            (0, 0, true, 4),
+            (0, 2, true, 2),
+            (0, 3, true, 0),
+            (1, 2, true, 3),
             // Left from before, when there was more.
             (0, 1, false, 0),
             (2, 1, false, 1),

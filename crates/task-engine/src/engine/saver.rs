@@ -1,7 +1,10 @@
 //! Gathers saves: whatever is to be saved while one statement is under way goes into the next, so that many tasks
-//! share a commit. A save with effects has a transaction of its own and does not come here.
+//! share a commit; where that is much, a second statement begins beside the first. A save with effects has a transaction of its own and does not come here.
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::store::save::{self, Change, Saved};
 use crate::{Pool, StepError};
@@ -17,15 +20,11 @@ struct Request {
 #[derive(Clone)]
 pub(crate) struct Saver(mpsc::UnboundedSender<Request>);
 
-pub(crate) struct Saves {
-    requests: Mutex<mpsc::UnboundedReceiver<Request>>,
-    /// Statements that end children change their parents' rows too: two of them at once could wait for each other.
-    children: Mutex<()>,
-}
+pub(crate) struct Saves(mpsc::UnboundedReceiver<Request>);
 
 pub(crate) fn channel() -> (Saver, Saves) {
     let (tx, rx) = mpsc::unbounded_channel();
-    (Saver(tx), Saves { requests: Mutex::new(rx), children: Mutex::default() })
+    (Saver(tx), Saves(rx))
 }
 
 /// Enough for all workers of an engine to share one commit; more would delay the first for the last.
@@ -43,23 +42,65 @@ impl Saver {
 /// While one commit waits for the disk, another statement uses the processor.
 const LANES: usize = 2;
 
-/// Runs until dropped.
-pub(crate) async fn run(saves: Saves, pool: Pool) {
-    futures::future::join_all((0..LANES).map(|_| lane(&saves, &pool))).await;
+/// A statement and its commit cost about as much as so many rows: beside another, one begins for these only. Fewer wait for its end.
+const ENOUGH: usize = 32;
+
+/// What must not be in one statement: ending a child changes its parent's row too. See `save::save`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Child,
+    Other,
 }
 
-async fn lane(saves: &Saves, pool: &Pool) {
-    let mut gathered = Vec::new();
-    while saves.requests.lock().await.recv_many(&mut gathered, AT_ONCE).await > 0 {
-        // A parent and its child must not be in one statement: see `save::save`.
-        let (children, others): (Vec<_>, Vec<_>) = gathered.drain(..).partition(|request| request.change.ends_child());
-        if !others.is_empty() {
-            save_batch(pool, others).await;
+impl Kind {
+    fn other(self) -> Self {
+        match self {
+            Self::Child => Self::Other,
+            Self::Other => Self::Child,
         }
-        if !children.is_empty() {
-            let _alone = saves.children.lock().await;
-            save_batch(pool, children).await;
+    }
+}
+
+/// Runs until dropped.
+pub(crate) async fn run(mut saves: Saves, pool: Pool) {
+    let mut under_way: FuturesUnordered<BoxFuture<'_, Kind>> = FuturesUnordered::new();
+    let (mut gathered, mut children, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    // Two statements that end children could wait for each other at their parents.
+    let mut with_children = false;
+    let mut last = Kind::Other;
+    loop {
+        // In turns, so that neither kind waits for the other forever.
+        for kind in [last.other(), last] {
+            let waiting = if kind == Kind::Child { &mut children } else { &mut others };
+            if may_begin(waiting.len(), under_way.len()) && !(kind == Kind::Child && with_children) {
+                let batch: Vec<Request> = waiting.drain(..waiting.len().min(AT_ONCE)).collect();
+                let pool = &pool;
+                under_way.push(Box::pin(async move {
+                    save_batch(pool, batch).await;
+                    kind
+                }));
+                with_children |= kind == Kind::Child;
+                last = kind;
+            }
         }
+        tokio::select! {
+            Some(kind) = under_way.next() => with_children &= kind != Kind::Child,
+            received = saves.0.recv_many(&mut gathered, AT_ONCE) => {
+                if received == 0 {
+                    return;
+                }
+                for request in gathered.drain(..) {
+                    if request.change.ends_child() { &mut children } else { &mut others }.push(request);
+                }
+            }
+        }
+    }
+}
+
+fn may_begin(waiting: usize, under_way: usize) -> bool {
+    match under_way {
+        0 => waiting > 0,
+        _ => waiting >= ENOUGH && under_way < LANES,
     }
 }
 
@@ -90,4 +131,16 @@ async fn save_batch(pool: &Pool, batch: Vec<Request>) {
 async fn save_all(pool: &Pool, changes: &[Change]) -> Result<Vec<Saved>, StepError> {
     let mut conn = pool.get().await?;
     Ok(save::save(&mut conn, changes).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_wait_while_a_statement_is_under_way_and_many_do_not() {
+        assert!(!may_begin(0, 0) && may_begin(1, 0));
+        assert!(!may_begin(ENOUGH - 1, 1) && may_begin(ENOUGH, 1));
+        assert!(!may_begin(10 * ENOUGH, LANES));
+    }
 }

@@ -1,10 +1,11 @@
--- A claimed task is hidden until its lease is over; that is why its due time is the later of the two.
+-- A claimed task is hidden until its lease is over. There are never many: each of them has a worker.
 , due AS MATERIALIZED (
     SELECT t.id FROM tasks t
     WHERE t.state IN ('queued', 'waiting')
-      AND GREATEST(t.run_at, t.lease_until) <= now()
+      AND t.run_at <= now()
+      AND (t.lease_until IS NULL OR t.lease_until <= now())
       AND t.name = ANY (ARRAY(SELECT jsonb_array_elements_text(p -> 'names') FROM input))
-    ORDER BY GREATEST(t.run_at, t.lease_until)
+    ORDER BY t.run_at
     LIMIT (SELECT (p ->> 'limit')::bigint FROM input)
     FOR UPDATE SKIP LOCKED
 )
@@ -19,4 +20,6 @@ RETURNING t.id, t.name, t.data, t.stage, t.stage_name, t.stage_started, t.stage_
     (extract(epoch FROM t.stage_deadline - clock_timestamp()) * 1000)::bigint,
     t.attempts, t.last_error, t.obj_type, t.obj_id, t.parent_id, t.request_id, t.created_by, t.operation, t.sequence,
     t.outcome, t.generation, t.cause, t.failing, t.cancel_requested,
-    jsonb_array_length(jsonb_path_query_array(t.history, '$[*] ? (exists(@.error))'))::bigint, t.created_at
+    CASE WHEN t.history = '[]' THEN 0
+        ELSE jsonb_array_length(jsonb_path_query_array(t.history, '$[*] ? (exists(@.error))')) END::bigint,
+    t.created_at

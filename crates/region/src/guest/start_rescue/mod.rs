@@ -121,8 +121,7 @@ impl Perform<StartRescue> for Guest {
             },
         )
         .await?;
-        db::guest::set_session(cx.conn, self.id, Some(session)).await?;
-        db::guest::set_status(cx.conn, self.id, GuestStatus::StartRescue, None).await?;
+        db::guest::enter_rescue(cx.conn, self.id, session).await?;
         let lost = if paused { "; it was paused, what was in its memory is lost" } else { "" };
         cx.event(Note {
             obj_type: OBJECT,
