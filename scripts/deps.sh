@@ -43,6 +43,7 @@ tftp-hpa         netboot     tftp
 atftp            netboot     atftp
 iproute2         netboot     ip
 nftables         netboot     nft
+runc             containers  runc
 python3          tests       python3
 gcc              linking     cc
 libc6-dev        linking     /usr/lib/*/libc.a

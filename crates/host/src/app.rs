@@ -25,7 +25,7 @@ use crate::guest::{boot_files, overlay};
 use crate::lease::Holder;
 use crate::network::Network;
 use crate::qemu::cmdline::Accelerator;
-use crate::qemu::{Binaries, accel, user};
+use crate::qemu::{Binaries, accel, scope, user};
 use crate::storage::Storage;
 use crate::system;
 
@@ -126,6 +126,9 @@ async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
     let folders = [&config.workspace, &config.store_dir, &config.runtime_dir].map(PathBuf::as_path);
     let (qemu_user, why) =
         user::choose(&config.qemu.user, &folders, accelerator == Accelerator::Kvm).map_err(anyhow::Error::msg)?;
+    let (scope, reason) = scope::decide(config.scope, &scope::look(&config.cgroup_root))
+        .map_err(|problem| anyhow::anyhow!("scope: {problem}"))?;
+    tracing::info!(scope = scope.as_str(), why = reason, "where guests run");
     tracing::info!(user = qemu_user.as_ref().map(|user| &*user.name), why, "who QEMU runs as");
     let revoked: Result<Vec<_>, _> = config.revoked_digests.iter().map(|text| text.parse()).collect();
     let trust = Trust::new(&config.trusted_keys, &config.revoked_keys, &revoked.context("revoked_digests")?)
@@ -157,6 +160,7 @@ async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
         config,
         qemu,
         accelerator,
+        scope,
         qemu_user,
         images,
         ledger,

@@ -12,7 +12,7 @@ use types::desc::Machine;
 
 use crate::config::Config;
 use crate::qemu::cmdline::Accelerator;
-use crate::qemu::{Binaries, accel, user};
+use crate::qemu::{Binaries, accel, scope, user};
 use crate::system;
 
 /// For one answer from elsewhere.
@@ -71,6 +71,7 @@ pub async fn all(config: &Config) -> Vec<Finding> {
     );
     findings.push(sockets(config));
     findings.extend(crate::check_network::bridges(config));
+    findings.push(where_guests_run(config));
     findings.push(memory(config));
     findings.push(clock(SystemTime::now()));
     findings.push(trust(config));
@@ -176,6 +177,21 @@ fn sockets(config: &Config) -> Finding {
     match crate::guest::paths::check_runtime(&folder) {
         Ok(()) => good("sockets", folder.display().to_string()),
         Err(problem) => broken("sockets", problem, "set runtime_dir to a shorter path"),
+    }
+}
+
+fn where_guests_run(config: &Config) -> Finding {
+    let seen = scope::look(&config.cgroup_root);
+    match scope::decide(config.scope, &seen) {
+        Err(problem) => {
+            broken("scope", problem, "set scope to auto, or give the agent what it needs: see its configuration")
+        }
+        Ok((scope::Scope::Session, why)) if !seen.at_the_top => poor(
+            "scope",
+            format!("guests end with the agent's unit or container: {why}"),
+            "run the agent under systemd as root, or, in a container, mount the machine's cgroup tree at cgroup_root",
+        ),
+        Ok((scope, why)) => good("scope", format!("QEMU runs in {}: {why}", scope.as_str())),
     }
 }
 

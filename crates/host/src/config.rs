@@ -10,6 +10,7 @@ use service::tls::TlsConfig;
 
 use crate::guest::interrupted::Autostart;
 use crate::qemu::accel::Wanted;
+use crate::qemu::scope::Wanted as Scope;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -40,6 +41,10 @@ pub struct Config {
     pub revoked_digests: Vec<String>,
     /// `auto`: KVM if a kernel was seen to run under it, else TCG. `kvm`, `tcg`: that one.
     pub accel: Wanted,
+    /// Where QEMU is moved to when it has started, so that it outlives the agent's unit or container.
+    pub scope: Scope,
+    /// Where the machine's cgroup trees are.
+    pub cgroup_root: PathBuf,
     /// Who starts the guests that ran when the machine went down, once it is up again.
     pub autostart: Autostart,
     /// With `autostart` `region`: seconds after which they are started without it. 0: region is waited for, however long.
@@ -173,6 +178,8 @@ impl Default for Config {
             revoked_keys: Vec::new(),
             revoked_digests: Vec::new(),
             accel: Wanted::Auto,
+            scope: Scope::Auto,
+            cgroup_root: "/sys/fs/cgroup".into(),
             autostart: Autostart::Region,
             autostart_after_s: 0,
             boot_id_file: "/proc/sys/kernel/random/boot_id".into(),

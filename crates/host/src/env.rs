@@ -12,6 +12,7 @@ use crate::lease::Holder;
 use crate::network::Network;
 use crate::qemu::Binaries;
 use crate::qemu::cmdline::Accelerator;
+use crate::qemu::scope::Scope;
 use crate::qemu::user::User;
 use crate::storage::Storage;
 
@@ -21,6 +22,8 @@ pub struct Env {
     pub qemu: Binaries,
     pub accelerator: Accelerator,
     /// Who QEMU runs as; None: as the agent.
+    /// Where a QEMU that has started is moved to.
+    pub scope: Scope,
     pub qemu_user: Option<User>,
     pub storage: Storage,
     pub network: Network,

@@ -43,6 +43,13 @@ impl Guest {
         let mut boot = boot.unwrap_or_else(|| Boot::unknown(session, self.env.machine_boot.clone()));
         self.boot_goes_on(&mut boot);
         tracing::info!(guest = %self.id, pid = process.pid, session = ?session, "a running QEMU was taken charge of");
+        // The agent that started it may have been killed before it had moved it.
+        let (scope, guest, pid) = (self.env.scope.clone(), self.id, process.pid);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = scope.admit(guest, pid) {
+                tracing::debug!(%guest, pid, %error, "QEMU is not moved; it may have been before");
+            }
+        });
         self.take_charge(process, boot);
         Ok(true)
     }
@@ -104,6 +111,7 @@ impl Guest {
                 return self.publish();
             }
         }
+        self.env.scope.forget(self.id);
         for nic in self.stored.iter().flat_map(|stored| &stored.desc.nics) {
             self.env.network.down(self.id, nic);
         }

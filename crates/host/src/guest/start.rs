@@ -125,6 +125,7 @@ impl Guest {
             self.clear_end();
             return Err(Failure { evidence, ..failure(FailureCode::Qemu, "QEMU ended as soon as it had started") });
         };
+        self.move_out(process.pid).await;
         tracing::info!(guest = %self.id, pid = process.pid, rescue = ?boot.rescue, "QEMU runs");
         metrics::counter!("host_qemu_starts_total").increment(1);
         self.take_charge(process, boot);
@@ -142,6 +143,18 @@ impl Guest {
             ));
         }
         Ok(())
+    }
+
+    /// Moves it out of the agent's cgroup. A guest that runs and can't be moved is better than none.
+    async fn move_out(&self, pid: i32) {
+        let (scope, guest) = (self.env.scope.clone(), self.id);
+        let moved = tokio::task::spawn_blocking(move || scope.admit(guest, pid)).await;
+        match moved.map_err(std::io::Error::other).flatten() {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::error!(guest = %self.id, pid, scope = self.env.scope.as_str(), %error, "QEMU can't be moved: it ends with the agent's unit or container");
+            }
+        }
     }
 
     /// Of a QEMU that was found running: an agent that was killed may have started it a moment ago.

@@ -17,6 +17,7 @@ pub mod hotplug;
 pub mod machine;
 pub mod probe;
 pub mod process;
+pub mod scope;
 pub mod user;
 
 use std::collections::BTreeMap;

@@ -65,7 +65,7 @@ async fn what_was_started_by_hand_is_the_agents_to_stop() {
         .arg(agent.folder.path().join("host.yaml")))
     .await;
     assert!(!check.0 && check.1.contains("BROKEN trust"), "this host trusts nobody: {}", check.1);
-    for part in ["qemu", "user", "workspace", "sockets", "region"] {
+    for part in ["qemu", "user", "workspace", "sockets", "scope", "region"] {
         assert!(check.1.lines().any(|line| line.starts_with(&format!("ok     {part}"))), "{part}: {}", check.1);
     }
 

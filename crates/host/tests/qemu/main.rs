@@ -2,11 +2,12 @@
 //! over HTTP, a region that writes down what it hears.
 //!
 //! * `agent`: starts, kills and asks the agent. * `region`, `files`: its peers.
-//! * `lifecycle`, `many`, `by_hand`, `images`, `change`, `network`, `rescue`, `killed`, `reboot`, `overlay`, `uefi`, `failures`: the stories. Each takes one to two minutes; they run side by side.
+//! * `lifecycle`, `many`, `by_hand`, `images`, `change`, `network`, `rescue`, `killed`, `reboot`, `container`, `overlay`, `uefi`, `failures`: the stories. Each takes one to two minutes; they run side by side.
 
 mod agent;
 mod by_hand;
 mod change;
+mod container;
 mod failures;
 mod files;
 mod images;
