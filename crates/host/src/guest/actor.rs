@@ -187,6 +187,7 @@ impl Guest {
     pub async fn serve(mut self, mut jobs: mpsc::Receiver<Job>, mut own: mpsc::Receiver<Own>, progress: Progress) {
         let mut waiting = VecDeque::<Job>::new();
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        let mut turn = Some(turn(self.id));
         let mut by_hand = tokio::time::interval(BY_HAND);
         by_hand.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -217,6 +218,9 @@ impl Guest {
                         continue;
                     }
                     _ = housekeeping.tick() => {
+                        if let Some(turn) = turn.take() {
+                            housekeeping.reset_after(turn);
+                        }
                         // A machine that goes on is not one that goes down.
                         self.boot_ended();
                         self.renew_leases();
@@ -416,6 +420,13 @@ impl Guest {
     }
 }
 
+/// When a guest's second look comes. The first is at once; hundreds of guests that were found at the agent's start would else look at the
+/// same moment for as long as it runs. A guest's id ends in random bits.
+fn turn(guest: GuestId) -> Duration {
+    let last = guest.uuid().as_bytes()[15];
+    HOUSEKEEPING * u32::from(last) / 256
+}
+
 /// Until the guest's QEMU has ended; for ever if none runs.
 async fn ended(running: Option<&Running>) {
     match running {
@@ -423,5 +434,19 @@ async fn ended(running: Option<&Running>) {
             running.machine.ended().await;
         }
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_look_by_turns() {
+        let mut turns: Vec<_> =
+            (0..=255).map(|last| turn(GuestId::from_uuid(uuid::Uuid::from_bytes([last; 16])))).collect();
+        assert_eq!((turns[0], turns[128]), (Duration::ZERO, HOUSEKEEPING / 2));
+        turns.dedup();
+        assert!(turns.len() == 256 && turns.iter().all(|turn| *turn < HOUSEKEEPING));
     }
 }
