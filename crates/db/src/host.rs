@@ -79,6 +79,16 @@ pub async fn heartbeat(conn: &mut Conn, id: HostId, memory_free_mib: i64, storag
         .map(|rows| rows > 0)
 }
 
+/// What is shown as the version of a host's program. `None`: no host has the name.
+pub async fn set_version(conn: &mut Conn, name: &str, version: &str) -> QueryResult<Option<HostId>> {
+    diesel::update(hosts::table.filter(hosts::name.eq(name)))
+        .set(hosts::version.eq(version))
+        .returning(hosts::id)
+        .get_result(conn)
+        .await
+        .optional()
+}
+
 /// Holds the row until the transaction ends. False: no such host.
 pub async fn lock(conn: &mut Conn, id: HostId) -> QueryResult<bool> {
     let row: Option<HostId> = hosts::table.find(id).select(hosts::id).for_update().first(conn).await.optional()?;

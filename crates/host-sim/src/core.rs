@@ -49,6 +49,8 @@ pub(crate) struct State {
     pub heartbeats: u32,
     pub mute: bool,
     pub draining: bool,
+    /// What it says that it speaks; None: nothing.
+    pub protocol: Option<proto::version::Range>,
     /// How often the machine has started.
     pub boots: u32,
     /// The start that region was told of last; empty: none.
@@ -87,7 +89,8 @@ pub(crate) enum Accepted {
 
 impl Core {
     pub fn new(options: SimOptions, ledger: Ledger) -> Self {
-        let state = State { region: options.region.clone(), ..State::default() };
+        let protocol = Some(proto::version::OURS);
+        let state = State { region: options.region.clone(), protocol, ..State::default() };
         Self { options, ledger, state: Mutex::new(state), changes: watch::Sender::new(0) }
     }
 

@@ -88,9 +88,9 @@ fn image(
 /// What this host says of itself.
 pub(crate) fn info(core: &Core) -> pb::HostInfo {
     let options = &core.options;
-    let (host_id, boot_id) = {
+    let (host_id, boot_id, protocol) = {
         let state = core.state();
-        (state.host_id.clone(), state.boot_id())
+        (state.host_id.clone(), state.boot_id(), state.protocol.map(Into::into))
     };
     pb::HostInfo {
         host_id,
@@ -103,6 +103,7 @@ pub(crate) fn info(core: &Core) -> pb::HostInfo {
         memory_mib: options.memory_mib,
         workspace: "/simulated".into(),
         boot_id,
+        protocol,
     }
 }
 

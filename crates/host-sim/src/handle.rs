@@ -188,6 +188,10 @@ impl SimHandle {
     pub fn set_draining(&self, draining: bool) {
         self.core().change(|state| state.draining = draining);
     }
+    /// What it says that it speaks, from its next message on; None: nothing, as before versions were told.
+    pub fn set_protocol(&self, protocol: Option<proto::version::Range>) {
+        self.core().change(|state| state.protocol = protocol);
+    }
     /// Sends no heartbeats, but serves.
     pub fn set_mute(&self, mute: bool) {
         self.core().change(|state| state.mute = mute);

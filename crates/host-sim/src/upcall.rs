@@ -90,11 +90,16 @@ async fn heartbeats(core: &Core, mut client: Client, interval: Duration) {
         changes.borrow_and_update();
         core.until(|state| (!state.mute).then_some(())).await;
         let sent = core.reports();
+        let (host_id, protocol) = {
+            let state = core.state();
+            (state.host_id.clone(), state.protocol.map(Into::into))
+        };
         let request = pb::HeartbeatRequest {
-            host_id: core.state().host_id.clone(),
+            host_id,
             guests: sent.iter().cloned().map(Into::into).collect(),
             memory_free_mib: core.options.memory_mib,
             disk_free_mib: 1 << 20,
+            protocol,
         };
         match timeout(CALL, client.heartbeat(request)).await {
             Ok(Ok(response)) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proto::region::v1 as pb;
 use proto::region::v1::host_upcall_service_client::HostUpcallServiceClient;
+use proto::version;
 use tokio::time::timeout;
 use tonic::Code;
 use tonic::transport::Channel;
@@ -87,6 +88,12 @@ async fn register(env: &Env, mut client: Client, endpoint: &str) -> pb::Register
         match timeout(CALL, client.register_host(request)).await {
             Ok(Ok(response)) => {
                 let response = response.into_inner();
+                let region = version::Range::of(response.protocol.as_ref());
+                if let Err(mismatch) = version::agree(region, version::OURS) {
+                    tracing::error!(error = %mismatch, "this host and region can't work together");
+                    pause.wait().await;
+                    continue;
+                }
                 keep(&env.config.workspace, HOST_ID, &response.host_id);
                 keep(&env.config.workspace, BOOT_ID, &env.machine_boot);
                 tracing::info!(
@@ -116,6 +123,7 @@ async fn heartbeats(env: &Env, manager: &Manager, mut client: Client, registered
             guests: told.iter().cloned().map(Into::into).collect(),
             memory_free_mib: system::memory_available_mib(),
             disk_free_mib: system::disk_free_mib(&env.config.workspace),
+            protocol: Some(version::OURS.into()),
         };
         match timeout(CALL, client.heartbeat(request)).await {
             Ok(Ok(response)) => {

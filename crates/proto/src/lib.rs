@@ -1,5 +1,5 @@
-//! gRPC between region, hosts and baremetal agents: the code generated from `proto/`, and [`convert`], which turns messages into
-//! the words of `types` and back. Region and host never see each other's code; they meet here.
+//! gRPC between region, hosts and baremetal agents: the code generated from `proto/`, [`convert`], which turns messages into
+//! the words of `types` and back, and [`version`]: who can work with whom. Region and host never see each other's code; they meet here.
 
 #[allow(clippy::all, clippy::pedantic, reason = "generated")]
 pub mod host {
@@ -15,6 +15,7 @@ pub mod region {
 }
 
 pub mod convert;
+pub mod version;
 
 pub use convert::Malformed;
 

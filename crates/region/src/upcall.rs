@@ -11,6 +11,7 @@ use proto::host::v1 as host_pb;
 use proto::region::v1 as pb;
 use proto::region::v1::agent_upcall_service_server::AgentUpcallService;
 use proto::region::v1::host_upcall_service_server::HostUpcallService;
+use proto::version;
 use service::tls::{agent_name, host_name, require_peer};
 use tonic::{Request, Response, Status};
 use types::operation::{GuestReport, Outcome};
@@ -30,6 +31,23 @@ fn internal(error: impl std::error::Error) -> Status {
 impl Upcall {
     fn tls(&self) -> bool {
         self.0.config.tls.is_some()
+    }
+
+    /// A host that region can't work with: its row says so where there is one, and so does an event. It falls silent, and so is offline.
+    async fn refuse(&self, name: &str, program: &str, mismatch: version::Mismatch) -> Status {
+        tracing::warn!(host = name, version = program, %mismatch, "a host is refused");
+        let told = async {
+            let mut conn = self.0.upcall_pool.get().await.map_err(internal)?;
+            let seen = format!("{program} ({mismatch})");
+            if let Some(id) = db::host::set_version(&mut conn, name, &seen).await.map_err(internal)? {
+                crate::host::tell_once(&mut conn, id, name, "incompatible", false, seen).await.map_err(internal)?;
+            }
+            Ok::<_, Status>(())
+        };
+        match told.await {
+            Ok(()) => Status::failed_precondition(mismatch.to_string()),
+            Err(status) => status,
+        }
     }
 
     /// The host that speaks. Its name never changes, so it is read once.
@@ -62,6 +80,9 @@ impl HostUpcallService for Upcall {
         }
         require_peer(&request, &host_name(&info.name), self.tls())?;
         let message = request.into_inner();
+        if let Err(mismatch) = version::agree(version::OURS, version::Range::of(info.protocol.as_ref())) {
+            return Err(self.refuse(&info.name, &info.version, mismatch).await);
+        }
         let now = Utc::now();
         let host = Host {
             id: HostId::generate(),
@@ -91,7 +112,8 @@ impl HostUpcallService for Upcall {
                 .map_err(internal)?;
         }
         let heartbeat_interval_s = self.0.config.heartbeat.interval_s;
-        Ok(Response::new(pb::RegisterHostResponse { host_id: id.to_string(), heartbeat_interval_s }))
+        let protocol = Some(version::OURS.into());
+        Ok(Response::new(pb::RegisterHostResponse { host_id: id.to_string(), heartbeat_interval_s, protocol }))
     }
 
     async fn heartbeat(
@@ -100,6 +122,9 @@ impl HostUpcallService for Upcall {
     ) -> Result<Response<pb::HeartbeatResponse>, Status> {
         let host = self.host_of(&request, &request.get_ref().host_id).await?;
         let message = request.into_inner();
+        if version::agree(version::OURS, version::Range::of(message.protocol.as_ref())).is_err() {
+            return Err(Status::not_found("region does not speak this host's protocol (any more): register again"));
+        }
         let guests: Vec<GuestReport> =
             message.guests.into_iter().map(GuestReport::try_from).collect::<Result<_, _>>()?;
         let mib = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);

@@ -200,3 +200,46 @@ async fn what_a_host_has_and_region_does_not_know_is_shown_and_left_alone() {
     }
     stack.finish().await;
 }
+
+/// Versions of the protocol: neighbours work side by side; a host that shares none with region is told what to upgrade, and so is everybody
+/// who looks at it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_of_another_age_is_refused_with_what_to_upgrade() {
+    use proto::version::{OURS, Range};
+    let stack = stack().await;
+    let web = stack.web().await;
+    let host = async || get(&web, "/hosts/host1").await["host"].clone();
+    let program = host().await["version"].clone();
+    let works = async |protocol: Option<Range>| {
+        stack.host.set_protocol(protocol);
+        stack.host.restart().await.unwrap();
+        stack.host.wait_heartbeat().await;
+        eventually("it works", async || {
+            let host = host().await;
+            (host["host_status"] == "online" && host["version"] == program).then_some(())
+        })
+        .await;
+    };
+    let (older, newer) = (OURS.oldest, OURS.newest + 1);
+    works(Some(Range { oldest: older, newest: newer })).await;
+    works(Some(Range { oldest: OURS.newest, newest: newer })).await;
+    works(None).await;
+
+    // Its program is replaced while region knows the host: it is refused, whether it registers or goes on with its heartbeats.
+    stack.host.set_protocol(Some(Range { oldest: newer, newest: newer }));
+    let what = format!("the host speaks protocol {newer}, region {OURS}: upgrade region");
+    let seen = eventually("it is offline, and says why", async || {
+        let host = host().await;
+        (host["host_status"] == "offline" && host["version"].as_str().unwrap().contains(&what)).then_some(host)
+    })
+    .await;
+    assert!(seen["version"].as_str().unwrap().starts_with(program.as_str().unwrap()), "{seen}");
+    let (status, answer) = web.send(web.request("GET", "/events?obj_type=host&obj_id=host1&action=incompatible")).await;
+    assert_eq!(status, 200);
+    let told: Vec<_> =
+        answer["events"].as_array().unwrap().iter().filter(|it| it["action"] == "incompatible").collect();
+    assert_eq!(told.len(), 1, "however often it asks: {answer}");
+    assert!(told[0]["notes"].as_str().unwrap().contains(&what) && told[0]["success"] == false, "{answer}");
+    works(Some(OURS)).await;
+    stack.finish().await;
+}

@@ -56,6 +56,7 @@ pub fn info(env: &Env, host_id: &str) -> pb::HostInfo {
         memory_mib: crate::system::memory_mib(),
         workspace: env.config.workspace.to_string_lossy().into_owned(),
         boot_id: env.machine_boot.clone(),
+        protocol: Some(proto::version::OURS.into()),
     }
 }
 

@@ -110,6 +110,8 @@ async fn an_agent_that_is_killed_at_every_stage_rescues_all_the_same() {
     assert_eq!(agent.pid(guest), pid, "one boot of the rescue system for all of it");
     done.push((header, outcome));
 
+    // A request that region sent before the way back began, and that arrives after it.
+    let delayed = agent.header(guest);
     // Out, without a stop of its own: the way back ends the rescue system.
     for _ in 0..2 {
         let header = agent.header(guest);
@@ -119,6 +121,11 @@ async fn an_agent_that_is_killed_at_every_stage_rescues_all_the_same() {
         assert_eq!(agent.pid(guest), None);
         done.push((header, outcome));
     }
+    let mut late = session.start();
+    late.operation = Some(delayed.clone().into());
+    let refused = agent.client().start_rescue(late).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition, "{refused}");
+    assert!(agent.pid(guest).is_none() && !began(&agent, &delayed), "nothing of it was done");
     let logins = agent.serial(guest).matches("tiny login:").count();
     let header = agent.header(guest);
     let outcome = killed_during!(agent, header, start_guest, start(), runs);

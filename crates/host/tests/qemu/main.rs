@@ -2,7 +2,7 @@
 //! over HTTP, a region that writes down what it hears.
 //!
 //! * `agent`: starts, kills and asks the agent. * `region`, `files`: its peers.
-//! * `lifecycle`, `many`, `by_hand`, `images`, `change`, `network`, `rescue`, `killed`, `reboot`, `container`, `overlay`, `uefi`, `failures`: the stories. Each takes one to two minutes; they run side by side.
+//! * `lifecycle`, `many`, `by_hand`, `images`, `change`, `network`, `rescue`, `killed`, `reboot`, `container`, `versions`, `overlay`, `uefi`, `failures`: the stories. Each takes one to two minutes; they run side by side.
 
 mod agent;
 mod by_hand;
@@ -20,3 +20,4 @@ mod reboot;
 mod region;
 mod rescue;
 mod uefi;
+mod versions;

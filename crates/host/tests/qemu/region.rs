@@ -19,6 +19,8 @@ pub struct Heard {
     pub away: bool,
     /// What is answered to heartbeats.
     pub stay_off: Vec<String>,
+    /// What it says that it speaks.
+    pub protocol: Option<proto::host::v1::Protocol>,
 }
 
 #[derive(Clone, Default)]
@@ -53,8 +55,10 @@ impl HostUpcallService for Region {
         request: Request<up::RegisterHostRequest>,
     ) -> Result<Response<up::RegisterHostResponse>, Status> {
         service::tls::require_peer(&request, "h1.host.lifeboat", true)?;
-        self.heard.lock().unwrap().registered.push(request.into_inner());
-        Ok(Response::new(up::RegisterHostResponse { host_id: "id-of-h1".into(), heartbeat_interval_s: 600 }))
+        let mut heard = self.heard.lock().unwrap();
+        heard.registered.push(request.into_inner());
+        let (host_id, protocol) = ("id-of-h1".into(), heard.protocol);
+        Ok(Response::new(up::RegisterHostResponse { host_id, heartbeat_interval_s: 600, protocol }))
     }
     async fn heartbeat(
         &self,
