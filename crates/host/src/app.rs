@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::base_image::Copies;
 use crate::config::Config;
 use crate::env::Env;
 use crate::grpc::Service;
@@ -145,7 +146,7 @@ async fn environment(config: Config, ledger: Ledger) -> anyhow::Result<Env> {
             sources: config.image_sources.clone(),
             detached: detached(&config.workspace),
             moves: Arc::default(),
-            copying: Arc::default(),
+            copying: Copies::default(),
         },
         network: Network {
             ip: config.network.ip.clone(),

@@ -1,7 +1,9 @@
 //! What a new disk is made from: an image of this host, by its name, or one from elsewhere, by address and digest:
-//! `https://images.example/debian.qcow2#sha256=<64 hex digits>`. Pure.
+//! `https://images.example/debian.qcow2#sha256=<64 hex digits>`; and which of the latter are being copied.
 
+use std::collections::HashSet;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use artifact::Digest;
 
@@ -38,6 +40,40 @@ pub fn allowed(url: &str, sources: &[String]) -> bool {
             url.strip_prefix(&**source)
                 .is_some_and(|rest| source.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
         })
+}
+
+/// Images from elsewhere that disks are being made from, once for each disk.
+#[derive(Debug, Clone, Default)]
+pub struct Copies(Arc<Mutex<Vec<Digest>>>);
+
+/// Held while an image is fetched and copied.
+#[derive(Debug)]
+pub struct Copying(Copies, Digest);
+
+impl Copies {
+    #[must_use]
+    pub fn begin(&self, digest: Digest) -> Copying {
+        self.list().push(digest);
+        Copying(self.clone(), digest)
+    }
+
+    #[must_use]
+    pub fn digests(&self) -> HashSet<Digest> {
+        self.list().iter().copied().collect()
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Digest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        let mut copies = self.0.list();
+        if let Some(at) = copies.iter().position(|it| *it == self.1) {
+            copies.swap_remove(at);
+        }
+    }
 }
 
 #[cfg(test)]

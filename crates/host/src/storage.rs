@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use artifact::Fetcher;
 use artifact::evict::Keep;
-use artifact::{Digest, Fetcher};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -15,7 +15,7 @@ use types::desc::{DiskDesc, DiskFormat};
 use types::id::{DiskId, SnapshotId};
 use types::operation::{Failure, FailureCode};
 
-use crate::base_image::{self, Source};
+use crate::base_image::{self, Copies, Copying, Source};
 
 /// Copying an image of many GiB takes its time.
 const COPY_LIMIT: Duration = Duration::from_secs(1800);
@@ -34,28 +34,7 @@ pub struct Storage {
     /// Held while images go from one folder to another, and while it matters that none does.
     pub moves: Arc<Mutex<()>>,
     /// Images from elsewhere that disks are being made from, once for each disk.
-    pub copying: Digests,
-}
-
-type Digests = Arc<std::sync::Mutex<Vec<Digest>>>;
-
-/// Held while an image from elsewhere is fetched and copied.
-struct Copying(Digests, Digest);
-
-impl Copying {
-    fn of(digests: &Digests, digest: Digest) -> Self {
-        digests.lock().unwrap_or_else(PoisonError::into_inner).push(digest);
-        Self(Arc::clone(digests), digest)
-    }
-}
-
-impl Drop for Copying {
-    fn drop(&mut self) {
-        let mut digests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = digests.iter().position(|it| *it == self.1) {
-            digests.swap_remove(at);
-        }
-    }
+    pub copying: Copies,
 }
 
 /// The part of `qemu-img info --output=json` that is used.
@@ -114,7 +93,7 @@ impl Storage {
             let message = format!("images may not come from {url}: set image_sources on the host to allow it");
             return Err(failed(FailureCode::Disk, message));
         };
-        let copying = Copying::of(&self.copying, digest);
+        let copying = self.copying.begin(digest);
         let told = |have, size| say(format!("downloading {url}, {} of {} MiB", have >> 20, size >> 20));
         match fetcher.fetch_at(&url, digest, told).await {
             Ok(fetched) => Ok((fetched.path, Some(copying))),
@@ -241,8 +220,7 @@ impl Storage {
     pub fn evict(&self, keep: Keep) {
         let Some(fetcher) = &self.fetcher else { return };
         // A copy that begins now finds its image used lately, and so left alone.
-        let copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
-        let (files, bytes) = fetcher.store().evict(&copying, keep);
+        let (files, bytes) = fetcher.store().evict(&self.copying.digests(), keep);
         if files > 0 {
             tracing::info!(files, bytes, "base images that were not used for long are gone");
         }
@@ -398,5 +376,35 @@ mod tests {
         assert!(info(r#"{"virtual-size":1,"format":"qcow2","backing-filename":"/etc/shadow"}"#));
         assert!(info(r#"{"virtual-size":1,"format":"qcow2","format-specific":{"data":{"data-file":"/etc/shadow"}}}"#));
         assert!(info(r#"{"virtual-size":1,"format":"vmdk"}"#), "extents are other files");
+    }
+
+    #[test]
+    fn an_old_image_from_elsewhere_goes_unless_it_is_being_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = artifact::Store::open(folder.path()).unwrap();
+        let digest = store.put(b"an image").unwrap();
+        let path = store.path(digest);
+        let day = Duration::from_hours(24);
+        std::fs::File::open(&path).unwrap().set_modified(std::time::SystemTime::now() - 40 * day).unwrap();
+        let storage = Storage {
+            qemu_img: PathBuf::new(),
+            images: PathBuf::new(),
+            fetcher: Some(Fetcher::new(store, artifact::download::Config::default()).unwrap()),
+            sources: Vec::new(),
+            detached: PathBuf::new(),
+            moves: Arc::default(),
+            copying: Copies::default(),
+        };
+        let keep = Keep { age: 30 * day, bytes: u64::MAX };
+        let (first, second) = (storage.copying.begin(digest), storage.copying.begin(digest));
+        storage.evict(keep);
+        drop(first);
+        storage.evict(keep);
+        assert!(path.exists(), "the second copy goes on");
+        drop(second);
+        storage.evict(Keep { age: 50 * day, ..keep });
+        assert!(path.exists(), "it is not that old");
+        storage.evict(keep);
+        assert!(!path.exists());
     }
 }

@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use crate::guest::console::Console;
+use crate::guest::console::{Console, Keyboard, NotTaken};
 
 /// Pieces on their way to one reader; what it is behind by more, it misses.
 const AHEAD: usize = 16;
@@ -24,9 +24,10 @@ pub fn stream(
     draining: CancellationToken,
 ) -> Pin<Box<dyn Stream<Item = Result<pb::ConsoleOutput, Status>> + Send>> {
     let (sender, output) = mpsc::channel(AHEAD);
-    let reader = console.clone();
+    let keyboard = console.keyboard();
+    let (refusals, mut refused) = mpsc::channel(1);
     let showing = async move {
-        let (recent, mut next) = reader.read();
+        let (recent, mut next) = console.read();
         let mut data = recent;
         loop {
             if sender.send(Ok(pb::ConsoleOutput { data: data.to_vec() })).await.is_err() {
@@ -34,6 +35,7 @@ pub fn stream(
             }
             let received = tokio::select! {
                 received = next.recv() => received,
+                Some(error) = refused.recv() => Ok(Bytes::from(format!("\r\n[not typed: {error}]\r\n"))),
                 // A reader who has gone need not be told something to be noticed.
                 () = sender.closed() => return,
             };
@@ -47,11 +49,12 @@ pub fn stream(
         }
     };
     let typing = async move {
-        type_in(&console, first);
-        // The end of what is typed is not the end of reading.
+        type_in(&keyboard, first, &refusals);
         while let Ok(Some(message)) = input.message().await {
-            type_in(&console, message.data);
+            type_in(&keyboard, message.data, &refusals);
         }
+        // The end of what is typed is not the end of reading.
+        drop(keyboard);
         std::future::pending::<()>().await;
     };
     tokio::spawn(async move {
@@ -60,10 +63,14 @@ pub fn stream(
     Box::pin(ReceiverStream::new(output))
 }
 
-fn type_in(console: &Console, data: Vec<u8>) {
+fn type_in(keyboard: &Keyboard, data: Vec<u8>, refusals: &mpsc::Sender<NotTaken>) {
     if !data.is_empty()
-        && let Err(error) = console.write(data.into())
+        && let Err(error) = keyboard.write(data.into())
     {
         tracing::debug!(%error, "input for a console was lost");
+        // Said once for what is typed in one go.
+        if error == NotTaken::Busy {
+            let _ = refusals.try_send(error);
+        }
     }
 }

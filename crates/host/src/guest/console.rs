@@ -1,13 +1,15 @@
-//! The serial console for people: many readers and writers on QEMU's one connection. A reader begins with what was shown last. One
-//! that is slow misses something and is told so; the guest never waits for it.
+//! The serial console for people: many readers on QEMU's one connection, and one [`Keyboard`] that they share: who types has it until they
+//! pause or go, so that no two lines get mixed. A reader begins with what was shown last. One that is slow misses something and is told
+//! so; the guest never waits for it.
 //!
 //! QEMU writes everything to the log, and the connection is there only while somebody reads: a guest whose console nobody looks at
 //! costs neither memory nor time. Who comes first is shown the end of the log; what the log gained until the connection was made follows.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +25,8 @@ pub const REPLAY: usize = 64 * 1024;
 const BEHIND: usize = 256;
 /// Pieces of input that may wait for the guest.
 const WAITING: usize = 64;
+/// Who has typed nothing for so long has left the keyboard to others.
+const HOLD: Duration = Duration::from_secs(3);
 /// A guest that takes no input for so long loses it.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -39,6 +43,9 @@ struct Shared {
     /// Somebody began to read.
     wanted: Notify,
     input: mpsc::Sender<Bytes>,
+    /// Who typed last, and when.
+    typist: Mutex<Option<(u64, Instant)>>,
+    next_keyboard: AtomicU64,
     /// Taken by the boot that is connected.
     pending: tokio::sync::Mutex<mpsc::Receiver<Bytes>>,
 }
@@ -52,17 +59,54 @@ struct Shown {
     output: broadcast::Sender<Bytes>,
 }
 
-/// The guest does not take any input at the moment.
+/// Why nothing was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the guest takes no input: it is off, or does not read its console")]
-pub struct NotTaken;
+pub enum NotTaken {
+    #[error("the guest takes no input: it is off, or does not read its console")]
+    Deaf,
+    #[error("somebody else is typing")]
+    Busy,
+}
+
+/// One person's way to type; given up when it is dropped.
+#[derive(Debug)]
+pub struct Keyboard {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+impl Keyboard {
+    /// Types.
+    ///
+    /// # Errors
+    /// [`NotTaken`]; nothing of it was typed.
+    pub fn write(&self, data: Bytes) -> Result<(), NotTaken> {
+        let mut typist = self.shared.typist();
+        if typist.is_some_and(|(id, last)| id != self.id && last.elapsed() < HOLD) {
+            return Err(NotTaken::Busy);
+        }
+        self.shared.input.try_send(data).map_err(|_| NotTaken::Deaf)?;
+        *typist = Some((self.id, Instant::now()));
+        Ok(())
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        let mut typist = self.shared.typist();
+        if typist.is_some_and(|(id, _)| id == self.id) {
+            *typist = None;
+        }
+    }
+}
 
 impl Console {
     #[must_use]
     pub fn new(log: PathBuf) -> Self {
         let (input, pending) = mpsc::channel(WAITING);
         let (shown, wanted, pending) = (Mutex::default(), Notify::new(), tokio::sync::Mutex::new(pending));
-        Self { shared: Arc::new(Shared { log, shown, wanted, input, pending }) }
+        let (typist, next_keyboard) = (Mutex::default(), AtomicU64::default());
+        Self { shared: Arc::new(Shared { log, shown, wanted, input, typist, next_keyboard, pending }) }
     }
 
     /// What was shown last, and what comes from then on, without a gap between them.
@@ -75,12 +119,11 @@ impl Console {
         (shown.recent.iter().copied().collect::<Vec<_>>().into(), next)
     }
 
-    /// Types.
-    ///
-    /// # Errors
-    /// [`NotTaken`]; nothing of it was typed.
-    pub fn write(&self, data: Bytes) -> Result<(), NotTaken> {
-        self.shared.input.try_send(data).map_err(|_| NotTaken)
+    /// For one more who may type.
+    #[must_use]
+    pub fn keyboard(&self) -> Keyboard {
+        let id = self.shared.next_keyboard.fetch_add(1, Ordering::Relaxed);
+        Keyboard { shared: Arc::clone(&self.shared), id }
     }
 
     /// Connects to the socket of a boot whenever somebody reads, until the guard is dropped.
@@ -121,6 +164,10 @@ impl Shown {
 }
 
 impl Shared {
+    fn typist(&self) -> MutexGuard<'_, Option<(u64, Instant)>> {
+        self.typist.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn shown(&self) -> MutexGuard<'_, Option<Shown>> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everybody_reads_and_everybody_types() {
+    async fn everybody_reads_and_one_types_at_a_time() {
         let guest = Guest::new();
         std::fs::write(guest.folder.path().join("serial.log"), "from before\n").unwrap();
         let (console, socket) = guest.console();
@@ -251,11 +298,18 @@ mod tests {
         until(&mut first, Bytes::new(), "login: ").await;
         let (replay, mut second) = console.read();
         until(&mut second, replay, "from before\nlogin: ").await;
-        console.write("ro".into()).unwrap();
-        console.write("ot\n".into()).unwrap();
-        let mut typed = [0; 5];
+        let (mine, yours) = (console.keyboard(), console.keyboard());
+        mine.write("ro".into()).unwrap();
+        assert_eq!(yours.write("reboot\n".into()), Err(NotTaken::Busy));
+        mine.write("ot\n".into()).unwrap();
+        drop(mine);
+        yours.write("ls\n".into()).expect("the other has gone");
+        // Who pauses for long has left the keyboard to others.
+        console.shared.typist().as_mut().unwrap().1 -= HOLD;
+        console.keyboard().write("id\n".into()).unwrap();
+        let mut typed = [0; 11];
         stream.read_exact(&mut typed).await.unwrap();
-        assert_eq!(&typed, b"root\n");
+        assert_eq!(&typed, b"root\nls\nid\n");
     }
 
     #[tokio::test]
@@ -321,13 +375,14 @@ mod tests {
     async fn input_for_a_guest_that_is_off_is_refused_in_the_end_and_never_reaches_the_next_boot() {
         let guest = Guest::new();
         let (console, socket) = guest.console();
-        assert_eq!((0..=WAITING).map(|_| console.write("old".into())).find(Result::is_err), Some(Err(NotTaken)));
+        let keyboard = console.keyboard();
+        assert_eq!((0..=WAITING).map(|_| keyboard.write("old".into())).find(Result::is_err), Some(Err(NotTaken::Deaf)));
         let (replay, mut reader) = console.read();
         let attached = console.attach(&socket);
         let mut stream = guest.accept().await;
         stream.write_all(b"up").await.unwrap();
         until(&mut reader, replay, "up").await;
-        console.write("new".into()).unwrap();
+        keyboard.write("new".into()).unwrap();
         let mut typed = [0; 3];
         stream.read_exact(&mut typed).await.unwrap();
         assert_eq!(&typed, b"new");

@@ -143,7 +143,7 @@ impl Talk {
 mod tests {
     use super::*;
     use crate::guest::desc::tests::sample;
-    use types::desc::{CdromDesc, DiskDriver, NicModel};
+    use types::desc::{CdromDesc, DiskDesc, DiskDriver, NicDesc, NicModel, PassthroughDesc, UsbDesc, UsbKind};
 
     #[test]
     fn what_a_program_lacks_is_named() {
@@ -183,5 +183,33 @@ mod tests {
         desc.disks[0].io.aio = DiskAio::Threads;
         let none = Qemu { machines: set(&["q35"]), ..qemu };
         assert!(none.lacks(&desc).unwrap().contains("no machine pc"));
+    }
+
+    /// As an older program answered, word for word.
+    #[test]
+    fn an_older_qemu_can_run_all_that_a_desc_can_have() {
+        let mut answers = include_str!("answers/qemu-7.2.22.txt").lines().filter(|line| !line.starts_with('#'));
+        let mut words = || answers.next().unwrap().split(' ').map(str::to_owned).collect::<HashSet<_>>();
+        let (machines, devices, io_uring) = (words(), words(), words().contains("io_uring"));
+        let qemu = Qemu { version: "7.2.22".into(), program: "/q".into(), sandbox: true, io_uring, machines, devices };
+        for machine in [Machine::Q35, Machine::Pc] {
+            let mut desc = Desc { machine, vnc: true, guest_agent: true, ..sample() };
+            let disk = desc.disks[0].clone();
+            desc.disks = DiskDriver::ALL.iter().map(|driver| DiskDesc { driver: *driver, ..disk.clone() }).collect();
+            desc.disks[0].io.aio = DiskAio::IoUring;
+            desc.nics.push(NicDesc { model: NicModel::E1000, ..desc.nics[0].clone() });
+            desc.cdroms.push(CdromDesc { index: 0, iso: None });
+            desc.usb = UsbKind::ALL.iter().map(|kind| UsbDesc { index: 0, kind: *kind, host: None }).collect();
+            desc.passthrough.push(PassthroughDesc { index: 0, host: "0000:00:00.0".into() });
+            assert_eq!(qemu.lacks(&desc), None, "{machine}");
+            assert!(devices::drivers(&desc).len() >= 14);
+        }
+        // One that was installed without its modules says so.
+        let without = |name: &str| {
+            let devices = qemu.devices.iter().filter(|it| *it != name).cloned().collect();
+            Qemu { devices, ..qemu.clone() }
+        };
+        let desc = Desc { usb: vec![UsbDesc { index: 0, kind: UsbKind::Host, host: None }], ..sample() };
+        assert!(without("usb-host").lacks(&desc).unwrap().contains("no device usb-host"));
     }
 }

@@ -80,6 +80,10 @@ impl Agent {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o711);
             std::fs::set_permissions(folder.path(), mode).unwrap();
         }
+        // All stories with another QEMU.
+        if let Some(program) = std::env::var_os("LIFEBOAT_TEST_QEMU") {
+            config.qemu.binaries = vec![program.into()];
+        }
         edit(&mut config, folder.path());
         std::fs::write(folder.path().join("host.yaml"), serde_json::to_string(&config).unwrap()).unwrap();
         let sequence = AtomicU64::new(1);

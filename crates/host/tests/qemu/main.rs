@@ -3,6 +3,8 @@
 //!
 //! * `agent`: starts, kills and asks the agent. * `region`, `files`: its peers.
 //! * `lifecycle`, `many`, `by_hand`, `images`, `change`, `network`, `rescue`, `killed`, `reboot`, `container`, `versions`, `overlay`, `uefi`, `failures`: the stories. Each takes one to two minutes; they run side by side.
+//!
+//! `LIFEBOAT_TEST_QEMU=/path/of/qemu-system-x86_64` runs them with another QEMU than the path's.
 
 mod agent;
 mod by_hand;

@@ -1,4 +1,4 @@
-//! NICs on a bridge of the host. All of it in a network namespace of the test's own: QEMU, `ip`, the bridge.
+//! NICs on a bridge, and on an interface, of the host. All of it in a network namespace of the test's own: QEMU, `ip`, the bridge.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -18,8 +18,14 @@ impl Namespace {
         let namespace = Self(format!("lifeboat-test-{}", std::process::id()));
         let added = Command::new("ip").args(["netns", "add", &namespace.0]).status().expect("iproute2 is installed");
         assert!(added.success(), "a network namespace takes root");
+        // What is sent here is a guest's: the host has no word of its own to say.
+        let quiet = "for one in all default; do echo 1 >/proc/sys/net/ipv6/conf/$one/disable_ipv6; done";
+        let quiet = Command::new("ip").args(["netns", "exec", &namespace.0, "sh", "-c", quiet]).status().unwrap();
+        assert!(quiet.success());
         namespace.ip(&["link", "add", "br-lb", "type", "bridge"]);
         namespace.ip(&["link", "set", "br-lb", "up"]);
+        namespace.ip(&["link", "add", "uplink", "type", "veth", "peer", "name", "beyond"]);
+        ["uplink", "beyond"].iter().for_each(|name| drop(namespace.ip(&["link", "set", name, "up"])));
         namespace
     }
     fn ip(&self, arguments: &[&str]) -> String {
@@ -35,6 +41,12 @@ impl Namespace {
             |it: &&serde_json::Value| it["flags"].as_array().is_some_and(|flags| flags.contains(&"LOWER_UP".into()));
         let ports = links.as_array().into_iter().flatten().filter(open);
         ports.map(|it| it["ifname"].as_str().unwrap().to_owned()).collect()
+    }
+    /// Frames that somebody sent by an interface.
+    fn sent(&self, name: &str) -> u64 {
+        let links: serde_json::Value =
+            serde_json::from_str(&self.ip(&["-j", "-s", "link", "show", "dev", name])).unwrap();
+        links[0]["stats64"]["tx"]["packets"].as_u64().unwrap()
     }
     /// A program that runs another in here.
     fn script(&self, path: &Path, program: &str) {
@@ -58,7 +70,7 @@ async fn a_guest_is_a_port_of_a_bridge_while_it_runs() {
         namespace.script(&ip, "ip");
         config.qemu.binaries = vec![qemu];
         config.network.ip = ip;
-        config.network.bridges = vec!["br-lb".into()];
+        config.network.bridges = vec!["br-lb".into(), "uplink".into()];
         // `ip netns exec` takes root.
         config.qemu.user = "none".into();
     })
@@ -106,6 +118,25 @@ async fn a_guest_is_a_port_of_a_bridge_while_it_runs() {
     let by_hand = Command::new(agent.guest_folder(guest).join("startvm")).output().unwrap();
     assert!(by_hand.status.success(), "{}", String::from_utf8_lossy(&by_hand.stderr));
     assert_eq!(namespace.ports().len(), 2);
+    agent.until_state("the guest found", guest, |state| state.power == "running").await;
+    operate!(agent, agent.header(guest), delete_guest, pb::DeleteGuestRequest { operation: None });
+    assert!(!namespace.ip(&["link"]).contains(": lb"));
+
+    // On an interface of the host: the guest's own search for an address goes out there.
+    let mut desc = tiny(DiskDriver::Virtio);
+    let guest = desc.id;
+    desc.nics = vec![NicDesc { backend: NicBackend::Macvtap, ..nic(3, "uplink") }];
+    operate!(agent, agent.header(guest), create_guest, create(&desc));
+    let started = operate!(agent, agent.header(guest), start_guest, pb::StartGuestRequest { operation: None });
+    assert_eq!(started, Outcome::Started, "{}", agent.log());
+    let name = host::network::interface(guest, 3);
+    assert_eq!(namespace.sent(&name), 0, "it has not booted yet");
+    let shown = namespace.ip(&["-d", "link", "show", "dev", &name]);
+    assert!(shown.contains("macvtap mode bridge") && shown.contains("52:54:00:00:00:03"), "{shown}");
+    until("a frame of the guest's", || (namespace.sent(&name) > 0).then_some(())).await;
+    // Another agent finds it, and takes the interface away with the guest.
+    agent.kill().await;
+    agent.run().await;
     agent.until_state("the guest found", guest, |state| state.power == "running").await;
     operate!(agent, agent.header(guest), delete_guest, pb::DeleteGuestRequest { operation: None });
     assert!(!namespace.ip(&["link"]).contains(": lb"));
