@@ -89,6 +89,8 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         let _ = self.runc(&["delete", "--force"]).output();
+        // runc leaves this one behind where it works with the first version's trees.
+        let _ = std::fs::remove_dir(Path::new("/sys/fs/cgroup/unified").join(&self.name));
     }
 }
 
