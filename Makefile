@@ -81,7 +81,7 @@ bench-host: deps ## the host agent's own time in a rescue, memory, downloads bes
 	@scripts/built.sh rescue-image
 	@$(TARGET)/release/bench-host --bin $(TARGET)/release --image $(LIFEBOAT_RESCUE_IMAGES)/images/small --image-key $(LIFEBOAT_RESCUE_IMAGES)/keys/development.pub --report $(TARGET)/reports/host.json $(if $(QUICK),--quick)
 
-bench-boot: deps ## boot files beside tftpd-hpa, atftpd, dnsmasq, tftpd and nginx (root; 25 min); writes target/reports/boot.json
+bench-boot: deps ## boot files beside tftpd-hpa, atftpd, dnsmasq, tftpd and nginx (root; an hour); writes target/reports/boot.json
 	@scripts/bench/boot-peers.sh
 	@cargo build --quiet --release --workspace --bins --example boot-load
 	@python3 scripts/bench/boot.py $(TARGET)/release $(TARGET)/reports/boot.json $(RUNS)
