@@ -3,12 +3,11 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use task_engine::TaskRow;
-use task_engine::schema::tasks;
+use task_engine::schema::{tasks, tasks_archive};
 use uuid::Uuid;
 
 use crate::filter::{Column, Kind, Page};
 use crate::{Conn, QueryResult};
-use task_engine::schema::tasks_archive;
 
 /// The columns that a list may be filtered and ordered by, of one of the two tables.
 macro_rules! columns {
