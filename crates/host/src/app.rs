@@ -64,6 +64,7 @@ pub async fn run(config: Config, ready_file: Option<&Path>, stop: CancellationTo
         tracing::warn!(count = open.len(), "operations were interrupted; they go on when region asks for them again");
     }
     let env = Arc::new(environment(config, ledger).await?);
+    env.scope.sweep();
     let manager = Arc::new(Manager::open(Arc::clone(&env)));
     tracing::info!(guests = manager.views().len(), running = running(&manager), "guests found");
 

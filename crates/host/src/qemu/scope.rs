@@ -137,6 +137,15 @@ impl Scope {
         }
     }
 
+    /// Clears away what guests left that ended while no agent was there. The kernel keeps a cgroup in which a process is.
+    pub fn sweep(&self) {
+        if let Self::Cgroup { tree, .. } = self
+            && let Ok(left) = std::fs::read_dir(tree.join(OURS))
+        {
+            left.flatten().for_each(|folder| drop(std::fs::remove_dir(folder.path())));
+        }
+    }
+
     /// Clears away what is empty now. systemd does it by itself.
     pub fn forget(&self, guest: GuestId) {
         if let Self::Cgroup { tree, .. } = self {
@@ -164,6 +173,17 @@ fn start_unit(guest: GuestId, pid: i32) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_empty_cgroups_are_swept_away() {
+        let tree = tempfile::tempdir().unwrap();
+        let ours = |name: &str| tree.path().join(OURS).join(name);
+        std::fs::create_dir_all(ours("ended")).unwrap();
+        // Stands for one with a process: neither can be removed.
+        std::fs::create_dir_all(ours("runs").join("x")).unwrap();
+        Scope::Cgroup { tree: tree.path().into(), tops: vec![] }.sweep();
+        assert!(!ours("ended").exists() && ours("runs").exists());
+    }
 
     #[test]
     fn what_is_there_decides_and_what_is_wanted_goes_first() {
