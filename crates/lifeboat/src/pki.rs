@@ -24,7 +24,6 @@ const AUTHORITY_DAYS: u64 = 3650;
 const SPARE_DAYS: u64 = 30;
 const AUTHORITY: &str = "ca";
 /// Whoever debugs with grpcurl: may look (reflection, health), and act as no part.
-const OPERATOR: &str = "operator.lifeboat";
 
 /// Who gets a certificate: the name of its files, and the DNS name in it.
 pub struct Holder {
@@ -37,7 +36,7 @@ pub struct Holder {
 /// # Errors
 /// Two of one name, or a name that is no DNS label.
 pub fn holders(hosts: &[String], agents: &[String]) -> Result<Vec<Holder>> {
-    let fixed = [("region", tls::REGION), ("operator", OPERATOR)];
+    let fixed = [("region", tls::REGION), ("operator", tls::OPERATOR)];
     let fixed = fixed.map(|(file, name)| Holder { file: file.to_owned(), name: name.to_owned() });
     let host = |name: &String| Holder { file: name.clone(), name: tls::host_name(name) };
     let agent = |name: &String| Holder { file: name.clone(), name: tls::agent_name(name) };

@@ -60,6 +60,7 @@ impl Agent {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new(folder.path());
         let region_tls = authority.issue("region.lifeboat");
+        authority.issue(service::tls::OPERATOR);
         let region = Region::serve(&region_tls).await;
         let images = crate::files::built("LIFEBOAT_GUESTS", "guests", "tiny.qcow2", "tiny-guest");
         let mut config = Config {
@@ -148,10 +149,13 @@ impl Agent {
         self.client_as(&self.region_tls)
     }
     pub fn client_as(&self, tls: &TlsConfig) -> HostServiceClient<Channel> {
-        HostServiceClient::new(service::tls::channel(&self.endpoint, "h1.host.lifeboat", Some(tls)).unwrap())
+        HostServiceClient::new(self.channel_as(tls))
+    }
+    pub fn channel_as(&self, tls: &TlsConfig) -> Channel {
+        service::tls::channel(&self.endpoint, "h1.host.lifeboat", Some(tls)).unwrap()
     }
     fn channel(&self) -> Channel {
-        service::tls::channel(&self.endpoint, "h1.host.lifeboat", Some(&self.region_tls)).unwrap()
+        self.channel_as(&self.region_tls)
     }
     /// As health checks see it.
     pub async fn health(&self, name: &str) -> ServingStatus {
@@ -188,8 +192,11 @@ impl Agent {
         services
     }
     pub fn own_tls(&self) -> TlsConfig {
+        self.tls_of("h1.host.lifeboat")
+    }
+    pub fn tls_of(&self, name: &str) -> TlsConfig {
         let path = |name: &str| self.folder.path().join(name);
-        TlsConfig { ca: path("ca.pem"), cert: path("h1.host.lifeboat.pem"), key: path("h1.host.lifeboat.key") }
+        TlsConfig { ca: path("ca.pem"), cert: path(&format!("{name}.pem")), key: path(&format!("{name}.key")) }
     }
 
     /// The next operation on a guest.

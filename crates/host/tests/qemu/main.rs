@@ -4,6 +4,8 @@
 //! * `agent`: starts, kills and asks the agent. * `region`, `files`: its peers.
 //! * `lifecycle`, `many`, `by_hand`, `images`, `change`, `network`, `rescue`, `killed`, `reboot`, `container`, `versions`, `overlay`, `uefi`, `failures`: the stories. Each takes one to two minutes; they run side by side.
 //!
+//! `grpcurl`: what the README has an operator type.
+//!
 //! `LIFEBOAT_TEST_QEMU=/path/of/qemu-system-x86_64` runs them with another QEMU than the path's.
 
 mod agent;
@@ -12,6 +14,7 @@ mod change;
 mod container;
 mod failures;
 mod files;
+mod grpcurl;
 mod images;
 mod killed;
 mod lifecycle;

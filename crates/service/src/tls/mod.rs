@@ -19,6 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use server::{Acceptor, serve};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
+/// The name in the certificate of somebody who looks around, with grpcurl for instance, and changes nothing.
+pub const OPERATOR: &str = "operator.lifeboat";
+
 /// The name in region's certificate.
 pub const REGION: &str = "region.lifeboat";
 
