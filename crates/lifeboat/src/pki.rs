@@ -23,8 +23,6 @@ const AUTHORITY_DAYS: u64 = 3650;
 /// A certificate that ends sooner is made anew.
 const SPARE_DAYS: u64 = 30;
 const AUTHORITY: &str = "ca";
-/// Whoever debugs with grpcurl: may look (reflection, health), and act as no part.
-
 /// Who gets a certificate: the name of its files, and the DNS name in it.
 pub struct Holder {
     pub file: String,

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use server::{Acceptor, serve};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
-/// The name in the certificate of somebody who looks around, with grpcurl for instance, and changes nothing.
+/// The name in the certificate of whoever looks around, with grpcurl for instance: reflection, health, and what changes nothing.
 pub const OPERATOR: &str = "operator.lifeboat";
 
 /// The name in region's certificate.
