@@ -142,6 +142,7 @@ async fn heartbeats(env: &Env, manager: &Manager, mut client: Client, registered
                 continue;
             }
             Err(_) => {
+                tracing::warn!("region did not answer a heartbeat within {CALL:?}");
                 pause.wait().await;
                 continue;
             }
@@ -186,7 +187,10 @@ async fn reports(env: &Env, mut client: Client, host_id: &str) {
                     tracing::warn!(operation = %entry.operation, %error, "an outcome did not reach region");
                     failed = true;
                 }
-                Err(_) => failed = true,
+                Err(_) => {
+                    tracing::warn!(operation = %entry.operation, "region did not answer to an outcome within {CALL:?}");
+                    failed = true;
+                }
             }
         }
         if failed {

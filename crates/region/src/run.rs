@@ -30,6 +30,10 @@ pub type EngineSetup = Box<dyn FnOnce(task_engine::Builder<App>) -> task_engine:
 /// Few: what hosts say is short, and must not keep people waiting when all say it at once.
 const UPCALL_CONNECTIONS: usize = 4;
 
+/// A caller that says nothing for the first is asked whether it is there, and has the second to answer: a host that lost its power or its
+/// network does not close its connection.
+const ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+
 /// A running region.
 pub struct Region {
     pub app: App,
@@ -172,6 +176,8 @@ async fn grpc(app: &App) -> Result<tonic::transport::server::Router, StartError>
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     Ok(tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(ALIVE.0))
+        .http2_keepalive_timeout(Some(ALIVE.1))
         .add_service(health_service)
         .add_service(reflect().build_v1()?)
         .add_service(reflect().build_v1alpha()?)
