@@ -1,3 +1,5 @@
+DROP INDEX tasks_object;
+CREATE INDEX tasks_object ON tasks (obj_type, obj_id, created_at);
 ALTER TABLE tasks SET (fillfactor = 70);
 DROP INDEX tasks_joining;
 DROP INDEX tasks_due;

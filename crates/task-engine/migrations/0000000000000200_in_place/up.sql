@@ -7,3 +7,6 @@ CREATE INDEX tasks_due ON tasks (run_at) WHERE state IN ('queued', 'waiting');
 CREATE INDEX tasks_joining ON tasks (id) WHERE state = 'joining';
 -- A stage is saved beside the one before only where its page has room, and all rows of a page are at work at the same time.
 ALTER TABLE tasks SET (fillfactor = 40);
+-- Many tasks are about nothing that has an id.
+DROP INDEX tasks_object;
+CREATE INDEX tasks_object ON tasks (obj_type, obj_id, created_at) WHERE obj_id IS NOT NULL;
