@@ -18,7 +18,7 @@ use crate::store::{self, claim::Job};
 use crate::{Pool, StepError};
 
 /// A bound on what one claim may return; the loop comes back at once if there is more.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// Saves end many tasks at once: their places are filled by one claim, as each is a commit.
 const GATHER: Duration = Duration::from_millis(1);

@@ -27,8 +27,8 @@ pub(crate) fn channel() -> (Saver, Saves) {
     (Saver(tx), Saves(rx))
 }
 
-/// Enough for all workers of an engine to share one commit; more would delay the first for the last.
-const AT_ONCE: usize = 128;
+/// What one statement saves at most: more would delay the first for the last.
+const AT_ONCE: usize = 64;
 
 impl Saver {
     pub(crate) async fn save(&self, change: Change) -> Verdict {
