@@ -13,7 +13,7 @@ export LIFEBOAT_RESCUE_IMAGES := $(TARGET)/rescue-images
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract
+.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -43,6 +43,9 @@ up: deps build ## start the stack and leave it running; prints URL, credentials 
 
 down: ## end it
 	@$(BIN)/lifeboat down --state $(STATE)
+
+web: ## the web console: types, unit tests, and the build that region then embeds (needs Node 20)
+	@cd crates/console/web && npm ci && npm run typecheck && npm test && npm run build
 
 test: deps ## formatting, lints, build and every test; what CI runs
 	@scripts/test.sh

@@ -1,0 +1,38 @@
+// The one list of what can be done to a server, in the order of menus. One action is one file.
+import type { Server } from '@/api/types'
+import { remove } from './delete'
+import { reset } from './reset'
+import { restart } from './restart'
+import { resume } from './resume'
+import { start } from './start'
+import { startRescue } from './startRescue'
+import { stop } from './stop'
+import { stopRescue } from './stopRescue'
+import { suspend } from './suspend'
+import { syncstatus } from './syncstatus'
+import type { Refusal, ServerAction } from './types'
+
+export type { Refusal, ServerAction } from './types'
+export { startRescue, stopRescue, remove }
+
+export const SERVER_ACTIONS: readonly ServerAction[] = [startRescue, stopRescue, start, stop, restart, reset, suspend, resume, syncstatus, remove]
+
+/** Of these servers, those that it can be done to, and the others with the reason. */
+export function divide(action: ServerAction, servers: readonly Server[]): { able: Server[]; skipped: { server: Server; why: Refusal }[] } {
+  const able: Server[] = []
+  const skipped: { server: Server; why: Refusal }[] = []
+  for (const server of servers) {
+    const why = action.meta.validate(server)
+    if (why) skipped.push({ server, why })
+    else able.push(server)
+  }
+  return { able, skipped }
+}
+
+/** Why it can't be done to any of them; `null` if it can to at least one. */
+export function refusalOf(action: ServerAction, servers: readonly Server[]): Refusal | null {
+  const { able, skipped } = divide(action, servers)
+  if (able.length > 0) return null
+  if (skipped.length === 1 || new Set(skipped.map(({ why }) => why.reason)).size === 1) return skipped[0]?.why ?? { reason: 'actions.why.nobody' }
+  return { reason: 'actions.why.nobody' }
+}
