@@ -10,6 +10,7 @@ use service::tls::TlsConfig;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     pub http: Http,
+    pub web: Web,
     pub grpc: Grpc,
     pub database: Database,
     /// Region's own certificate, and the authority of hosts and agents. Without it gRPC is in clear, and on loopback only.
@@ -49,6 +50,16 @@ pub struct Http {
     pub public_url: String,
     /// Bytes; a larger body is refused with 413.
     pub body_limit: usize,
+}
+
+/// The web console, under `/ui/` of the REST API's own address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Web {
+    /// Off: nothing is at `/ui/`. `--no-web` says the same.
+    pub enabled: bool,
+    /// A folder to serve it from, as `make web` fills it. Empty: what was compiled in. `--web-root` goes over it.
+    pub root: PathBuf,
 }
 
 /// Where hosts and baremetal agents report.
@@ -198,6 +209,11 @@ pub struct Rescue {
 impl Default for Http {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8774".into(), public_url: String::new(), body_limit: 1024 * 1024 }
+    }
+}
+impl Default for Web {
+    fn default() -> Self {
+        Self { enabled: true, root: PathBuf::new() }
     }
 }
 impl Default for Grpc {

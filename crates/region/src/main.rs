@@ -16,6 +16,12 @@ struct Args {
     /// Write the addresses to this file, as JSON {"http", "grpc"}, once they are served
     #[arg(long)]
     ready_file: Option<PathBuf>,
+    /// Serve the web console from this folder, not the one that was compiled in
+    #[arg(long, value_name = "DIR", conflicts_with = "no_web")]
+    web_root: Option<PathBuf>,
+    /// Serve no web console
+    #[arg(long)]
+    no_web: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -25,6 +31,11 @@ fn main() -> anyhow::Result<()> {
     if let Ok(url) = std::env::var("DATABASE_URL") {
         config.database.url = url;
     }
+    if let Some(root) = args.web_root {
+        config.web.root = root;
+        config.web.enabled = true;
+    }
+    config.web.enabled &= !args.no_web;
     service::telemetry::init(&config.log);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config, args.ready_file))
 }

@@ -64,6 +64,10 @@ impl Region {
         let pool = db::connect(&url, config.database.pool)?;
         let secrets = SecretKey::load_or_make(&config.secrets.key_file).context("secrets.key_file")?;
         let issuers = Issuers::new(&config.auth.oidc)?;
+        let console = http::router::console(&config.web).context("web.root")?;
+        if console.as_ref().is_some_and(|files| !files.are_built()) {
+            tracing::info!("the web console is not compiled in: /ui/ says how to build it");
+        }
         let trust =
             artifact::Trust::new::<_, &str>(&config.rescue.trusted_keys, &[], &[]).context("rescue.trusted_keys")?;
         if trust.is_empty() {
@@ -116,7 +120,7 @@ impl Region {
 
         let stop = CancellationToken::new();
         let mut servers = JoinSet::new();
-        let router = http::router::build(app.clone());
+        let router = http::router::build(app.clone(), console);
         let stopped = stop.clone();
         servers.spawn(async move {
             let service = router.into_make_service_with_connect_info::<SocketAddr>();

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::auth::keystone;
+use crate::config::Web;
 use crate::dispatch::{Registry, VerbRow};
 use crate::{account, baremetal, disk, event, guest, host, http, rescue, snapshot, stream, task};
 
@@ -38,7 +39,23 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     registry().build().2
 }
 
-pub fn build(app: App) -> Router {
+/// The console's files, if there is to be one.
+///
+/// # Errors
+/// The folder that was configured is none of a console.
+pub fn console(config: &Web) -> Result<Option<web_console::Files>, web_console::NoConsole> {
+    if !config.enabled {
+        return Ok(None);
+    }
+    if config.root.as_os_str().is_empty() {
+        Ok(web_console::Files::embedded())
+    } else {
+        web_console::Files::folder(&config.root)
+    }
+    .map(Some)
+}
+
+pub fn build(app: App, console: Option<web_console::Files>) -> Router {
     let (routes, _, document) = registry().build();
     let ready = {
         let app = app.clone();
@@ -56,6 +73,7 @@ pub fn build(app: App) -> Router {
         .route("/ping", get(|| async { "pong\n" }))
         .route("/version", get(|| async { Json(json!({ "version": env!("CARGO_PKG_VERSION") })) }))
         .route("/readyz", get(ready))
-        .merge(service::metrics::routes());
+        .merge(service::metrics::routes())
+        .merge(console.map(web_console::routes).unwrap_or_default());
     http::layers::apply(router, limit, limits)
 }
