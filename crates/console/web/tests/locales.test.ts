@@ -44,7 +44,7 @@ describe('the two languages', () => {
 describe('the keys in code', () => {
   const files = sources()
   /** `t('a.b')`, and in tables of labels: `label: 'a.b'`. */
-  const fixed = files.flatMap(({ path, text }) => [...text.matchAll(/\b(?:t|te|label|title|reason|about)(?:\(|: |=")\s*'?((?:[a-z][A-Za-z]*\.)+[\w-]+)['"]/g)].map((match) => ({ path, key: match[1] as string })))
+  const fixed = files.flatMap(({ path, text }) => [...text.matchAll(/\b(?:t|te|label|title|reason|about)(?:\(|: )\s*'((?:[a-z][A-Za-z]*\.)+[\w-]+)'/g)].map((match) => ({ path, key: match[1] as string })))
   /** `t(`a.b.${x}`)`: some key must begin, and end, so. */
   const built = files.flatMap(({ path, text }) => [...text.matchAll(/\b(?:t|te)\(`([^`]+)`/g)].map((match) => ({ path, pattern: match[1] as string })))
 
