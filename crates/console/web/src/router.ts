@@ -32,6 +32,8 @@ declare module 'vue-router' {
     permission?: Permission
     /** May be seen by those who are not logged in. */
     isPublic?: boolean
+    /** Without navigation and bars: a window of its own. */
+    isBare?: boolean
   }
 }
 

@@ -1,0 +1,12 @@
+import type { Page } from '@/router'
+
+export default {
+  routes: [
+    {
+      path: '/servers/:id/console',
+      name: 'console',
+      component: () => import('./ConsoleView.vue'),
+      meta: { title: 'console.title', permission: 'server_perform_console_ticket', isBare: true },
+    },
+  ],
+} satisfies Page
