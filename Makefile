@@ -13,7 +13,7 @@ export LIFEBOAT_RESCUE_IMAGES := $(TARGET)/rescue-images
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web
+.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web test-browser
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -23,6 +23,9 @@ deps: ## check the Rust toolchain and install what is missing from the distribut
 
 build: ## all programs, into target/debug (PROFILE=release: target/release)
 	@cargo build --workspace --bins $(if $(filter release,$(PROFILE)),--release)
+
+web: deps ## the web console: packages, types, unit tests, build; then `make build` embeds it (needs Node 20)
+	@scripts/web.sh check
 
 rescue-image: deps ## kernel, initramfs and signed manifest of the rescue system
 	@scripts/built.sh rescue-image
@@ -43,9 +46,6 @@ up: deps build ## start the stack and leave it running; prints URL, credentials 
 
 down: ## end it
 	@$(BIN)/lifeboat down --state $(STATE)
-
-web: ## the web console: types, unit tests, and the build that region then embeds (needs Node 20)
-	@cd crates/console/web && npm ci && npm run typecheck && npm test && npm run build
 
 test: deps ## formatting, lints, build and every test; what CI runs
 	@scripts/test.sh
@@ -91,6 +91,10 @@ bench-boot: deps ## boot files beside tftpd-hpa, atftpd, dnsmasq, tftpd and ngin
 
 test-contract: deps ## a live region against its OpenAPI document, by schemathesis from PyPI (EXAMPLES=N a call, at most SECONDS_MAX=240)
 	@scripts/contract.sh
+
+test-browser: deps build web ## the web console in Debian's Chromium, against a whole stack with real QEMU (SCREENSHOTS=1: docs/screenshots too)
+	@scripts/built.sh rescue-image tiny
+	@scripts/web.sh browser
 
 test-boot: deps rescue-image ## boot files alone: loss, other clients, network boot, a minute of fuzzing each
 	@LIFEBOAT_FUZZ_SECONDS=60 cargo test --workspace --test netboot --test loss --test clients --test relay --test fuzz_short

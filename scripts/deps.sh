@@ -5,6 +5,7 @@
 #   scripts/deps.sh --check   only check
 #
 # Not root, or no apt: prints the line to paste. Exit 0: everything needed is there; 1: something is missing, and was named.
+# What only the web console's own build and its test in a browser need is installed too, but nothing ends without it.
 # In this order below: what is needed, the toolchain, what is missing, the trap of mixed QEMU versions, the installation.
 set -eu
 
@@ -50,7 +51,22 @@ libc6-dev        linking     /usr/lib/*/libc.a
 LIST
 }
 
+# The web console: `make web` and the test in a browser say loudly when they are skipped for lack of these.
+wished() {
+  echo "fonts-noto-cjk   browser     /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
+  echo "chromium         browser     chromium"
+  echo "nodejs           console     node"
+  echo "npm              console     npm"
+}
+# Node's major version, and whether a version of it is new enough.
+node_wanted=20
+node_major() { node --version 2>/dev/null | sed -n 's/^v\([0-9]*\)\..*/\1/p'; }
+
 there() {
+  if [ "$1" = node ]; then
+    [ "$(node_major || true)" -ge "$node_wanted" ] 2>/dev/null
+    return
+  fi
   case "$1" in
     /*) for file in $1; do [ -e "$file" ] && return 0; done; return 1 ;;
     *) have "$1" ;;
@@ -75,22 +91,42 @@ if [ -z "$found" ] || [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head
 fi
 
 # ── what is missing
-missing=$(needed | while read -r package why proof; do
-  there "$proof" || echo "$package $why"
+lacking() { while read -r package why proof; do there "$proof" || echo "$package $why"; done; }
+candidate() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: //p'; }
+missing=$(needed | lacking)
+# Of what is wished, what the distribution has: not Node before 20, and no Chromium that is only a pointer to another shop (Ubuntu's snap).
+extra=$(wished | lacking | while read -r package why; do
+  version=$(candidate "$package")
+  case "$package" in
+    nodejs) version=${version#*:}; [ "${version%%[!0-9]*}" -ge "$node_wanted" ] 2>/dev/null || continue ;;
+    npm) there node || { version=$(candidate nodejs); [ "${version%%[!0-9]*}" -ge "$node_wanted" ] 2>/dev/null || continue; } ;;
+    chromium) case "$version" in *snap*) continue ;; esac ;;
+  esac
+  [ -z "$version" ] || [ "$version" = "(none)" ] || echo "$package $why"
 done)
-if [ -z "$missing" ]; then
+without() {
+  lack=$(wished | lacking | cut -d' ' -f1 | tr '\n' ' ')
+  [ -z "$lack" ] || echo "deps: not from this distribution: $lack- the web console's build or its test in a browser will be skipped (Node $node_wanted: https://nodejs.org/en/download)"
+}
+if [ -z "$missing$extra" ]; then
+  without
   echo "deps: all there (Rust $found)"
   exit 0
 fi
-packages=$(echo "$missing" | cut -d' ' -f1 | tr '\n' ' ')
+if [ -z "$missing" ] && { [ "$only_check" = yes ] || [ "$(id -u)" != 0 ]; }; then
+  without
+  echo "deps: all that is needed is there (Rust $found)"
+  exit 0
+fi
+names() { echo "$1" | sed '/^$/d' | cut -d' ' -f1 | tr '\n' ' '; }
+packages=$(names "$missing")
 echo "deps: missing from this machine:"
-echo "$missing" | while read -r package why; do printf '  %-16s %s\n' "$package" "$why"; done
+printf '%s\n%s\n' "$missing" "$extra" | sed '/^$/d' | while read -r package why; do printf '  %-16s %s\n' "$package" "$why"; done
 
 # ── QEMU in one version: a machine with qemu-utils from backports refuses an older qemu-system-x86
 . /etc/os-release
 suite=${VERSION_CODENAME:-}-backports
 qemu=no # whether QEMU's packages must come from backports
-candidate() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: //p'; }
 installed() { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null | sed -n 's/^installed //p'; }
 check_qemu() {
   case " $packages" in *" qemu-system-x86 "* | *" ipxe-qemu "*) ;; *) return 0 ;; esac
@@ -198,10 +234,15 @@ if [ "$qemu" = yes ]; then
 fi
 # shellcheck disable=SC2086
 [ -z "$packages" ] || quietly apt-get install -y --no-install-recommends $packages
+# One by one: what can't be had must not take the others with it.
+for package in $(names "$extra"); do
+  apt-get install -y --no-install-recommends "$package" >"$log" 2>&1 || { tail -n 3 "$log" >&2; echo "deps: could not install $package" >&2; }
+done
 
 still=$(needed | while read -r package why proof; do there "$proof" || echo "$package"; done)
 if [ -n "$still" ]; then
   echo "deps: installed, but still not found: $still" >&2
   exit 1
 fi
+without
 echo "deps: all there (Rust $found)"
