@@ -4,7 +4,7 @@
 //! * [`error`]: the error body, and its classes with their statuses.
 //! * [`list`]: parameters of lists, and their envelope.
 //! * one module per resource: [`server`], [`disk`], [`snapshot`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`], [`account`],
-//!   [`domain`], [`policy_file`], [`event_chain`].
+//!   [`domain`], [`session`], [`policy_file`], [`event_chain`].
 
 pub mod account;
 pub mod action;
@@ -20,6 +20,7 @@ pub mod list;
 pub mod policy_file;
 pub mod rescue;
 pub mod server;
+pub mod session;
 pub mod snapshot;
 pub mod task;
 

@@ -258,6 +258,26 @@ pub async fn roles_in(conn: &mut Conn, user: UserId, project: ProjectId) -> Quer
         .await
 }
 
+/// The projects that a user has roles in, in domains that are enabled, with those roles; by domain and name.
+pub async fn projects_of_user(conn: &mut Conn, user: UserId) -> QueryResult<Vec<(Project, Vec<String>)>> {
+    let rows: Vec<(Project, String)> = assignments::table
+        .inner_join(projects::table)
+        .filter(assignments::user_id.eq(user))
+        .filter(projects::domain.eq_any(enabled_domains()))
+        .order((projects::domain, projects::name, assignments::role))
+        .select((Project::as_select(), assignments::role))
+        .load(conn)
+        .await?;
+    let mut found: Vec<(Project, Vec<String>)> = Vec::new();
+    for (project, role) in rows {
+        match found.last_mut() {
+            Some((last, roles)) if last.id == project.id => roles.push(role),
+            _ => found.push((project, vec![role])),
+        }
+    }
+    Ok(found)
+}
+
 /// The first project, by name, that a user has a role in.
 pub async fn home_project(conn: &mut Conn, user: UserId) -> QueryResult<Option<Project>> {
     assignments::table

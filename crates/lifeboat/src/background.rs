@@ -148,6 +148,7 @@ fn print_summary(state: &State) -> Result<()> {
         "
 {bold}Lifeboat is up.{plain}
   API        {url}
+  console    {url}/ui/
   user       {user}
   password   {password}     (also in {place}/rc, mode 0600)
   logs       {place}/log

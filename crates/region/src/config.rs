@@ -48,6 +48,8 @@ pub struct Http {
     pub listen: String,
     /// The base URL that clients are told. Empty: that of `listen`.
     pub public_url: String,
+    /// Addresses and networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
+    pub trusted_proxies: Vec<String>,
     /// Bytes; a larger body is refused with 413.
     pub body_limit: usize,
 }
@@ -60,6 +62,8 @@ pub struct Web {
     pub enabled: bool,
     /// A folder to serve it from, as `make web` fills it. Empty: what was compiled in. `--web-root` goes over it.
     pub root: PathBuf,
+    /// Origins, as `https://dashboard.example.org`, whose pages may do what region's own may: open consoles with a ticket.
+    pub origins: Vec<String>,
 }
 
 /// Where hosts and baremetal agents report.
@@ -208,12 +212,17 @@ pub struct Rescue {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8774".into(), public_url: String::new(), body_limit: 1024 * 1024 }
+        Self {
+            listen: "127.0.0.1:8774".into(),
+            public_url: String::new(),
+            trusted_proxies: Vec::new(),
+            body_limit: 1024 * 1024,
+        }
     }
 }
 impl Default for Web {
     fn default() -> Self {
-        Self { enabled: true, root: PathBuf::new() }
+        Self { enabled: true, root: PathBuf::new(), origins: Vec::new() }
     }
 }
 impl Default for Grpc {

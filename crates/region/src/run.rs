@@ -68,6 +68,7 @@ impl Region {
         if console.as_ref().is_some_and(|files| !files.are_built()) {
             tracing::info!("the web console is not compiled in: /ui/ says how to build it");
         }
+        let proxies = http::via::Trust::new(&config.http).context("http.trusted_proxies")?;
         let trust =
             artifact::Trust::new::<_, &str>(&config.rescue.trusted_keys, &[], &[]).context("rescue.trusted_keys")?;
         if trust.is_empty() {
@@ -120,7 +121,7 @@ impl Region {
 
         let stop = CancellationToken::new();
         let mut servers = JoinSet::new();
-        let router = http::router::build(app.clone(), console);
+        let router = http::router::build(app.clone(), console, proxies);
         let stopped = stop.clone();
         servers.spawn(async move {
             let service = router.into_make_service_with_connect_info::<SocketAddr>();

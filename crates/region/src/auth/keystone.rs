@@ -8,6 +8,7 @@ use api::identity::{
     AUTH_TOKEN, AuthAnswer, AuthRequest, CatalogEndpoint, CatalogEntry, InDomain, Named, SUBJECT_TOKEN, Scope,
     ScopeProject, TokenView, UserPassword,
 };
+use api::session::LogIn;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -84,7 +85,11 @@ async fn log_in(
     answer(&app, &Shown::of(holder, method), &token, StatusCode::CREATED)
 }
 
-async fn by_password(app: &App, given: UserPassword, source: &str) -> Result<User> {
+/// The user whom name and password fit.
+///
+/// # Errors
+/// 401, the same for a wrong name and a wrong password; 429 while a wait after wrong ones lasts.
+pub(super) async fn by_password(app: &App, given: UserPassword, source: &str) -> Result<User> {
     let (name, user, open) = {
         let mut conn = app.pool.get().await?;
         let domain = named_domain(&mut conn, given.domain.as_ref()).await?;
@@ -131,7 +136,7 @@ async fn named_domain(conn: &mut db::Conn, given: Option<&Named>) -> Result<Stri
 }
 
 /// The project that was asked for, if the user has a role in it. Without a domain, a name is looked for in the user's own.
-async fn scoped(conn: &mut db::Conn, user: &User, wanted: &ScopeProject) -> Result<Project> {
+pub(super) async fn scoped(conn: &mut db::Conn, user: &User, wanted: &ScopeProject) -> Result<Project> {
     let project = match wanted.id.parse::<ProjectId>() {
         Ok(id) => db::identity::project(conn, id).await?,
         Err(_) => {
@@ -149,6 +154,24 @@ async fn scoped(conn: &mut db::Conn, user: &User, wanted: &ScopeProject) -> Resu
         return Err(denied());
     }
     Ok(project)
+}
+
+/// A user as a browser names it: the domain is a name, or an id.
+pub(super) fn named_user(given: &LogIn) -> UserPassword {
+    let domain = given.domain.as_ref().map(|domain| Named { id: domain.clone(), name: String::new() });
+    UserPassword { domain, name: given.username.clone(), id: None, password: given.password.clone() }
+}
+
+/// A project as a browser names it: an id, a name in the user's own domain, or `domain/name`.
+pub(super) fn named_project(ident: &str) -> ScopeProject {
+    match ident.split_once('/') {
+        Some((domain, name)) => ScopeProject {
+            id: String::new(),
+            name: name.to_owned(),
+            domain: Some(Named { id: String::new(), name: domain.to_owned() }),
+        },
+        None => ScopeProject { id: ident.to_owned(), name: String::new(), domain: None },
+    }
 }
 
 async fn validate(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<Response> {

@@ -1,6 +1,7 @@
 //! Who is calling. Whether they may is [`crate::policy`].
 //!
 //! * [`Caller`]: the outcome of authentication, an extractor; a handler that takes none serves everybody;
+//! * [`browser`]: sessions of browsers, by a cookie;
 //! * [`oidc`]: tokens of other identity servers;
 //! * [`token`]: opaque random tokens, stored as digests;
 //! * [`password`]: argon2, off the async threads, with a short cache;
@@ -10,6 +11,7 @@
 
 pub mod attempts;
 pub mod bootstrap;
+pub mod browser;
 pub mod keystone;
 pub mod oidc;
 pub mod password;
@@ -137,7 +139,9 @@ fn presented(parts: &Parts) -> Result<Secret> {
         scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim()))
     };
     parts.headers.get(AUTH_TOKEN).and_then(text).or_else(bearer).filter(|token| !token.is_empty()).ok_or_else(|| {
-        unauthorized("no token: send X-Auth-Token, or Authorization: Bearer, with one from POST /v3/auth/tokens")
+        unauthorized(
+            "no token: send X-Auth-Token, or Authorization: Bearer, with one from POST /v3/auth/tokens; a browser logs in with POST /auth/login",
+        )
     })
 }
 

@@ -1,4 +1,6 @@
-//! What every request passes, outermost first: an id, a line in the log, the error body, then limits of how often, of time and of size, then YAML.
+//! What every request passes, outermost first: an id, a line in the log, what browsers may not do with the answer, the error
+//! body, which way it came in, the session of a browser, then
+//! limits of how often, of time and of size, then YAML.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,8 +9,8 @@ use api::ErrorClass;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -16,8 +18,11 @@ use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 use uuid::Uuid;
 
+use crate::app::App;
+use crate::auth::browser::guard;
 use crate::error::Error;
 use crate::http::rate::Limits;
+use crate::http::via::Trust;
 
 /// Names one request, in its answer, its log lines, its events and its task.
 #[derive(Debug, Clone)]
@@ -27,7 +32,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-pub fn apply(router: Router, body_limit: usize, limits: Arc<Limits>) -> Router {
+pub fn apply(router: Router, app: &App, trust: Arc<Trust>) -> Router {
+    let (body_limit, limits) = (app.config.http.body_limit, Limits::new(&app.config.rate));
     router
         .layer(from_fn(super::yaml::negotiate))
         .layer(CompressionLayer::new())
@@ -35,7 +41,10 @@ pub fn apply(router: Router, body_limit: usize, limits: Arc<Limits>) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(from_fn_with_state(limits, super::rate::limit))
+        .layer(from_fn_with_state(app.clone(), guard::admit))
+        .layer(from_fn_with_state(trust, super::via::see))
         .layer(from_fn(super::error::finish))
+        .layer(map_response(protect))
         .layer(from_fn(identify))
 }
 
@@ -60,6 +69,25 @@ async fn read_body(State(limit): State<usize>, request: Request, next: Next) -> 
         return Error::new(ErrorClass::PayloadTooLarge, details).into_response();
     }
     next.run(Request::from_parts(parts, Body::from(kept))).await
+}
+
+/// What browsers are told of every answer that says nothing of it itself: it is the caller's alone and not to be kept; it is what its type
+/// says; it is no page, and stands in no frame. `/docs` is a page, of files of this origin.
+async fn protect(mut response: Response) -> Response {
+    const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+    let is_html =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let policy = if is_html { web_console::CONTENT_SECURITY_POLICY } else { NO_PAGE };
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+    ] {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
 
 async fn identify(mut request: Request, next: Next) -> Response {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::session::SESSION_COOKIE;
 use api::{Action, ClassAction, Resource};
 use axum::http::Method;
 use utoipa::ToSchema;
@@ -17,6 +18,9 @@ use utoipa::openapi::{
 };
 
 use crate::dispatch::model::{Create, List, Model, Perform, Update, View};
+
+const CSRF: &str = "A browser's session. A request that may change something (any but GET, HEAD and OPTIONS) also carries X-CSRF-Token: \
+    `csrf` of GET /auth/session";
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
@@ -144,6 +148,43 @@ impl Operation {
         it
     }
 
+    /// One of `/auth/...`.
+    #[must_use]
+    pub fn session(id: &str, about: &str) -> Self {
+        let mut it = Self::tagged(id, "auth", about);
+        it.builder = it.builder.securities(Some([SecurityRequirement::new("session", Vec::<String>::new())]));
+        it
+    }
+
+    #[must_use]
+    pub fn taking<T: ToSchema>(mut self) -> Self {
+        let content = ContentBuilder::new().schema(Some(self.refer::<T>())).build();
+        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+        self.builder = self.builder.request_body(Some(body.build()));
+        self
+    }
+
+    #[must_use]
+    pub fn giving<T: ToSchema>(mut self) -> Self {
+        let content = ContentBuilder::new().schema(Some(self.refer::<T>())).build();
+        let response = ResponseBuilder::new().description("Done").content("application/json", content);
+        self.builder = self.builder.response("200", response);
+        self
+    }
+
+    #[must_use]
+    pub fn giving_nothing(mut self) -> Self {
+        self.builder = self.builder.response("204", ResponseBuilder::new().description("Done"));
+        self
+    }
+
+    /// For everybody.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.builder = self.builder.securities(Some(Vec::<SecurityRequirement>::new()));
+        self
+    }
+
     #[must_use]
     pub fn socket<M: Model>(rule: &str, about: &str) -> Self {
         let schema = ObjectBuilder::new().schema_type(Type::String);
@@ -166,7 +207,7 @@ impl Operation {
             .operation_id(Some(rule))
             .tag(tag)
             .summary(Some(summary))
-            .securities(Some([security("token"), security("bearer")]));
+            .securities(Some(["token", "bearer", "session"].map(security)));
         let mut it = Self { builder, schemas: Vec::new() };
         let error = it.refer::<api::ErrorBody>();
         let content = ContentBuilder::new().schema(Some(error)).build();
@@ -257,6 +298,10 @@ impl Document {
         }
         let mut components = ComponentsBuilder::new()
             .security_scheme("token", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Auth-Token"))))
+            .security_scheme(
+                "session",
+                SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(SESSION_COOKIE, CSRF))),
+            )
             .security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
         for (name, schema) in self.schemas {
             components = components.schema(name, schema);

@@ -1,13 +1,16 @@
 //! The whole REST service.
 
+use std::sync::Arc;
+
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
 use crate::app::App;
-use crate::auth::keystone;
+use crate::auth::{browser, keystone};
 use crate::config::Web;
 use crate::dispatch::{Registry, VerbRow};
+use crate::http::via::Trust;
 use crate::{account, baremetal, disk, event, guest, host, http, rescue, snapshot, stream, task};
 
 /// The one list of what there is.
@@ -23,6 +26,7 @@ fn registry() -> Registry {
     event::register(&mut registry);
     account::register(&mut registry);
     stream::register(&mut registry);
+    browser::register(&mut registry);
     registry.merge(keystone::routes());
     registry
 }
@@ -55,7 +59,7 @@ pub fn console(config: &Web) -> Result<Option<web_console::Files>, web_console::
     .map(Some)
 }
 
-pub fn build(app: App, console: Option<web_console::Files>) -> Router {
+pub fn build(app: App, console: Option<web_console::Files>, trust: Arc<Trust>) -> Router {
     let (routes, _, document) = registry().build();
     let ready = {
         let app = app.clone();
@@ -65,15 +69,13 @@ pub fn build(app: App, console: Option<web_console::Files>) -> Router {
             Ok::<_, crate::error::Error>("ready\n")
         }
     };
-    let limit = app.config.http.body_limit;
-    let limits = http::rate::Limits::new(&app.config.rate);
     let router = routes
-        .with_state(app)
+        .with_state(app.clone())
         .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/ping", get(|| async { "pong\n" }))
         .route("/version", get(|| async { Json(json!({ "version": env!("CARGO_PKG_VERSION") })) }))
         .route("/readyz", get(ready))
         .merge(service::metrics::routes())
         .merge(console.map(web_console::routes).unwrap_or_default());
-    http::layers::apply(router, limit, limits)
+    http::layers::apply(router, &app, trust)
 }

@@ -68,6 +68,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Log in from a browser: sets the session's cookie */
+        post: operations["auth_login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End the session: its token is revoked, its cookie cleared */
+        post: operations["auth_logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/project": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change the session's project: another cookie, another X-CSRF-Token */
+        post: operations["auth_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The browser's session, and the value for X-CSRF-Token */
+        get: operations["auth_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/baremetalagents": {
         parameters: {
             query?: never;
@@ -1500,6 +1568,11 @@ export interface components {
             /** @description Whether it has a screen that VNC shows; a running server gets it with its next start */
             vnc?: boolean | null;
         };
+        /** @description The body of `POST /auth/project`. */
+        ChooseProject: {
+            /** @description Its id, its name in the user's domain, or `domain/name`. */
+            project: string;
+        };
         /** @enum {string} */
         ConsoleKind: "console" | "vnc";
         /** @description `POST /servers/{id}/console-ticket`: what opens a console once, without a token. For browsers, whose WebSockets can't send one. */
@@ -1781,6 +1854,15 @@ export interface components {
             roles: string[];
             /** @description A user, by id or name; may be repeated */
             users: string[];
+        };
+        /** @description The body of `POST /auth/login`. */
+        LogIn: {
+            /** @description The user's domain, by name or id; else Default. */
+            domain?: string | null;
+            password: string;
+            /** @description The project to be in: its id, its name in the user's domain, or `domain/name`; else the first that the user has a role in. */
+            project?: string | null;
+            username: string;
         };
         /** @enum {string} */
         Machine: "q35" | "pc";
@@ -2152,14 +2234,47 @@ export interface components {
             /** @description A new name: 1 to 63 letters, digits, `-`, `_` and `.`, beginning with a letter or digit. */
             name?: string | null;
         };
+        /** @description Who is logged in, in which project, until when. */
+        Session: {
+            /** @description To be sent as `X-CSRF-Token` with each request that changes something. It follows from the token, and the token not from it. */
+            csrf: string;
+            /** Format: date-time */
+            expires_at: string;
+            project?: components["schemas"]["SessionProject"] | null;
+            /** @description All that the user may choose from, by domain and name. */
+            projects: components["schemas"]["SessionProject"][];
+            /** @description The roles in `project`. */
+            roles: string[];
+            user: components["schemas"]["SessionUser"];
+        };
+        /** @description The answer of log-in, look and change of project. */
+        SessionAnswer: {
+            session: components["schemas"]["Session"];
+        };
         SessionImage: {
             initramfs: components["schemas"]["BootFile"];
             kernel: components["schemas"]["BootFile"];
             name: string;
             version: string;
         };
+        SessionProject: {
+            domain: string;
+            id: string;
+            /** @description As servers name their project: `name`, or `domain/name` outside of Default. */
+            key: string;
+            name: string;
+            /** @description The user's roles in it. */
+            roles: string[];
+        };
         /** @enum {string} */
         SessionState: "starting" | "active" | "stopping" | "closed" | "failed";
+        SessionUser: {
+            domain: string;
+            id: string;
+            /** @description As events and other answers name the user: `name`, or `domain/name` outside of Default. */
+            key: string;
+            name: string;
+        };
         /** @description `POST /servers/{id}/set-metadata`: all metadata anew. */
         SetMetadata: {
             [key: string]: string;
@@ -2540,6 +2655,128 @@ export interface operations {
                     "application/json": {
                         archivedtask: components["schemas"]["Task"];
                     };
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    auth_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogIn"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    auth_logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    auth_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChooseProject"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    auth_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionAnswer"];
                 };
             };
             /** @description Refused: `class` says why, `details` what would be right */
