@@ -1,6 +1,6 @@
 //! `baremetal-agent --config FILE` serves boot files; `baremetal-agent image ...` makes and checks what is served.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let load = || -> Result<Config> { Ok(service::config::load(ENVIRONMENT, arguments.config.as_deref())?) };
     match arguments.command {
-        None | Some(Command::Serve) => serve(load()?, arguments.ready_file.as_deref()),
+        None | Some(Command::Serve) => serve(arguments.config.clone(), arguments.ready_file.as_deref()),
         Some(Command::Image(Image::Keygen { path })) => {
             let (secret, public) = image::keygen(&path)?;
             println!("secret key (not encrypted, mode 0600): {}\npublic key: {}", secret.display(), public.display());
@@ -134,10 +134,16 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 #[tokio::main]
-async fn serve(config: Config, ready_file: Option<&std::path::Path>) -> Result<ExitCode> {
-    service::telemetry::init(&config.log);
+async fn serve(file: Option<PathBuf>, ready_file: Option<&Path>) -> Result<ExitCode> {
+    let load = |file: Option<&Path>| service::config::load::<Config>(ENVIRONMENT, file);
+    let config = load(file.as_deref())?;
+    let telemetry = service::telemetry::init(&config.log);
     service::metrics::install();
     tracing::info!(config = serde_json::to_string(&config)?, "configuration in effect");
+    telemetry.follow(file.as_deref(), &config, |config| &config.log, {
+        let file = file.clone();
+        move || load(file.as_deref())
+    });
     let shutdown = service::shutdown::on_signals().context("signal handlers")?;
     let app = App::bind(config).await?;
     app.run(ready_file, shutdown).await?;

@@ -37,9 +37,11 @@ async fn main() -> anyhow::Result<()> {
     match arguments.command {
         None => {
             let config = Config::load(file)?;
-            service::telemetry::init(&config.log);
+            let telemetry = service::telemetry::init(&config.log);
             // It holds the paths of keys, no keys.
             tracing::info!(config = %serde_json::to_string(&config)?, "configuration");
+            let followed = arguments.config.clone();
+            telemetry.follow(file, &config, |config| &config.log, move || Config::load(followed.as_deref()));
             host::app::run(config, arguments.ready_file.as_deref(), service::shutdown::on_signals()?).await
         }
         Some(Command::Check) => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Parser;
 use region::{Config, Region};
+use service::config::ConfigError;
 
 /// Lifeboat's compute service: REST Perform API, durable tasks, upcalls of hosts and baremetal agents.
 #[derive(Debug, Parser)]
@@ -27,22 +28,32 @@ struct Args {
 fn main() -> anyhow::Result<()> {
     service::install_crypto();
     let args = Args::parse();
-    let mut config: Config = service::config::load("REGION", args.config.as_deref())?;
-    if let Ok(url) = std::env::var("DATABASE_URL") {
-        config.database.url = url;
-    }
-    if let Some(root) = args.web_root {
-        config.web.root = root;
-        config.web.enabled = true;
-    }
-    config.web.enabled &= !args.no_web;
-    service::telemetry::init(&config.log);
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config, args.ready_file))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args))
 }
 
-async fn serve(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<()> {
+impl Args {
+    /// The file, and what goes over it.
+    fn load(&self) -> Result<Config, ConfigError> {
+        let mut config: Config = service::config::load("REGION", self.config.as_deref())?;
+        if let Ok(url) = std::env::var("DATABASE_URL") {
+            config.database.url = url;
+        }
+        if let Some(root) = &self.web_root {
+            config.web.root.clone_from(root);
+            config.web.enabled = true;
+        }
+        config.web.enabled &= !self.no_web;
+        Ok(config)
+    }
+}
+
+async fn serve(args: Args) -> anyhow::Result<()> {
+    let config = args.load()?;
+    let telemetry = service::telemetry::init(&config.log);
     let stop = service::shutdown::on_signals()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %config.shown(), "region starts");
+    let (file, ready_file) = (args.config.clone(), args.ready_file.clone());
+    telemetry.follow(file.as_deref(), &config, |config| &config.log, move || args.load());
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let region = Region::start(config).await?;
     if let Some(file) = ready_file {

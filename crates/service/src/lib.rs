@@ -1,7 +1,7 @@
 //! What every process needs before it can do its own work:
 //!
 //! * [`config`]: one documented struct, defaults in one place, file and environment over it, unknown keys refused;
-//! * [`telemetry`]: logs to stderr, as text or JSON;
+//! * [`telemetry`]: logs to stderr, as text or JSON, whose filter follows the configuration file;
 //! * [`metrics`]: the recorder, and the routes `/metrics` and `/healthz`;
 //! * [`tls`]: mutual TLS for gRPC, and who the peer is;
 //! * [`shutdown`]: one token that SIGTERM and SIGINT cancel;
