@@ -77,6 +77,9 @@ pub struct Task {
     pub cancel_requested: bool,
     /// The stages so far, in order.
     pub stages: Vec<TaskStage>,
+    /// How far the download of the stage at work is.
+    #[serde(default)]
+    pub progress: Option<TaskProgress>,
     /// When the stage at work gives up.
     #[serde(default)]
     pub stage_deadline: Option<DateTime<Utc>>,
@@ -89,6 +92,20 @@ pub struct Task {
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// How far a download is, as the host said last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TaskProgress {
+    /// For people.
+    pub text: String,
+    /// Bytes that are there.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub bytes_total: u64,
+    /// When the host said it; a rate is what came between two of these.
+    pub at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -291,6 +291,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    task_progress (task_id) {
+        task_id -> Uuid,
+        operation -> Uuid,
+        text -> Text,
+        bytes -> Int8,
+        bytes_total -> Int8,
+        at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(guests -> hosts (host_id));
 diesel::joinable!(rescue_sessions -> guests (guest_id));
 diesel::joinable!(snapshots -> guests (guest_id));

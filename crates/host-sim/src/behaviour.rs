@@ -43,6 +43,8 @@ pub struct Behaviour {
     pub fail: Option<Failure>,
     pub reply: Reply,
     pub reports: Reports,
+    /// What a pending reply says of a download: bytes that are there, bytes in all.
+    pub bytes: Option<(u64, u64)>,
 }
 
 impl Behaviour {

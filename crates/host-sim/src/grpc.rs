@@ -61,7 +61,7 @@ impl Service {
             Accepted::Running if behaviour.pace == Pace::Inline || behaviour.reply == Reply::AtEnd => {
                 convert::ended(self.core.ended(id).await)
             }
-            Accepted::Running => convert::pending(format!("{verb} is simulated")),
+            Accepted::Running => convert::pending(format!("{verb} is simulated"), behaviour.bytes),
         };
         if behaviour.reply == Reply::Lost {
             return Err(Status::unavailable("the reply was lost"));

@@ -250,10 +250,12 @@ pub fn ended(outcome: Outcome) -> pb::OperationReply {
     pb::OperationReply { state: Some(pb::operation_reply::State::Outcome(outcome.into())) }
 }
 
-/// The reply to an operation that is at work.
+/// The reply to an operation that is at work; of a download, with the bytes that are there and those in all.
 #[must_use]
-pub fn pending(progress: impl Into<String>) -> pb::OperationReply {
-    pb::OperationReply { state: Some(pb::operation_reply::State::Pending(pb::Pending { progress: progress.into() })) }
+pub fn pending(progress: impl Into<String>, bytes: Option<(u64, u64)>) -> pb::OperationReply {
+    let (bytes, bytes_total) = bytes.unwrap_or_default();
+    let pending = pb::Pending { progress: progress.into(), bytes, bytes_total };
+    pb::OperationReply { state: Some(pb::operation_reply::State::Pending(pending)) }
 }
 
 #[cfg(test)]

@@ -102,6 +102,19 @@ pub fn told(cx: &TaskCx<'_, App>) -> Result<Option<Outcome>, StepError> {
     cx.outcome_as::<Outcome>()?.map(settle).transpose()
 }
 
+/// How soon a host that downloads is asked how far it is.
+pub const GLANCE: Duration = Duration::from_secs(1);
+
+/// What [`ask_or_glance`] has heard.
+#[derive(Debug)]
+pub enum Heard {
+    Outcome(Outcome),
+    /// The host is at it.
+    Pending,
+    /// The host is downloading. How far it is commits with the step.
+    Downloading,
+}
+
 /// Asks the guest's host, unless it has reported. `None`: the host is at it; its report wakes the task.
 ///
 /// # Errors
@@ -112,8 +125,24 @@ pub async fn ask(
     guest: GuestId,
     call: Call,
 ) -> Result<Option<Outcome>, StepError> {
+    Ok(match ask_or_glance(cx, host, guest, call).await? {
+        Heard::Outcome(outcome) => Some(outcome),
+        Heard::Pending | Heard::Downloading => None,
+    })
+}
+
+/// The same; what the host says of a download on the way is kept, for whoever looks at the task.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_or_glance(
+    cx: &mut TaskCx<'_, App>,
+    host: HostId,
+    guest: GuestId,
+    call: Call,
+) -> Result<Heard, StepError> {
     if let Some(outcome) = told(cx)? {
-        return Ok(Some(outcome));
+        return Ok(Heard::Outcome(outcome));
     }
     let (row, client) = reach(cx.env(), host).await?;
     let header = OperationHeader {
@@ -127,9 +156,22 @@ pub async fn ask(
     match reply.state {
         Some(State::Outcome(outcome)) => {
             let outcome = Outcome::try_from(outcome).map_err(|e| StepError::because(&e))?;
-            settle(outcome).map(Some)
+            settle(outcome).map(Heard::Outcome)
         }
-        Some(State::Pending(_)) => Ok(None),
+        Some(State::Pending(pending)) if pending.bytes_total > 0 => {
+            let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+            let progress = db::progress::Progress {
+                task_id: cx.id(),
+                operation: cx.operation(),
+                text: pending.progress,
+                bytes: number(pending.bytes),
+                bytes_total: number(pending.bytes_total),
+                at: chrono::Utc::now(),
+            };
+            cx.on_save(async move |conn| Ok(db::progress::say(conn, &progress).await?));
+            Ok(Heard::Downloading)
+        }
+        Some(State::Pending(_)) => Ok(Heard::Pending),
         None => Err(StepError::permanent(format!("host {} gave an empty answer", row.name))),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
+use host_sim::{Behaviour, Pace, Verb};
 use serde_json::{Value, json};
 use testing::{Stack, Web, eventually};
 use types::GuestStatus;
@@ -170,5 +171,37 @@ async fn blocked_tasks_are_retried_and_abandoned() {
     let (status, started) = post(&ann, "/servers/web1/start", json!({})).await;
     assert_eq!(status, 202, "{started}");
     assert_eq!(ended(&web, started["task"]["id"].as_str().unwrap()).await["state"], "succeeded");
+    stack.finish().await;
+}
+
+/// What a host says of a download stands in the task while the download is at work, and no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_is_seen_in_its_task() {
+    let stack = Stack::start().await;
+    let server = stack.server("web1", false).await;
+    let web = stack.web().await;
+    let says = |bytes| Behaviour { pace: Pace::HeldBefore, bytes, ..Behaviour::default() };
+    stack.host.on(Verb::PrepareRescue, says(Some((1_000_000, 4_000_000))));
+    let (status, begun) = post(&web, "/servers/web1/start-rescue", json!({})).await;
+    assert_eq!(status, 202, "{begun}");
+    let path = format!("/tasks/{}", begun["task"]["id"].as_str().unwrap());
+    let bytes = async |wanted: u64| {
+        eventually(&format!("{wanted} bytes are seen"), async || {
+            let task = get(&web, &path).await["task"].clone();
+            (task["progress"]["bytes"] == wanted).then_some(task)
+        })
+        .await
+    };
+    let first = bytes(1_000_000).await;
+    assert_eq!((&first["stage"], &first["progress"]["bytes_total"]), (&json!("prepare_rescue"), &json!(4_000_000)));
+    // The host is asked again by itself.
+    stack.host.on(Verb::PrepareRescue, says(Some((3_000_000, 4_000_000))));
+    let second = bytes(3_000_000).await;
+    assert!(second["progress"]["at"].as_str() > first["progress"]["at"].as_str(), "{first} {second}");
+    let listed = get(&web, &format!("/tasks?obj_id={}&is_complete=false", server.id)).await;
+    assert_eq!(listed["tasks"][0]["progress"]["bytes"], 3_000_000, "{listed}");
+    stack.host.release_all();
+    let done = ended(&web, begun["task"]["id"].as_str().unwrap()).await;
+    assert_eq!((&done["state"], &done["progress"]), (&json!("succeeded"), &Value::Null), "{done}");
     stack.finish().await;
 }

@@ -96,7 +96,10 @@ impl Service {
         };
         Ok(Response::new(match tokio::time::timeout(AT_ONCE, outcome).await {
             Ok(Ok(outcome)) => convert::ended(outcome),
-            Ok(Err(_)) | Err(_) => convert::pending(handle.progress()),
+            Ok(Err(_)) | Err(_) => {
+                let (text, bytes) = handle.progress();
+                convert::pending(text, bytes)
+            }
         }))
     }
 }

@@ -55,14 +55,24 @@ pub struct View {
 
 /// What the running operation says of itself.
 #[derive(Debug, Clone, Default)]
-pub struct Progress(Arc<Mutex<String>>);
+pub struct Progress(Arc<Mutex<Said>>);
+
+/// A text for people; of a download also the bytes that are there, and those in all.
+pub type Said = (String, Option<(u64, u64)>);
 
 impl Progress {
     pub fn say(&self, text: impl Into<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
+        self.set((text.into(), None));
+    }
+    /// The same, of a download.
+    pub fn say_bytes(&self, text: impl Into<String>, bytes: u64, total: u64) {
+        self.set((text.into(), Some((bytes, total))));
+    }
+    fn set(&self, said: Said) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = said;
     }
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn said(&self) -> Said {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

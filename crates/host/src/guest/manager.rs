@@ -44,8 +44,8 @@ impl Handle {
     }
     /// What the running operation says of itself; empty between operations.
     #[must_use]
-    pub fn progress(&self) -> String {
-        self.progress.text()
+    pub fn progress(&self) -> super::actor::Said {
+        self.progress.said()
     }
     #[must_use]
     pub fn view(&self) -> View {

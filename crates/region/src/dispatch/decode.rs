@@ -44,14 +44,18 @@ fn has_nul(value: &Value) -> bool {
     }
 }
 
-/// The object under the resource's keyword, or the body itself.
+/// The object under the resource's keyword, or the body itself. What stands beside the keyword belongs to the object as well: upstream says
+/// there how many it wants, `{"server": {...}, "count": 3}`.
 ///
 /// # Errors
 /// 400 for a body that is no object.
 pub fn unwrap(body: Value, word: &str) -> Result<Value> {
     match body {
         Value::Object(mut map) => match map.remove(word) {
-            Some(Value::Object(inner)) if map.is_empty() => Ok(Value::Object(inner)),
+            Some(Value::Object(mut inner)) => {
+                inner.extend(map);
+                Ok(Value::Object(inner))
+            }
             Some(inner) if map.is_empty() => {
                 Err(Error::input(format!("{word}: an object is wanted, not {}", kind(&inner))))
             }
@@ -123,6 +127,7 @@ mod tests {
     fn bodies_may_be_wrapped_or_bare() {
         assert_eq!(unwrap(json!({"server": {"a": 1}}), "server").unwrap(), json!({"a": 1}));
         assert_eq!(unwrap(json!({"a": 1}), "server").unwrap(), json!({"a": 1}));
+        assert_eq!(unwrap(json!({"server": {"a": 1}, "count": 3}), "server").unwrap(), json!({"a": 1, "count": 3}));
         assert!(unwrap(json!({"server": 1}), "server").is_err());
         assert!(unwrap(json!([]), "server").is_err());
     }

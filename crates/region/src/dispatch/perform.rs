@@ -193,7 +193,7 @@ pub async fn create<M: Create>(incoming: Incoming, rule: &Rule, verbs: &Verbs) -
         .await
 }
 
-/// Each by itself: `{"servers": [{"status": 200, "body": {...}}]}`, or the status and body of its error. Where none could be made, the
+/// Each by itself: `{"servers": [{"status": 200, "body": {...}}]}` with the resource itself as body, or the status and body of its error. Where none could be made, the
 /// error of the first is that of all.
 async fn create_many<M: Create>(
     incoming: &Incoming,
@@ -201,21 +201,19 @@ async fn create_many<M: Create>(
     warnings: Vec<String>,
     conn: &mut Conn,
 ) -> Result<Answer> {
-    let (word, mut rows, mut first_error, mut made) = (<M::Api as Resource>::WORD, Vec::new(), None, 0);
+    let (mut rows, mut first_error, mut made) = (Vec::new(), None, 0);
     for body in bodies {
         let created = conn
             .transaction(async |conn| {
                 let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller, parent: None };
                 let created = M::create(body, &mut cx).await?;
-                let view = created.model.view(&incoming.app, conn).await?;
-                Ok::<_, Error>((view, created.task))
+                created.model.view(&incoming.app, conn).await
             })
             .await;
         match created {
-            Ok((view, task)) => {
+            Ok(view) => {
                 made += 1;
-                let body = wrapped(word, view, task, Vec::new())?;
-                rows.push(serde_json::json!({ "status": 200, "body": body }));
+                rows.push(serde_json::json!({ "status": 200, "body": view }));
             }
             // Not of this one only.
             Err(error) if matches!(error.class, ErrorClass::InternalServer | ErrorClass::ServiceUnavailable) => {

@@ -1,4 +1,4 @@
-//! Rows that nobody needs any more: expired tokens, old idempotency keys, and tasks that ended long ago, which move to the archive.
+//! Rows that nobody needs any more: expired tokens, old idempotency keys, how far downloads were, and tasks that ended long ago, which move to the archive.
 
 use std::time::Duration;
 
@@ -7,6 +7,8 @@ use chrono::Utc;
 use crate::app::App;
 use crate::error::Result;
 
+/// No operation of a host takes this long.
+const PROGRESS_KEPT: Duration = Duration::from_secs(3600);
 const KEYS_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Tasks in one statement, children not counted.
 const BATCH: u32 = 200;
@@ -19,6 +21,7 @@ pub async fn scan(app: &App) -> Result<()> {
     let mut conn = app.pool.get().await?;
     db::identity::delete_expired_tokens(&mut conn).await?;
     db::idempotency::delete_before(&mut conn, Utc::now() - KEYS_KEPT).await?;
+    db::progress::delete_before(&mut conn, Utc::now() - PROGRESS_KEPT).await?;
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! A task as REST shows it.
 
-use api::task::{Task, TaskChild, TaskStage, TaskState};
+use api::task::{Task, TaskChild, TaskProgress, TaskStage, TaskState};
 use chrono::Utc;
 use db::Conn;
+use db::progress::Progress;
 use serde_json::Value;
 use task_engine::TaskRow;
 use types::{GuestId, TaskId};
@@ -44,16 +45,26 @@ pub async fn many(rows: Vec<TaskRow>, conn: &mut Conn) -> Result<Vec<Task>> {
     let ids = rows.iter().filter_map(|row| row.obj_id.map(GuestId::from_uuid)).collect();
     let names: std::collections::HashMap<_, _> = db::guest::names(conn, ids).await?.into_iter().collect();
     let name = |row: &TaskRow| names.get(&GuestId::from_uuid(row.obj_id?)).cloned();
+    let at_work: Vec<_> = rows.iter().filter(|row| row.ended_at.is_none()).map(|row| row.id).collect();
+    let mut told = db::progress::of(conn, &at_work).await?;
     Ok(rows
         .into_iter()
         .map(|row| {
             let name = name(&row);
-            one(row, name)
+            let progress = told.iter().position(|told| told.task_id == row.id && told.operation == row.operation);
+            let progress = progress.map(|at| told.swap_remove(at));
+            Task { progress: progress.map(shown), ..one(row, name) }
         })
         .collect())
 }
 
-pub fn one(row: TaskRow, obj_name: Option<String>) -> Task {
+fn shown(progress: Progress) -> TaskProgress {
+    let number = |bytes: i64| u64::try_from(bytes).unwrap_or_default();
+    let (bytes, bytes_total) = (number(progress.bytes), number(progress.bytes_total));
+    TaskProgress { text: progress.text, bytes, bytes_total, at: progress.at }
+}
+
+fn one(row: TaskRow, obj_name: Option<String>) -> Task {
     let cause = row.cause();
     let evidence = cause
         .as_ref()
@@ -103,6 +114,7 @@ pub fn one(row: TaskRow, obj_name: Option<String>) -> Task {
         request_id: row.request_id,
         user: row.created_by.as_ref().and_then(|w| w.get("user")).and_then(Value::as_str).map(str::to_owned),
         last_error,
+        progress: None,
         cancel_requested: row.cancel_requested,
         stage_deadline: row.ended_at.is_none().then_some(row.stage_deadline),
         children: Vec::new(),

@@ -20,7 +20,7 @@ async fn several_servers_are_made_by_one_request() {
     assert_eq!(rows[1]["body"]["class"], "DuplicateResourceError");
     assert!(rows[1]["body"]["details"].as_str().unwrap().contains("web-2"));
     for (row, name) in [(&rows[0], "web-1"), (&rows[2], "web-3")] {
-        assert_eq!(row["body"]["server"]["name"], name);
+        assert_eq!(row["body"]["name"], name);
         let task: TaskId = row["body"]["task"]["id"].as_str().unwrap().parse().unwrap();
         stack.ended(task).await;
         assert_eq!(stack.show(name).await.status, GuestStatus::Ready);

@@ -2386,6 +2386,7 @@ export interface components {
             obj_name?: string | null;
             obj_type?: string | null;
             parent_task_id?: components["schemas"]["Id"] | null;
+            progress?: components["schemas"]["TaskProgress"] | null;
             request_id?: string | null;
             /** @description The stage at work, or the last one. */
             stage: string;
@@ -2421,6 +2422,26 @@ export interface components {
             stage: string;
             state: components["schemas"]["TaskState"];
             task_name: string;
+        };
+        /** @description How far a download is, as the host said last. */
+        TaskProgress: {
+            /**
+             * Format: date-time
+             * @description When the host said it; a rate is what came between two of these.
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description Bytes that are there.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes in all.
+             */
+            bytes_total: number;
+            /** @description For people. */
+            text: string;
         };
         TaskStage: {
             /**

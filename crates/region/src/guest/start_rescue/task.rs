@@ -17,7 +17,7 @@ use super::agents;
 use crate::app::App;
 use crate::guest::stop::STOP_SLACK;
 use crate::guest::work::{self, Change};
-use crate::host_client::{Call, ask, told, unexpected};
+use crate::host_client::{Call, GLANCE, Heard, ask_or_glance, told, unexpected};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StartRescueTask {
@@ -91,9 +91,10 @@ impl Task for StartRescueTask {
         let outcome = match told(cx)? {
             Some(outcome) => outcome,
             // What is asked for is looked up only if it must be asked.
-            None => match ask(cx, self.host, self.guest, self.call(stage, cx.env()).await?).await? {
-                Some(outcome) => outcome,
-                None => return Ok(Next::wait(stage, limit)),
+            None => match ask_or_glance(cx, self.host, self.guest, self.call(stage, cx.env()).await?).await? {
+                Heard::Outcome(outcome) => outcome,
+                Heard::Pending => return Ok(Next::wait(stage, limit)),
+                Heard::Downloading => return Ok(Next::wait(stage, limit).poll_after(GLANCE)),
             },
         };
         let session = self.session;
