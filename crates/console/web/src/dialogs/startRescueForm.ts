@@ -106,7 +106,7 @@ export function imagesFor(images: readonly RescueImage[], servers: readonly Serv
 }
 
 /** What will happen, as keys beneath `startRescue.plan`. */
-export function planOf(form: StartRescueForm, servers: readonly Server[]): string[] {
+export function planOf(servers: readonly Server[]): string[] {
   const anyOn = servers.some((server) => server.power_state !== 'shutoff')
-  return ['check', 'fetch', ...(anyOn ? ['stop'] : []), 'save', 'boot', 'proof', form.diskMode === 'overlay' ? 'overlay' : form.diskMode === 'ro' ? 'ro' : 'rw']
+  return ['check', 'fetch', ...(anyOn ? ['stop'] : []), 'save', 'boot', 'proof']
 }
