@@ -19,6 +19,12 @@ struct Arguments {
     /// Written once serving: {"http":"http://IP:PORT","tftp":"IP:PORT"}
     #[arg(long, global = true, value_name = "PATH")]
     ready_file: Option<PathBuf>,
+    /// Check the configuration, print what is in effect as JSON, and end
+    #[arg(long, conflicts_with = "health")]
+    check_config: bool,
+    /// Ask the agent of this configuration that runs here whether it is ready, and end: 0 it is, 1 it is not
+    #[arg(long)]
+    health: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -97,6 +103,14 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let load = || -> Result<Config> { Ok(service::config::load(ENVIRONMENT, arguments.config.as_deref())?) };
     match arguments.command {
+        None if arguments.check_config => {
+            println!("{}", serde_json::to_string(&load()?)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        None if arguments.health => {
+            healthy(&load()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         None | Some(Command::Serve) => serve(arguments.config.clone(), arguments.ready_file.as_deref()),
         Some(Command::Image(Image::Keygen { path })) => {
             let (secret, public) = image::keygen(&path)?;
@@ -131,6 +145,15 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Over HTTPS its certificate is for whoever fetches files, under a name that is not known here; that it takes connections is what counts.
+fn healthy(config: &Config) -> Result<()> {
+    match &config.http.tls {
+        None => service::health::http(&config.http.listen.to_string(), "/readyz")?,
+        Some(_) => service::health::accepts(&config.http.listen.to_string())?,
+    }
+    Ok(())
 }
 
 #[tokio::main]

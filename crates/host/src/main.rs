@@ -14,6 +14,12 @@ struct Arguments {
     /// Written when the agent serves: {"grpc": "https://127.0.0.1:8885"}
     #[arg(long)]
     ready_file: Option<PathBuf>,
+    /// Check the configuration, print what is in effect as JSON, and end
+    #[arg(long, conflicts_with = "health")]
+    check_config: bool,
+    /// Ask the agent of this configuration that runs here whether it serves, and end: 0 it does, 1 it does not
+    #[arg(long)]
+    health: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -35,6 +41,15 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let file = arguments.config.as_deref();
     match arguments.command {
+        None if arguments.check_config => {
+            println!("{}", serde_json::to_string(&Config::load(file)?)?);
+            Ok(())
+        }
+        None if arguments.health => {
+            let config = Config::load(file)?;
+            let name = service::tls::host_name(&config.name);
+            Ok(service::health::grpc(config.listen, &name, config.tls.as_ref()).await?)
+        }
         None => {
             let config = Config::load(file)?;
             let telemetry = service::telemetry::init(&config.log);

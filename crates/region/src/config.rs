@@ -80,6 +80,21 @@ pub struct Database {
     pub url: String,
     /// Connections of the API; tasks have as many again.
     pub pool: usize,
+    /// What is done at the start about a schema that is behind this program. `--migrate` goes over it.
+    pub migrate: Migrate,
+}
+
+/// Who brings the database's schema up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Migrate {
+    /// This process, before it serves; of several that start at once, one
+    #[default]
+    Auto,
+    /// This process, which then ends
+    Only,
+    /// Another one: this one waits for it, up to five minutes
+    Never,
 }
 
 /// The first administrator.
@@ -232,7 +247,7 @@ impl Default for Grpc {
 }
 impl Default for Database {
     fn default() -> Self {
-        Self { url: "postgres:///lifeboat".into(), pool: 16 }
+        Self { url: "postgres:///lifeboat".into(), pool: 16, migrate: Migrate::Auto }
     }
 }
 impl Default for Bootstrap {

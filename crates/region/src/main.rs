@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
+use region::config::Migrate;
 use region::{Config, Region};
 use service::config::ConfigError;
 
@@ -23,11 +24,27 @@ struct Args {
     /// Serve no web console
     #[arg(long)]
     no_web: bool,
+    /// Who brings the database's schema up to date [default: database.migrate, which is auto]
+    #[arg(long, value_name = "MODE", env = "REGION_MIGRATE")]
+    migrate: Option<Migrate>,
+    /// Check the configuration, print what is in effect as JSON, and end
+    #[arg(long, conflicts_with = "health")]
+    check_config: bool,
+    /// Ask the region of this configuration that runs here whether it is ready, and end: 0 it is, 1 it is not
+    #[arg(long)]
+    health: bool,
 }
 
 fn main() -> anyhow::Result<()> {
     service::install_crypto();
     let args = Args::parse();
+    if args.check_config {
+        println!("{}", args.load()?.shown());
+        return Ok(());
+    }
+    if args.health {
+        return Ok(service::health::http(&args.load()?.http.listen, "/readyz")?);
+    }
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args))
 }
 
@@ -43,6 +60,7 @@ impl Args {
             config.web.enabled = true;
         }
         config.web.enabled &= !self.no_web;
+        config.database.migrate = self.migrate.unwrap_or(config.database.migrate);
         Ok(config)
     }
 }
@@ -51,6 +69,9 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let config = args.load()?;
     let telemetry = service::telemetry::init(&config.log);
     let stop = service::shutdown::on_signals()?;
+    if config.database.migrate == Migrate::Only {
+        return Region::migrate(Migrate::Only, &config.database.url).await;
+    }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %config.shown(), "region starts");
     let (file, ready_file) = (args.config.clone(), args.ready_file.clone());
     telemetry.follow(file.as_deref(), &config, |config| &config.log, move || args.load());

@@ -1,4 +1,4 @@
-//! One region process: migrates the database, then serves REST and gRPC and works on tasks until it is stopped.
+//! One region process: sees to the database's schema, then serves REST and gRPC and works on tasks until it is stopped.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Inner};
 use crate::auth::oidc::Issuers;
 use crate::auth::{Authority, bootstrap};
-use crate::config::Config;
+use crate::config::{Config, Migrate};
 use crate::host_client::Hosts;
 use crate::secrets::SecretKey;
 use crate::stream::Feed;
@@ -29,6 +29,9 @@ pub type EngineSetup = Box<dyn FnOnce(task_engine::Builder<App>) -> task_engine:
 
 /// Few: what hosts say is short, and must not keep people waiting when all say it at once.
 const UPCALL_CONNECTIONS: usize = 4;
+
+/// How long another process is waited for that migrates the database.
+const MIGRATION: Duration = Duration::from_secs(300);
 
 /// A caller that says nothing for the first is asked whether it is there, and has the second to answer: a host that lost its power or its
 /// network does not close its connection.
@@ -53,6 +56,19 @@ impl Region {
         Self::start_with(config, Box::new(|engine| engine)).await
     }
 
+    /// Brings the database up to date, or waits until somebody has: what a region does first.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is missing, or who is at it.
+    pub async fn migrate(how: Migrate, url: &str) -> Result<(), StartError> {
+        use anyhow::Context;
+        match how {
+            Migrate::Auto | Migrate::Only => db::migrate::run(url, MIGRATION).await,
+            Migrate::Never => db::migrate::wait(url, MIGRATION).await,
+        }
+        .context("database")
+    }
+
     /// As [`Region::start`], with the engine changed for a test.
     ///
     /// # Errors
@@ -60,7 +76,7 @@ impl Region {
     pub async fn start_with(config: Config, setup: EngineSetup) -> Result<Self, StartError> {
         use anyhow::Context;
         let url = config.database.url.clone();
-        db::migrate::run(&url).await.context("database")?;
+        Self::migrate(config.database.migrate, &url).await?;
         let pool = db::connect(&url, config.database.pool)?;
         let secrets = SecretKey::load_or_make(&config.secrets.key_file).context("secrets.key_file")?;
         let issuers = Issuers::new(&config.auth.oidc)?;

@@ -3,12 +3,14 @@
 //! * [`config`]: one documented struct, defaults in one place, file and environment over it, unknown keys refused;
 //! * [`telemetry`]: logs to stderr, as text or JSON, whose filter follows the configuration file;
 //! * [`metrics`]: the recorder, and the routes `/metrics` and `/healthz`;
+//! * [`health`]: whether the process of this configuration that serves is well;
 //! * [`tls`]: mutual TLS for gRPC, and who the peer is;
 //! * [`shutdown`]: one token that SIGTERM and SIGINT cancel;
 //! * [`files`]: files that appear whole or not at all, and secrets only their owner can read.
 
 pub mod config;
 pub mod files;
+pub mod health;
 pub mod metrics;
 pub mod shutdown;
 pub mod telemetry;

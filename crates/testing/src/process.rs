@@ -77,6 +77,16 @@ impl RegionProcess {
         self.end();
     }
 
+    /// SIGTERM, as an update sends it; returns when it has ended by itself.
+    ///
+    /// # Panics
+    /// If it ends with anything but 0, or not at all.
+    pub async fn terminate(mut self) {
+        self.signal(Signal::TERM);
+        let ended = eventually("region ends", async || self.child.try_wait().ok().flatten()).await;
+        assert!(ended.success(), "{ended}\n{}", self.log());
+    }
+
     /// SIGSTOP: it stands still, and knows nothing of it.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);

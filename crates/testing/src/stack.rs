@@ -330,7 +330,7 @@ fn database() -> anyhow::Result<TestDatabase> {
     server
         .template(TEMPLATE, |url| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-            runtime.block_on(db::migrate::run(url)).map_err(anyhow::Error::from)
+            runtime.block_on(db::migrate::run(url, Duration::from_secs(60))).map_err(anyhow::Error::from)
         })
         .map_err(|e| anyhow::anyhow!("{e}"))?;
     Ok(server.database(Some(TEMPLATE))?)

@@ -1,12 +1,14 @@
 //! What tasks go through when processes, hosts and the database end, stand still or answer strangely, at any moment.
 //!
 //! `story` is the table of what tasks do and how they end; `scene` plays a story on two regions; `sweep` kills, repeats and fails every
-//! step of every story. `process` does it to real processes, `database` to Postgres, `host` to the host; `busy` asks twenty times at once.
+//! step of every story. `process` does it to real processes, `database` to Postgres, `host` to the host; `busy` asks twenty times at once;
+//! `rolling` replaces all replicas while rescues run.
 
 mod busy;
 mod database;
 mod host;
 mod process;
+mod rolling;
 mod scene;
 mod story;
 mod sweep;
