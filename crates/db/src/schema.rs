@@ -288,6 +288,9 @@ diesel::table! {
         user_name -> Text,
         project -> Text,
         expires_at -> Timestamptz,
+        token_hash -> Nullable<Bytea>,
+        caller -> Nullable<Jsonb>,
+        ends_at -> Nullable<Timestamptz>,
     }
 }
 

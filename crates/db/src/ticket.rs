@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use serde_json::Value;
 use types::GuestId;
 use types::status::ConsoleKind;
 
@@ -11,7 +12,7 @@ use crate::schema::console_tickets;
 use crate::{Conn, QueryResult};
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = console_tickets, check_for_backend(Pg))]
+#[diesel(table_name = console_tickets, check_for_backend(Pg), treat_none_as_default_value = false)]
 pub struct Ticket {
     /// SHA-256 of the ticket.
     pub hash: Vec<u8>,
@@ -20,6 +21,11 @@ pub struct Ticket {
     pub user_name: String,
     pub project: String,
     pub expires_at: DateTime<Utc>,
+    /// SHA-256 of the token that got it.
+    pub token_hash: Option<Vec<u8>>,
+    /// Who got it, where the token is another identity server's, and when that one ends.
+    pub caller: Option<Value>,
+    pub ends_at: Option<DateTime<Utc>>,
 }
 
 /// Also forgets those that nobody came with.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::{Begin, Ledger, LedgerError};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use types::id::{GuestId, OperationId};
 use types::operation::{Failure, FailureCode, GuestReport, OperationHeader, Outcome};
@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub boots: u32,
     /// The start that region was told of last; empty: none.
     pub told_boot: String,
+    /// What open consoles are to show, by guest.
+    pub consoles: Vec<(GuestId, mpsc::Sender<Vec<u8>>)>,
 }
 
 impl State {

@@ -323,7 +323,7 @@ impl HostService for Service {
 
     type ConsoleStream = Pin<Box<dyn Stream<Item = Result<pb::ConsoleOutput, Status>> + Send>>;
 
-    /// Greets, then echoes.
+    /// Greets, then echoes, and shows what the test prints.
     async fn console(
         &self,
         request: Request<Streaming<pb::ConsoleInput>>,
@@ -336,7 +336,11 @@ impl HostService for Service {
         let greeting = format!("simulated console of {}\r\n", guest.desc.name).into_bytes();
         let begin = tokio_stream::iter([Ok(pb::ConsoleOutput { data: [greeting, first.data].concat() })]);
         let echo = input.map(|message| message.map(|message| pb::ConsoleOutput { data: message.data }));
-        Ok(Response::new(Box::pin(begin.chain(echo))))
+        // As on a real host: the end of what is typed is not the end of reading.
+        let (show, shown) = tokio::sync::mpsc::channel(16);
+        self.core.change(|state| state.consoles.push((guest.desc.id, show)));
+        let shown = tokio_stream::wrappers::ReceiverStream::new(shown).map(|data| Ok(pb::ConsoleOutput { data }));
+        Ok(Response::new(Box::pin(begin.chain(echo.merge(shown)))))
     }
 
     type VncStream = Self::ConsoleStream;

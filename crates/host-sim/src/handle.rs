@@ -291,6 +291,19 @@ impl SimHandle {
             guest.ready = ready;
         });
     }
+    /// The guest prints, to all who read its serial console. Returns when all of them have taken it; how many they are.
+    pub async fn print(&self, guest: GuestId, data: &[u8]) -> usize {
+        let readers: Vec<_> = {
+            let mut state = self.core().state();
+            state.consoles.retain(|(_, reader)| !reader.is_closed());
+            state.consoles.iter().filter(|(of, _)| *of == guest).map(|(_, reader)| reader.clone()).collect()
+        };
+        let mut taken = 0;
+        for reader in &readers {
+            taken += usize::from(reader.send(data.to_vec()).await.is_ok());
+        }
+        taken
+    }
     /// Changes anything about a guest. Unknown guests are left alone.
     pub fn alter(&self, guest: GuestId, change: impl FnOnce(&mut SimGuest)) {
         self.core().change(|state| {

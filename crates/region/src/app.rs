@@ -10,6 +10,7 @@ use crate::auth::Authority;
 use crate::auth::attempts::Attempts;
 use crate::auth::oidc::Issuers;
 use crate::config::Config;
+use crate::console::Consoles;
 use crate::dispatch::totals::Totals;
 use crate::host_client::Hosts;
 use crate::policy::Book;
@@ -39,6 +40,7 @@ pub struct Inner {
     pub reports: Reports,
     pub host_names: Names,
     pub feed: Feed,
+    pub consoles: Consoles,
     /// Region as clients reach it: `http://IP:PORT`.
     pub public_url: String,
     /// Whose signature makes a rescue image bootable.

@@ -26,9 +26,14 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Channels to hosts, one each, made when first used and again when a host moved.
 pub struct Hosts {
     tls: Option<TlsConfig>,
-    channels: Mutex<HashMap<HostId, (String, Channel)>>,
+    channels: Channels,
+    /// Consoles have connections of their own: a viewer that takes nothing fills its connection's window, and no request may wait behind that.
+    consoles: Channels,
     known: Mutex<HashMap<HostId, (Instant, Arc<db::host::Host>)>>,
 }
+
+/// By host, with the endpoint that each was made for.
+type Channels = Mutex<HashMap<HostId, (String, Channel)>>;
 
 /// A host that moved is looked for where it was for so long; the request is tried again.
 const REMEMBERED: Duration = Duration::from_secs(1);
@@ -36,7 +41,7 @@ const REMEMBERED: Duration = Duration::from_secs(1);
 impl Hosts {
     #[must_use]
     pub fn new(tls: Option<TlsConfig>) -> Self {
-        Self { tls, channels: Mutex::default(), known: Mutex::default() }
+        Self { tls, channels: Mutex::default(), consoles: Mutex::default(), known: Mutex::default() }
     }
 
     /// The host's row, as it was a moment ago: every stage of every task wants to know where its host is.
@@ -56,7 +61,19 @@ impl Hosts {
     /// # Errors
     /// An endpoint that is no URL, or certificates that can't be read.
     pub fn client(&self, host: &db::host::Host) -> Result<HostServiceClient<Channel>, TlsError> {
-        let mut channels = self.channels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.on(&self.channels, host)
+    }
+
+    /// For consoles and screens.
+    ///
+    /// # Errors
+    /// As [`Hosts::client`].
+    pub fn console_client(&self, host: &db::host::Host) -> Result<HostServiceClient<Channel>, TlsError> {
+        self.on(&self.consoles, host)
+    }
+
+    fn on(&self, channels: &Channels, host: &db::host::Host) -> Result<HostServiceClient<Channel>, TlsError> {
+        let mut channels = channels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let channel = match channels.get(&host.id) {
             Some((endpoint, channel)) if *endpoint == host.endpoint => channel.clone(),
             _ => {

@@ -2,14 +2,14 @@
 //!
 //! Follow a request: [`http`] → [`dispatch`] → one file per verb in [`guest`], [`disk`], [`snapshot`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`account`]. A
 //! verb changes rows and starts a task in one transaction; the task engine runs its stages, which ask hosts through [`host_client`]; their
-//! reports come in through [`upcall`]. [`reconcile`] looks again at what may have been missed. [`stream`] tells listeners what changes.
+//! reports come in through [`upcall`]. [`reconcile`] looks again at what may have been missed. [`stream`] tells listeners what changes; [`console`] passes on what is shown and typed.
 
 pub mod account;
 pub mod app;
 pub mod auth;
 pub mod baremetal;
 pub mod config;
-mod console;
+pub mod console;
 pub mod disk;
 pub mod dispatch;
 pub mod error;

@@ -120,6 +120,7 @@ impl Region {
             reports,
             host_names: Default::default(),
             feed,
+            consoles: Default::default(),
             public_url,
             trust,
             config,
@@ -164,6 +165,7 @@ impl Region {
     /// Serves what is under way to its end, lets go of tasks, and stops.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
+        self.app.consoles.end(Duration::from_secs(5)).await;
         if let Some(engine) = self.engine.take() {
             engine.shutdown(Duration::from_secs(10)).await;
         }

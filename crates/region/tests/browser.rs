@@ -2,67 +2,13 @@
 
 #[path = "identity/actors.rs"]
 mod actors;
+#[path = "identity/client.rs"]
+mod client;
 
 use actors::Actors;
-use reqwest::RequestBuilder;
+use client::{Browser, send};
 use serde_json::{Value, json};
 use testing::{Setup, Stack};
-
-/// A browser that is logged in.
-struct Browser {
-    http: reqwest::Client,
-    base: String,
-    cookie: String,
-    csrf: String,
-    /// The answer of the log-in.
-    session: Value,
-}
-
-impl Browser {
-    async fn log_in(stack: &Stack, body: Value) -> Result<Self, (u16, Value)> {
-        let http = reqwest::Client::new();
-        let base = stack.base_url();
-        let answer = http.post(format!("{base}/auth/login")).json(&body).send().await.unwrap();
-        Self::of(http, base, answer).await
-    }
-
-    async fn admin(stack: &Stack) -> Self {
-        let body = json!({"username": "admin", "password": stack.password()});
-        Self::log_in(stack, body).await.expect("a session")
-    }
-
-    /// From an answer that sets the cookie.
-    async fn of(http: reqwest::Client, base: String, answer: reqwest::Response) -> Result<Self, (u16, Value)> {
-        let status = answer.status().as_u16();
-        let set = answer.headers().get("set-cookie").map(|v| v.to_str().unwrap().to_owned());
-        let body: Value = answer.json().await.unwrap_or_default();
-        let Some(set) = set.filter(|_| status == 200) else { return Err((status, body)) };
-        let cookie = set.split(';').next().unwrap().to_owned();
-        let csrf = body["session"]["csrf"].as_str().unwrap().to_owned();
-        Ok(Self { http, base, cookie, csrf, session: body["session"].clone() })
-    }
-
-    /// With the cookie, and nothing else.
-    fn bare(&self, method: &str, path: &str) -> RequestBuilder {
-        self.http.request(method.parse().unwrap(), format!("{}{path}", self.base)).header("cookie", &self.cookie)
-    }
-
-    /// As a page of the console sends it.
-    fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        let own = self.bare(method, path).header("origin", &self.base).header("sec-fetch-site", "same-origin");
-        own.header("x-csrf-token", &self.csrf)
-    }
-
-    fn token(&self) -> &str {
-        self.cookie.strip_prefix("lifeboat_session=").expect("the session's cookie")
-    }
-}
-
-async fn send(request: RequestBuilder) -> (u16, Value) {
-    let answer = request.send().await.unwrap();
-    let status = answer.status().as_u16();
-    (status, answer.json().await.unwrap_or_default())
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_logs_in_and_its_cookie_is_a_token() {

@@ -24,6 +24,9 @@ use api::identity::AUTH_TOKEN;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
+use db::Conn;
+use db::identity::Holder;
 use serde_json::{Value, json};
 use types::{Secret, UserId};
 
@@ -50,6 +53,18 @@ pub struct Caller {
     /// The address the request came from.
     pub source: Option<String>,
     pub request_id: String,
+    pub proof: Proof,
+}
+
+/// What a caller was believed for; by it what stays open for long asks again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The digest of a token of ours: whether it still holds is in the database.
+    Token(Vec<u8>),
+    /// A token of another identity server: it holds until then.
+    Foreign { until: DateTime<Utc> },
+    /// The service's own word.
+    Own,
 }
 
 impl Caller {
@@ -64,6 +79,38 @@ impl Caller {
             roles: vec!["admin".into()],
             source: None,
             request_id,
+            proof: Proof::Own,
+        }
+    }
+
+    /// Whoever holds a token of ours.
+    #[must_use]
+    pub fn of_holder(holder: Holder, digest: Vec<u8>, source: Option<String>, request_id: String) -> Self {
+        Self {
+            user_id: holder.user.id,
+            user: holder.user.key(),
+            domain: holder.project.as_ref().map(|p| p.domain.clone()),
+            project: holder.project.map(|p| p.key()),
+            roles: holder.roles,
+            source,
+            request_id,
+            proof: Proof::Token(digest),
+        }
+    }
+
+    /// The same caller now: with the roles of now.
+    ///
+    /// # Errors
+    /// 401: the token has ended.
+    pub async fn again(&self, conn: &mut Conn) -> Result<Self> {
+        let ended = || unauthorized("the session has ended: log in again");
+        match &self.proof {
+            Proof::Token(digest) => {
+                let holder = token::holder_of(conn, digest).await?.ok_or_else(ended)?;
+                Ok(Self::of_holder(holder, digest.clone(), self.source.clone(), self.request_id.clone()))
+            }
+            Proof::Foreign { until } if *until <= Utc::now() => Err(ended()),
+            Proof::Foreign { .. } | Proof::Own => Ok(self.clone()),
         }
     }
 
@@ -88,6 +135,7 @@ impl Caller {
             roles: who.get("roles").cloned().and_then(|r| serde_json::from_value(r).ok()).unwrap_or_default(),
             source: text("source"),
             request_id,
+            proof: Proof::Own,
         }
     }
 
@@ -114,15 +162,7 @@ impl FromRequestParts<App> for Caller {
         let mut conn = app.pool.get().await?;
         let holder = token::holder(&mut conn, &token).await?;
         let holder = holder.ok_or_else(|| unauthorized("the token is unknown or expired: log in again"))?;
-        Ok(Self {
-            user_id: holder.user.id,
-            user: holder.user.key(),
-            domain: holder.project.as_ref().map(|p| p.domain.clone()),
-            project: holder.project.map(|p| p.key()),
-            roles: holder.roles,
-            source,
-            request_id,
-        })
+        Ok(Self::of_holder(holder, token::digest(&token), source, request_id))
     }
 }
 

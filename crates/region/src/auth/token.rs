@@ -31,7 +31,15 @@ pub async fn issue(
 /// # Errors
 /// As the database reports them.
 pub async fn holder(conn: &mut Conn, token: &Secret) -> Result<Option<Holder>> {
-    Ok(db::identity::holder(conn, &digest(token)).await?)
+    holder_of(conn, &digest(token)).await
+}
+
+/// The same by the token's digest.
+///
+/// # Errors
+/// As the database reports them.
+pub async fn holder_of(conn: &mut Conn, digest: &[u8]) -> Result<Option<Holder>> {
+    Ok(db::identity::holder(conn, digest).await?)
 }
 
 /// Ends a token. False: there was none.
@@ -42,6 +50,8 @@ pub async fn revoke(conn: &mut Conn, token: &Secret) -> Result<bool> {
     Ok(db::identity::revoke_token(conn, &digest(token)).await?)
 }
 
-fn digest(token: &Secret) -> Vec<u8> {
+/// What the database knows of a token.
+#[must_use]
+pub fn digest(token: &Secret) -> Vec<u8> {
     Sha256::digest(token.expose().as_bytes()).to_vec()
 }

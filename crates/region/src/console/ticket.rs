@@ -1,4 +1,5 @@
-//! `POST /servers/{id}/console-ticket`, and what a ticket is good for: one console, once, for a minute.
+//! `POST /servers/{id}/console-ticket`, and what a ticket is good for: one console of one server, for the session that got it, once, for a
+//! minute.
 
 use std::time::Duration;
 
@@ -11,10 +12,9 @@ use db::ticket::Ticket;
 use sha2::{Digest, Sha256};
 use types::Secret;
 use types::status::ConsoleKind;
-use uuid::Uuid;
 
-use super::allowed;
-use crate::auth::Caller;
+use super::rights::allowed;
+use crate::auth::{Caller, Proof, token};
 use crate::dispatch::perform::Note;
 use crate::dispatch::{Cx, Done, Perform};
 use crate::error::{Error, Result};
@@ -31,6 +31,11 @@ impl Perform<ConsoleTicket> for Guest {
         let ticket: String =
             random::<32>().map_err(Error::internal)?.iter().map(|byte| format!("{byte:02x}")).collect();
         let expires_at = Utc::now() + LIFE;
+        let (token_hash, caller, ends_at) = match &cx.caller.proof {
+            Proof::Token(digest) => (Some(digest.clone()), None, None),
+            Proof::Foreign { until } => (None, Some(cx.caller.to_json()), Some(*until)),
+            Proof::Own => (None, None, None),
+        };
         let row = Ticket {
             hash: hash(&ticket),
             guest_id: guest.id,
@@ -38,6 +43,9 @@ impl Perform<ConsoleTicket> for Guest {
             user_name: cx.caller.user.clone(),
             project: cx.caller.project_name().to_owned(),
             expires_at,
+            token_hash,
+            caller,
+            ends_at,
         };
         db::ticket::insert(cx.conn, &row).await?;
         cx.event(Note {
@@ -61,11 +69,18 @@ fn hash(ticket: &str) -> Vec<u8> {
     Sha256::digest(ticket).to_vec()
 }
 
-/// Takes the ticket: who it was made for, and the server.
+/// Takes the ticket: who it was made for, and the server. The request comes from `source`.
 ///
 /// # Errors
-/// 401: there is no such ticket, or no more, or it is for something else. It is gone in any case.
-pub async fn redeem(ticket: &str, ident: &str, kind: ConsoleKind, conn: &mut Conn) -> Result<(Caller, Guest)> {
+/// 401: there is no such ticket, or no more, or it is for something else, or its session has ended. It is gone in any case.
+pub async fn redeem(
+    ticket: &str,
+    ident: &str,
+    kind: ConsoleKind,
+    source: Option<String>,
+    request_id: String,
+    conn: &mut Conn,
+) -> Result<(Caller, Guest)> {
     let refused = || {
         let details =
             format!("ticket: is not good for this {kind}, or was used, or is older than a minute: get another");
@@ -76,23 +91,16 @@ pub async fn redeem(ticket: &str, ident: &str, kind: ConsoleKind, conn: &mut Con
     if guest.id.to_string() != ident && guest.name != ident {
         return Err(refused());
     }
-    let caller = Caller {
-        user: row.user_name,
-        project: Some(row.project).filter(|project| !project.is_empty()),
-        ..Caller::service(Uuid::now_v7().to_string())
+    let caller = match (row.token_hash, row.caller, row.ends_at) {
+        (Some(digest), ..) => {
+            let holder = token::holder_of(conn, &digest).await?.ok_or_else(refused)?;
+            Caller::of_holder(holder, digest, source, request_id)
+        }
+        (None, Some(caller), Some(until)) => {
+            Caller { source, proof: Proof::Foreign { until }, ..Caller::from_json(&caller, request_id) }
+        }
+        _ => return Err(refused()),
     };
-    Ok((caller, guest))
-}
-
-#[cfg(test)]
-mod tests {
-    use types::status::ConsoleKind;
-
-    use crate::console::opening;
-
-    #[test]
-    fn each_console_has_a_rule_of_its_own() {
-        assert_eq!(opening(ConsoleKind::Console).to_string(), "server_perform_console");
-        assert_eq!(opening(ConsoleKind::Vnc).to_string(), "server_perform_vnc");
-    }
+    // One of another identity server may have ended meanwhile.
+    Ok((caller.again(conn).await?, guest))
 }

@@ -10,13 +10,14 @@ mod claims;
 mod crypto;
 mod keys;
 
+use chrono::DateTime;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation};
 use serde_json::{Map, Value};
 use types::{Secret, UserId};
 use uuid::Uuid;
 
-use crate::auth::{Caller, unauthorized};
+use crate::auth::{Caller, Proof, unauthorized};
 use crate::config::Issuer as Config;
 use crate::error::{Error, Result};
 use keys::Keys;
@@ -174,6 +175,7 @@ impl Verified {
             project: project.map(|p| p.key()),
             source,
             request_id,
+            proof: Proof::Foreign { until: DateTime::from_timestamp(self.expires_at, 0).unwrap_or_default() },
         })
     }
 }

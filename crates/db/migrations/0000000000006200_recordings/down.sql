@@ -1,0 +1,1 @@
+drop table console_recording_chunks, console_recordings;
