@@ -27,6 +27,8 @@ describe('which of two is newer', () => {
     ['fewer attempts', task({ stages: [stage('a', 1)] }), task({ stages: [stage('a', 2)] }), false],
     ['the way back', task({ way_back: true, stages: [stage('a')] }), task({ stages: [stage('a')] }), true],
     ['not the way back any more', task({ stages: [stage('a')] }), task({ way_back: true, stages: [stage('a')] }), false],
+    ['more bytes', task({ progress: { at: '2026-01-01T00:00:02Z' } as never }), task({ progress: { at: '2026-01-01T00:00:01Z' } as never }), true],
+    ['fewer bytes', task({ progress: { at: '2026-01-01T00:00:01Z' } as never }), task({ progress: { at: '2026-01-01T00:00:02Z' } as never }), false],
     ['the same again', task(), task(), true],
   ])('a task: %s', (_, next, held, expected) => {
     expect(taskIsNewer(next, held)).toBe(expected)

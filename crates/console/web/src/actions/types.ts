@@ -4,6 +4,7 @@ import type { Component } from 'vue'
 import type { GuestStatus, PerformAnswer, Server } from '@/api/types'
 import type { IconName } from '@/components/AppIcon.vue'
 import type { Permission } from '@/constants/permission'
+import type { FormField, FormValues } from './form'
 
 /** Why an action can't be done now: a key of the locales with its values. */
 export interface Refusal {
@@ -37,7 +38,9 @@ export interface ServerAction {
   /** Asks first. The dialog gets `action` and `servers`, and says `close`. */
   dialog?: () => Promise<{ default: Component }>
   /** What is asked of region; where there is no dialog, at once. */
-  perform?: (server: Server) => Promise<PerformAnswer>
+  perform?: (server: Server, values: FormValues) => Promise<PerformAnswer>
+  /** What FieldsDialog asks for; `perform` and `climc` then get the values. */
+  fields?: readonly FormField[]
   /** The same as a command line. */
-  climc: (servers: readonly Server[]) => string
+  climc: (servers: readonly Server[], values?: FormValues) => string
 }

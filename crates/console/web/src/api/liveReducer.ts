@@ -19,7 +19,8 @@ export function taskIsNewer(next: Task, held: Task): boolean {
   if (next.stages.length !== held.stages.length) return next.stages.length > held.stages.length
   if (next.way_back !== held.way_back) return next.way_back
   const attempts = (task: Task) => task.stages.at(-1)?.attempts ?? 0
-  return attempts(next) >= attempts(held)
+  if (attempts(next) !== attempts(held)) return attempts(next) > attempts(held)
+  return (next.progress?.at ?? '') >= (held.progress?.at ?? '')
 }
 
 /** What becomes of one that is held alone. */

@@ -56,19 +56,7 @@ export interface Page<T> {
 }
 
 /** Who is logged in: `POST /auth/login`, `GET /auth/session`. */
-export interface Session {
-  user: Named & { domain?: Named }
-  project: Named | null
-  projects: Named[]
-  roles: (string | Named)[]
-  expires_at: string
-  csrf: string
-}
-
-export interface Named {
-  id: string
-  name: string
-}
+export type Session = Schemas['Session']
 
 /** `GET /permissions`. */
 export interface Permissions {

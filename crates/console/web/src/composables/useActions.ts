@@ -32,7 +32,7 @@ export function useActions() {
     try {
       if (!action.dialog && action.perform && servers.length === 1 && only) {
         const title = t('actions.of', { action: t(action.label), server: only.name })
-        const answer = await action.perform(only)
+        const answer = await action.perform(only, {})
         keep(answer.server)
         if (answer.task) watchTask(answer.task.id, title)
         else notifySuccess(title)

@@ -16,10 +16,14 @@ export async function fetchTask(id: string, signal?: AbortSignal): Promise<Task>
   }
 }
 
+/** Beneath the stream, which tells of stages but not of each byte. */
+const ASK_AGAIN_MS = 2_000
+
 export function useTask(id: MaybeRefOrGetter<string | null | undefined>) {
   return useQuery({
     queryKey: computed(() => keys.one('tasks', toValue(id) ?? '')),
     queryFn: ({ signal }) => fetchTask(toValue(id) as string, signal),
     enabled: computed(() => Boolean(toValue(id))),
+    refetchInterval: (query) => (query.state.data?.is_complete ? false : ASK_AGAIN_MS),
   })
 }

@@ -10,6 +10,11 @@ import * as auth from '@/api/session'
 import type { Session } from '@/api/types'
 import { usePermissions } from './permissions'
 
+/** Tells the other pages of this browser that the session is another one: they share the cookie, but not what they show. */
+const others = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('lifeboat.session')
+const changed = () => others?.postMessage('changed')
+others?.addEventListener('message', () => location.reload())
+
 export const useSession = defineStore('session', () => {
   const session = ref<Session | null>(null)
   const permissions = usePermissions()
@@ -18,7 +23,7 @@ export const useSession = defineStore('session', () => {
   const user = computed(() => session.value?.user.name ?? '')
   const project = computed(() => session.value?.project ?? null)
   const projects = computed(() => session.value?.projects ?? [])
-  const roles = computed(() => (session.value?.roles ?? []).map((role) => (typeof role === 'string' ? role : role.name)))
+  const roles = computed(() => session.value?.roles ?? [])
   const isAdmin = computed(() => roles.value.includes('admin'))
 
   async function enter(next: Session): Promise<void> {
@@ -39,6 +44,7 @@ export const useSession = defineStore('session', () => {
 
   async function logIn(credentials: auth.Credentials): Promise<void> {
     await enter(await auth.logIn(credentials))
+    changed()
   }
 
   /** Takes up the session of the cookie, if there is one. Throws where region did not answer at all. */
@@ -61,6 +67,7 @@ export const useSession = defineStore('session', () => {
     live.stop()
     cache.clear()
     await enter(next)
+    changed()
   }
 
   async function logOut(): Promise<void> {
@@ -68,6 +75,7 @@ export const useSession = defineStore('session', () => {
       await auth.logOut()
     } finally {
       leave()
+      changed()
     }
   }
 
