@@ -1,19 +1,72 @@
 #!/bin/sh
-# Container images of all services, with docker or podman:   scripts/images.sh [TAG]
-# BUILDER and BASE, if set, name the images to build with and on.
+# Container images of the services, with docker, podman or buildah:
+#
+#   scripts/images.sh [SERVICE...]        all of docker/*/Dockerfile, or those named
+#
+#   REGISTRY   before the names: REGISTRY/region:VERSION; without it lifeboat/region:VERSION
+#   VERSION    the tag; without it the workspace's version
+#   PUSH       yes: push what was built
+#   KIND       the name of a kind cluster: load what was built into it
+#   PLATFORMS  linux/amd64,linux/arm64: for several machines at once, by docker's buildx; takes REGISTRY, and pushes
+#   ENGINE     docker, podman or buildah; without it the first of these that is there
+#   BUILDER, BASE, PROFILE, CARGO_FLAGS   as the Dockerfiles say: images to build with and on, cargo's profile, and more words for cargo
+#   VOLUME     podman, buildah: FROM:TO[:ro], a folder that the build sees (cargo's registry, where there is no network)
+#
+# The signed rescue image and the key that counts are what `make rescue-image` made in $LIFEBOAT_RESCUE_IMAGES; the signing key stays outside.
 set -eu
 cd "$(dirname "$0")/.."
-tag=${1:-latest}
-for engine in docker podman; do
-  if command -v "$engine" >/dev/null 2>&1; then break; fi
-  engine=
+registry=${REGISTRY:-lifeboat}
+version=${VERSION:-$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)}
+images=${LIFEBOAT_RESCUE_IMAGES:-${LIFEBOAT_TARGET:-$PWD/target}/rescue-images}
+engine=${ENGINE:-}
+die() { echo "images: $*" >&2; exit 1; }
+for it in docker podman buildah; do
+  [ -n "$engine" ] || ! command -v "$it" >/dev/null 2>&1 || engine=$it
 done
-[ -n "$engine" ] || { echo "images: neither docker nor podman is here; install one of them" >&2; exit 1; }
-set --
-[ -z "${BUILDER:-}" ] || set -- "$@" --build-arg "BUILDER=$BUILDER"
-[ -z "${BASE:-}" ] || set -- "$@" --build-arg "BASE=$BASE"
-for file in docker/*/Dockerfile; do
-  name=$(basename "$(dirname "$file")")
-  echo "── lifeboat/$name:$tag"
-  "$engine" build "$@" --file "$file" --tag "lifeboat/$name:$tag" .
+[ -n "$engine" ] || die "neither docker nor podman nor buildah is here; install one of them"
+[ $# -gt 0 ] || set -- $(for file in docker/*/Dockerfile; do basename "$(dirname "$file")"; done)
+for service; do [ -e "docker/$service/Dockerfile" ] || die "there is no docker/$service/Dockerfile"; done
+[ -s "$images/images/small/manifest.json.minisig" ] || die "no signed rescue image in $images; run: make rescue-image"
+case "$engine ${PLATFORMS:-}" in
+  docker\ ?*) [ -n "${REGISTRY:-}" ] || die "PLATFORMS needs REGISTRY: images of several platforms can only be pushed" ;;
+  *\ ?*) die "PLATFORMS needs docker's buildx" ;;
+esac
+
+# What else goes in: the rescue image, and the public key.
+rescue=$(mktemp -d)
+trap 'rm -rf "$rescue"' EXIT
+mkdir -p "$rescue/boot/images/small"
+for file in kernel initramfs manifest.json manifest.json.minisig packages.txt; do
+  cp "$images/images/small/$file" "$rescue/boot/images/small/$file"
+done
+cat "$images"/keys/*.pub >"$rescue/images.pub"
+chmod -R a+rX "$rescue"
+revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+# The last change's time, so that the same sources give the same labels.
+created=$(git log -1 --format=%cI 2>/dev/null || date -u +%Y-%m-%dT%H:%M:%SZ)
+
+build() { # SERVICE NAME
+  file=docker/$1/Dockerfile name=$2
+  set -- --file "$file" --tag "$name" --build-context "rescue=$rescue" \
+    --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "CREATED=$created"
+  for it in BUILDER BASE PROFILE CARGO_FLAGS; do
+    eval "value=\${$it:-}"
+    [ -z "$value" ] || set -- "$@" --build-arg "$it=$value"
+  done
+  case "$engine" in
+    docker)
+      if [ -n "${PLATFORMS:-}" ]; then docker buildx build "$@" --platform "$PLATFORMS" --sbom=true --provenance=true --push .
+      else DOCKER_BUILDKIT=1 docker build "$@" .; fi ;;
+    # Health checks are an extension of docker's format.
+    podman | buildah) "$engine" build --format docker --layers ${VOLUME:+--volume "$VOLUME"} "$@" . ;;
+    *) die "ENGINE is $engine; docker, podman and buildah are known" ;;
+  esac
+}
+
+for service; do
+  name=$registry/$service:$version
+  echo "── $name"
+  build "$service" "$name"
+  [ "${PUSH:-}" != yes ] || [ -n "${PLATFORMS:-}" ] || "$engine" push "$name"
+  [ -z "${KIND:-}" ] || kind load docker-image --name "$KIND" "$name"
 done

