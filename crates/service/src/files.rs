@@ -30,17 +30,30 @@ pub fn write_atomic(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
 /// Reads a secret from a file, without the white space around it.
 ///
 /// # Errors
-/// Also when others than its owner may read it: a secret that leaked is worse than a process that does not start.
+/// Also when others than its owner may read it (but for a file of root's that was lent to our group): a secret that leaked is worse than a process that does not start.
 pub fn read_secret(path: &Path) -> io::Result<String> {
     let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-    let mode = std::fs::metadata(path).map_err(named)?.mode() & 0o777;
-    if mode & 0o077 != 0 {
+    let found = std::fs::metadata(path).map_err(named)?;
+    let mode = found.mode() & 0o777;
+    if mode & 0o077 != 0 && !lent_by_root(&found) {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             format!("{0} has mode {mode:03o}, so others can read it; run: chmod 600 {0}", path.display()),
         ));
     }
     std::fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(named)
+}
+
+fn lent_by_root(file: &std::fs::Metadata) -> bool {
+    let mut groups: Vec<u32> = rustix::process::getgroups().unwrap_or_default().iter().map(|g| g.as_raw()).collect();
+    groups.push(rustix::process::getegid().as_raw());
+    is_lent(rustix::process::geteuid().as_raw(), &groups, (file.uid(), file.gid(), file.mode()))
+}
+
+/// How Kubernetes gives a Secret to a process that is not root (`fsGroup`): the file is root's, a group of ours may read it, and nobody else
+/// may do anything.
+fn is_lent(us: u32, our_groups: &[u32], (owner, group, mode): (u32, u32, u32)) -> bool {
+    us != 0 && owner == 0 && group != 0 && our_groups.contains(&group) && mode & 0o037 == 0
 }
 
 #[cfg(test)]
@@ -57,6 +70,23 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_secret_that_root_lends_to_our_group_is_taken() {
+        let ours = [10001, 20];
+        assert!(is_lent(10001, &ours, (0, 10001, 0o100_440)) && is_lent(10001, &ours, (0, 20, 0o100_640)));
+        for (us, file) in [
+            (0, (0, 10001, 0o440)),
+            (10001, (10001, 10001, 0o440)),
+            (10001, (0, 0, 0o440)),
+            (10001, (0, 30, 0o440)),
+            (10001, (0, 10001, 0o444)),
+            (10001, (0, 10001, 0o460)),
+            (10001, (0, 10001, 0o441)),
+        ] {
+            assert!(!is_lent(us, &ours, file), "{us} {file:?}");
+        }
     }
 
     #[test]
