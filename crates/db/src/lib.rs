@@ -10,6 +10,7 @@
 //! Queries take a connection, never a pool: whoever calls decides what commits together.
 
 pub mod agent;
+pub mod census;
 pub mod change;
 pub mod detached;
 pub mod disk;

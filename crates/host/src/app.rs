@@ -249,7 +249,7 @@ async fn serve_metrics(
     let listener = TcpListener::bind(listen).await.with_context(|| format!("metrics.listen {listen}"))?;
     let address = listener.local_addr()?;
     let server =
-        axum::serve(listener, service::metrics::routes()).with_graceful_shutdown(stop.clone().cancelled_owned());
+        axum::serve(listener, service::metrics::routes("host")).with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "metrics are not served any more");

@@ -53,6 +53,7 @@ async fn main() -> anyhow::Result<()> {
         None => {
             let config = Config::load(file)?;
             let telemetry = service::telemetry::init(&config.log);
+            service::metrics::install();
             // It holds the paths of keys, no keys.
             tracing::info!(config = %serde_json::to_string(&config)?, "configuration");
             let followed = arguments.config.clone();

@@ -26,6 +26,8 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     pub config: Config,
     pub pool: Pool,
+    /// The task engine's.
+    pub task_pool: Pool,
     /// For what hosts and agents say.
     pub upcall_pool: Pool,
     pub hosts: Hosts,

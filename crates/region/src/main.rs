@@ -68,6 +68,7 @@ impl Args {
 async fn serve(args: Args) -> anyhow::Result<()> {
     let config = args.load()?;
     let telemetry = service::telemetry::init(&config.log);
+    service::metrics::install();
     let stop = service::shutdown::on_signals()?;
     if config.database.migrate == Migrate::Only {
         return Region::migrate(Migrate::Only, &config.database.url).await;

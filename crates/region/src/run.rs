@@ -106,7 +106,9 @@ impl Region {
 
         let (reports, gathered) = reports::channel();
         let (feed, reader) = Feed::new();
+        let task_pool = db::connect_by_index(&url, config.database.pool)?;
         let app = App::new(Inner {
+            task_pool: task_pool.clone(),
             hosts: Hosts::new(config.tls.clone()),
             pool,
             secrets,
@@ -126,7 +128,6 @@ impl Region {
             config,
         });
         let workers = app.config.tasks.workers;
-        let task_pool = db::connect_by_index(&url, app.config.database.pool)?;
         let lease = Duration::from_secs(app.config.tasks.lease_s.max(1).into());
         let tuning = task_engine::Tuning { lease, ..Default::default() };
         let feed_url = url.clone();

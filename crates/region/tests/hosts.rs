@@ -2,6 +2,7 @@
 
 use api::server::{StartRescue, StopRescue, Suspend};
 use api::task::TaskState;
+use db::census::Count;
 use host_sim::{Behaviour, Pace, Verb};
 use serde_json::{Value, json};
 use testing::{Setup, Stack, Web, eventually};
@@ -37,6 +38,16 @@ async fn guests_of_a_silent_host_are_unknown_until_it_reports_again() {
     .await;
     assert_eq!(seen["guests_running"], 0);
     assert_eq!(get(&web, "/hosts?status.0=offline").await["total"], 1);
+    let count = |kind: &str, place: &str, state: &str, many| Count {
+        kind: kind.into(),
+        place: place.into(),
+        state: state.into(),
+        many,
+    };
+    let counts = db::census::counts(&mut stack.connection().await, 2).await.unwrap();
+    assert!(counts.contains(&count("host", "default", "offline", 1)), "{counts:?}");
+    assert!(counts.contains(&count("agent", "default", "online", 1)), "{counts:?}");
+    assert!(counts.contains(&count("overdue", "", "", 0)), "{counts:?}");
     let server = stack.show("web1").await;
     assert_eq!(
         (server.status, server.power_state),

@@ -56,6 +56,20 @@ async fn several_that_start_at_once_migrate_once() {
     assert_eq!(lines(0), 0);
     assert_eq!((1..4).map(lines).sum::<usize>(), known, "each by one of them");
     assert!(migrate::missing(database.url()).await.unwrap().is_empty());
+
+    // A process of its own has metrics of its own.
+    service::install_crypto();
+    let shown = [
+        "region_task_stalled_seconds 0\n",
+        "region_rescue_sessions_overdue 0\n",
+        "region_database_connections{pool=\"tasks\",state=\"waiting\"} 0\n",
+        "build_info{service=\"region\",version=",
+    ];
+    eventually("its gauges are shown", async || {
+        let text = reqwest::get(format!("{}/metrics", started[1].http)).await.ok()?.text().await.ok()?;
+        shown.iter().all(|line| text.contains(line)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,9 +23,10 @@ pub fn install() -> PrometheusHandle {
         .clone()
 }
 
-/// `GET /metrics`, and `GET /healthz`, which answers as long as the process does.
-pub fn routes() -> Router {
+/// `GET /metrics`, and `GET /healthz`, which answers as long as the process does. `service` is its name in `build_info`.
+pub fn routes(service: &'static str) -> Router {
     let handle = install();
+    metrics::gauge!("build_info", "service" => service, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let upkeep = handle.clone();
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(Duration::from_secs(5));

@@ -18,7 +18,7 @@ use crate::tree::Tree;
 const MOST: usize = 16 << 20;
 
 pub(crate) fn router(tree: Arc<Tree>) -> Router {
-    Router::new().route("/readyz", get(readyz)).with_state(tree).merge(service::metrics::routes())
+    Router::new().route("/readyz", get(readyz)).with_state(tree).merge(service::metrics::routes("baremetal-agent"))
 }
 
 /// Answers one request.

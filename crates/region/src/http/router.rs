@@ -75,7 +75,7 @@ pub fn build(app: App, console: Option<web_console::Files>, trust: Arc<Trust>) -
         .route("/ping", get(|| async { "pong\n" }))
         .route("/version", get(|| async { Json(json!({ "version": env!("CARGO_PKG_VERSION") })) }))
         .route("/readyz", get(ready))
-        .merge(service::metrics::routes())
+        .merge(service::metrics::routes("region"))
         .merge(console.map(web_console::routes).unwrap_or_default());
     http::layers::apply(router, &app, trust)
 }

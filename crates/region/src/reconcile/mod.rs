@@ -4,12 +4,14 @@
 //! * [`hosts`]: hosts that fell silent, and hosts that are heard again;
 //! * [`power`]: guests that went off or on by themselves;
 //! * [`expiry`]: rescue sessions whose time is up;
+//! * [`measure`]: how many there are of what, for `/metrics`;
 //! * [`sweep`]: rows that nobody needs any more.
 //!
 //! Overdue stages of tasks are the engine's own business.
 
 mod expiry;
 mod hosts;
+mod measure;
 mod power;
 mod sweep;
 
@@ -25,6 +27,7 @@ pub async fn run(app: App, stop: CancellationToken) {
     let mut tick = tokio::time::interval(Duration::from_secs(u64::from(app.config.heartbeat.interval_s).max(1)));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut rounds = 0u64;
+    let mut measure = measure::Measure::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -33,6 +36,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         told("hosts", hosts::scan(&app).await);
         told("power", power::scan(&app).await);
         told("expiry", expiry::scan(&app).await);
+        told("measure", measure.scan(&app).await);
         told("changes", sweep::changes(&app).await);
         if rounds.is_multiple_of(12) {
             told("archive", sweep::archive(&app).await);

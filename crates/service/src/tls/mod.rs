@@ -122,6 +122,9 @@ pub fn own(cert: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, Pri
     let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|e| wrong(cert, e))?;
     let secret = crate::files::read_secret(key).map_err(|source| TlsError::File { path: key.to_owned(), source })?;
     let key = PrivateKeyDer::from_pem_slice(secret.as_bytes()).map_err(|e| wrong(key, e))?;
+    if let Some(end) = chain.first().and_then(|leaf| x509_parser::parse_x509_certificate(leaf).ok()) {
+        metrics::gauge!("tls_certificate_expires_seconds").set(end.1.validity().not_after.timestamp() as f64);
+    }
     Ok((chain, key))
 }
 
