@@ -4,7 +4,7 @@
 //! * [`error`]: the error body, and its classes with their statuses.
 //! * [`list`]: parameters of lists, and their envelope.
 //! * one module per resource: [`server`], [`disk`], [`snapshot`], [`host`], [`baremetal`], [`rescue`], [`task`], [`event`], [`identity`], [`account`],
-//!   [`domain`], [`session`], [`policy_file`], [`event_chain`].
+//!   [`domain`], [`session`], [`recording`], [`policy_file`], [`event_chain`].
 
 pub mod account;
 pub mod action;
@@ -18,6 +18,7 @@ pub mod host;
 pub mod identity;
 pub mod list;
 pub mod policy_file;
+pub mod recording;
 pub mod rescue;
 pub mod server;
 pub mod session;

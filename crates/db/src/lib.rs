@@ -4,7 +4,7 @@
 //! * [`migrate`]: brings a database up to date, one process at a time
 //! * the module `pool`: connections
 //! * [`filter`]: conditions that a caller has chosen, as SQL with bound parameters
-//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`detached`], [`snapshot`], [`ticket`], [`host`], [`agent`], [`image`], [`session`], [`task`], [`event`], [`change`], [`identity`], [`policy`], [`progress`],
+//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`detached`], [`snapshot`], [`ticket`], [`recording`], [`host`], [`agent`], [`image`], [`session`], [`task`], [`event`], [`change`], [`identity`], [`policy`], [`progress`],
 //!   [`idempotency`]
 //!
 //! Queries take a connection, never a pool: whoever calls decides what commits together.
@@ -26,6 +26,7 @@ pub mod migrate;
 pub mod policy;
 pub mod pool;
 pub mod progress;
+pub mod recording;
 pub mod schema;
 pub mod session;
 pub mod snapshot;

@@ -305,6 +305,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    console_recordings (id) {
+        id -> Uuid,
+        guest_id -> Uuid,
+        guest_name -> Text,
+        project -> Text,
+        session_id -> Nullable<Uuid>,
+        user_name -> Text,
+        source -> Nullable<Text>,
+        started_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        duration_ms -> Int8,
+        bytes -> Int8,
+        is_whole -> Bool,
+        written_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    console_recording_chunks (recording_id, seq) {
+        recording_id -> Uuid,
+        seq -> Int4,
+        lines -> Text,
+    }
+}
+
 diesel::joinable!(guests -> hosts (host_id));
 diesel::joinable!(rescue_sessions -> guests (guest_id));
 diesel::joinable!(snapshots -> guests (guest_id));

@@ -23,6 +23,7 @@ pub struct Config {
     pub heartbeat: Heartbeat,
     pub stream: Stream,
     pub rescue: Rescue,
+    pub console: Console,
     pub log: LogConfig,
 }
 
@@ -225,6 +226,28 @@ pub struct Rescue {
     pub max_per_host: u32,
 }
 
+/// Serial consoles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Console {
+    /// Which are recorded: what they show, never what is typed. Whoever opens one is told.
+    pub record: Record,
+    /// Bytes of one recording; what comes after is not kept.
+    pub record_max_bytes: u64,
+    /// Seconds that recordings are kept; 0: for ever.
+    pub record_kept_s: u64,
+}
+
+/// Which consoles are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Record {
+    #[default]
+    Never,
+    /// Those of servers in rescue, for as long as they are.
+    Rescue,
+}
+
 impl Default for Http {
     fn default() -> Self {
         Self {
@@ -301,6 +324,11 @@ impl Default for Heartbeat {
 impl Default for Stream {
     fn default() -> Self {
         Self { max_per_token: 16, max_streams: 1000, keep_alive_s: 15, kept_s: 300 }
+    }
+}
+impl Default for Console {
+    fn default() -> Self {
+        Self { record: Record::Never, record_max_bytes: 16 * 1024 * 1024, record_kept_s: 90 * 24 * 3600 }
     }
 }
 impl Default for Rescue {

@@ -6,9 +6,13 @@
 //! * [`ticket`]: for a caller that can send no token: good once, for a minute, as the subprotocol `ticket.TICKET` beside `binary`;
 //! * [`rights`]: who may, asked again while it is open;
 //! * [`relay`]: the bytes, until either side ends, or the rights do;
-//! * [`buffer`]: what stands between a host and a reader that is slower.
+//! * [`buffer`]: what stands between a host and a reader that is slower;
+//! * [`record`], [`cast`], [`recordings`]: what consoles of servers in rescue showed, for auditors.
 
 mod buffer;
+mod cast;
+mod record;
+pub mod recordings;
 mod relay;
 mod rights;
 mod ticket;
@@ -33,6 +37,7 @@ use crate::auth::{self, Caller};
 use crate::error::{Error, Result};
 use crate::http::layers::RequestId;
 use crate::http::via::Via;
+pub use record::SILENT as RECORDER_SILENT;
 use relay::Relay;
 
 /// Bytes of one message from a caller: what is typed, pasted, or clicked.

@@ -156,7 +156,7 @@ async fn accounts_are_changed_by_put_and_only_as_they_were_seen() {
     assert_eq!(code, 409);
     // What is part of the program is listed, and stays.
     let (_, roles) = actors.admin.send(actors.admin.request("GET", "/roles?built_in=true")).await;
-    assert_eq!(roles["total"], json!(5), "{roles}");
+    assert_eq!(roles["total"], json!(6), "{roles}");
     for (method, path) in
         [("PUT", "/roles/admin"), ("DELETE", "/roles/admin"), ("PUT", "/policies/admin"), ("DELETE", "/policies/admin")]
     {

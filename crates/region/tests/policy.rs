@@ -13,6 +13,7 @@ fn may(role: &str, resource: &str, verb: &str) -> bool {
         ["server", "disk", "snapshot", "task", "archivedtask", "event", "action", "rescuesession"].contains(&resource);
     match role {
         "admin" => true,
+        "auditor" => ["list", "get"].contains(&verb),
         "domainadmin" if ["user", "project"].contains(&resource) => true,
         "domainadmin" if resource == "domain" => ["list", "get"].contains(&verb),
         _ if !owned => false,
@@ -49,6 +50,8 @@ async fn every_verb_with_every_role() {
             callers.push((actors.user(&name, project, role).await, role, project == "p1"));
         }
     }
+    // Whatever project it has the role in.
+    callers.push((actors.user("auditor", "p2", "auditor").await, "auditor", true));
     // Hosts and agents belong to no project; sessions are there once there was one, so a name stands for all of these.
     let thing = |resource: &str| match resource {
         "server" | "rescuesession" => "web1".to_owned(),

@@ -48,6 +48,8 @@ kinds! {
     Project, ProjectId = "project";
     /// What users and projects belong to.
     Domain, DomainId = "domain";
+    /// What one opened console showed.
+    Recording, RecordingId = "consolerecording";
     Role, RoleId = "role";
     Policy, PolicyId = "policy";
 }

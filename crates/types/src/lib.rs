@@ -17,6 +17,6 @@ pub mod secret;
 pub mod status;
 pub mod word;
 
-pub use id::{AgentId, GuestId, HostId, Id, OperationId, SessionId, TaskId, UserId};
+pub use id::{AgentId, GuestId, HostId, Id, OperationId, RecordingId, SessionId, TaskId, UserId};
 pub use secret::Secret;
 pub use status::{DiskMode, GuestStatus, PowerState, SessionState};

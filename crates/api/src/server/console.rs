@@ -43,4 +43,6 @@ pub struct TicketFor {
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub path: Secret,
     pub expires_at: DateTime<Utc>,
+    /// What this console shows is kept, for auditors; the terminal says so too.
+    pub recording: bool,
 }

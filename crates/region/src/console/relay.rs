@@ -2,11 +2,12 @@
 //! the caller, what the caller types goes to the host, and the caller's rights are asked again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use api::ErrorClass;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use bytes::Bytes;
 use db::Conn;
 use db::guest::Guest;
 use futures::stream::{SplitSink, SplitStream};
@@ -21,6 +22,7 @@ use tonic::transport::Channel;
 use types::status::ConsoleKind;
 
 use super::buffer::{Buffer, Taken};
+use super::record::{self, Recorder};
 use super::rights;
 use crate::app::App;
 use crate::auth::Caller;
@@ -184,11 +186,21 @@ impl Relay {
             Err(_) => return End::Failed(format!("the host does not open the {}: it does not answer", self.kind)),
         };
         let buffer = Buffer::new(self.kind);
+        let recorder = Mutex::new(None);
+        if let Err(error) = self.record(&self.guest, &recorder, &buffer).await {
+            return End::Failed(format!("it is to be recorded, and can't be now: {}", error.details));
+        }
         let heard = Mutex::new(Instant::now());
         let reading = async {
             let end = loop {
                 match outputs.message().await {
-                    Ok(Some(output)) => buffer.put(output.data.into()).await,
+                    Ok(Some(output)) => {
+                        let data = Bytes::from(output.data);
+                        if let Some(recorder) = &*lock(&recorder) {
+                            recorder.note(&data);
+                        }
+                        buffer.put(data).await;
+                    }
                     Ok(None) => break End::Host,
                     Err(status) => {
                         break End::Failed(format!("the host has cut the {}: {}", self.kind, status.message()));
@@ -203,20 +215,36 @@ impl Relay {
             end = reading => end,
             end = show(to_caller, &buffer, counts, &heard) => end,
             end = take(from_caller, &to_host, counts, &heard) => end,
-            end = self.watch() => end,
+            end = self.watch(&recorder, &buffer) => end,
             () = stop.cancelled() => End::Stops,
         }
     }
 
+    /// Begins or ends a recording, as the server enters or leaves rescue, and tells the caller.
+    async fn record(&self, guest: &Guest, recorder: &Mutex<Option<Recorder>>, buffer: &Buffer<End>) -> Result<()> {
+        let wanted = record::is_wanted(&self.app, self.kind, guest);
+        if wanted == lock(recorder).is_some() {
+            return Ok(());
+        }
+        let next = if wanted { Some(Recorder::begin(&self.app, &self.caller, guest).await?) } else { None };
+        *lock(recorder) = next;
+        buffer.put(Bytes::from_static(if wanted { record::BEGINS } else { record::ENDS }.as_bytes())).await;
+        Ok(())
+    }
+
     /// Until the rights end.
-    async fn watch(&self) -> End {
+    async fn watch(&self, recorder: &Mutex<Option<Recorder>>, buffer: &Buffer<End>) -> End {
         let mut tick = interval(CHECK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut checked = Instant::now();
         loop {
             tick.tick().await;
-            match rights::still(&self.app, &self.caller, &self.guest, self.kind).await {
-                Ok(_) => checked = Instant::now(),
+            let looked = async {
+                let guest = rights::still(&self.app, &self.caller, &self.guest, self.kind).await?;
+                self.record(&guest, recorder, buffer).await
+            };
+            match looked.await {
+                Ok(()) => checked = Instant::now(),
                 Err(error) if is_refusal(&error) => return End::Rights(error.details),
                 Err(error) if checked.elapsed() > UNCHECKED => {
                     return End::Rights(format!("your rights can't be checked: {}", error.details));
@@ -225,6 +253,10 @@ impl Relay {
             }
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As people call it.
@@ -251,7 +283,7 @@ async fn show(to_caller: &mut ToCaller, buffer: &Buffer<End>, counts: &Counts, h
                 Taken::End(end) => return end,
             },
             _ = ping.tick() => {
-                if heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > SILENT {
+                if lock(heard).elapsed() > SILENT {
                     return End::Stuck;
                 }
                 Message::Ping(Default::default())
@@ -276,7 +308,7 @@ async fn take(
     heard: &Mutex<Instant>,
 ) -> End {
     while let Some(Ok(message)) = from_caller.next().await {
-        *heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *lock(heard) = Instant::now();
         let data = match message {
             Message::Binary(data) => data.to_vec(),
             Message::Text(text) => text.as_str().as_bytes().to_vec(),

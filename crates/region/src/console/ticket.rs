@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use types::Secret;
 use types::status::ConsoleKind;
 
+use super::record;
 use super::rights::allowed;
 use crate::auth::{Caller, Proof, token};
 use crate::dispatch::perform::Note;
@@ -60,7 +61,13 @@ impl Perform<ConsoleTicket> for Guest {
         })
         .await?;
         let path = Secret::new(format!("/servers/{}/{kind}?ticket={ticket}", guest.id));
-        let console = TicketFor { kind, ticket: Secret::new(ticket), path, expires_at };
+        let console = TicketFor {
+            kind,
+            ticket: Secret::new(ticket),
+            path,
+            expires_at,
+            recording: record::is_wanted(cx.app, kind, &guest),
+        };
         Ok(Done { task: None, extra: TicketAccess { console: Some(console) } })
     }
 }

@@ -148,6 +148,16 @@ impl Operation {
         it
     }
 
+    /// An answer that is no JSON.
+    #[must_use]
+    pub fn file<M: Model>(id: &str, about: &str, kind: &str) -> Self {
+        let mut it = Self::new::<M>(id, about).ident();
+        let content = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build();
+        let response = ResponseBuilder::new().description(about).content(kind, content);
+        it.builder = it.builder.response("200", response);
+        it
+    }
+
     /// One of `/auth/...`.
     #[must_use]
     pub fn session(id: &str, about: &str) -> Self {

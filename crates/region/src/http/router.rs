@@ -11,12 +11,13 @@ use crate::auth::{browser, keystone};
 use crate::config::Web;
 use crate::dispatch::{Registry, VerbRow};
 use crate::http::via::Trust;
-use crate::{account, baremetal, disk, event, guest, host, http, rescue, snapshot, stream, task};
+use crate::{account, baremetal, console, disk, event, guest, host, http, rescue, snapshot, stream, task};
 
 /// The one list of what there is.
 fn registry() -> Registry {
     let mut registry = Registry::default();
     guest::register(&mut registry);
+    console::recordings::register(&mut registry);
     disk::register(&mut registry);
     snapshot::register(&mut registry);
     host::register(&mut registry);

@@ -18,6 +18,20 @@ struct Role {
 const ROLES: &[Role] = &[
     Role { name: "admin", about: "Everything, everywhere", scope: Scope::System, rules: || json!("allow") },
     Role {
+        name: "auditor",
+        about: "Look at everything, recordings of consoles and the log too; change nothing",
+        scope: Scope::System,
+        rules: || {
+            let look = || json!({"list": "allow", "get": "allow"});
+            json!({
+                "audit": {"*": look()},
+                "log": {"*": look()},
+                "compute": {"*": look()},
+                "identity": {"users": look(), "projects": look(), "domains": look(), "roles": look(), "policies": look()},
+            })
+        },
+    },
+    Role {
         name: "domainadmin",
         about: "A domain: its users, its projects, and everything that belongs to them",
         scope: Scope::Domain,

@@ -1,4 +1,4 @@
-//! Rows that nobody needs any more: expired tokens, old idempotency keys, how far downloads were, and tasks that ended long ago, which move to the archive.
+//! Rows that nobody needs any more: expired tokens, old idempotency keys, old recordings of consoles, how far downloads were, and tasks that ended long ago, which move to the archive.
 
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ const KEYS_KEPT: Duration = Duration::from_secs(24 * 3600);
 const BATCH: u32 = 200;
 /// Changes in one statement.
 const CHANGES: i64 = 10_000;
+/// Recordings in one statement.
+const RECORDINGS: i64 = 20;
 /// Batches in one scan: what is left waits for the next.
 const BATCHES: usize = 50;
 
@@ -22,6 +24,22 @@ pub async fn scan(app: &App) -> Result<()> {
     db::identity::delete_expired_tokens(&mut conn).await?;
     db::idempotency::delete_before(&mut conn, Utc::now() - KEYS_KEPT).await?;
     db::progress::delete_before(&mut conn, Utc::now() - PROGRESS_KEPT).await?;
+    recordings(app, &mut conn).await
+}
+
+/// Recordings of regions that are gone are ended; old ones are forgotten.
+async fn recordings(app: &App, conn: &mut db::Conn) -> Result<()> {
+    db::recording::end_silent(conn, crate::console::RECORDER_SILENT).await?;
+    let kept = Duration::from_secs(app.config.console.record_kept_s);
+    if kept.is_zero() {
+        return Ok(());
+    }
+    for _ in 0..BATCHES {
+        let gone = db::recording::delete_before(conn, Utc::now() - kept, RECORDINGS).await?;
+        if gone < RECORDINGS as usize {
+            break;
+        }
+    }
     Ok(())
 }
 
