@@ -135,7 +135,7 @@ class Machine:
         return json.loads(line)
 
     def ready(self, session):
-        assert self.frame() == {"type": "hello", "version": 1}
+        assert self.frame() == {"type": "hello", "version": 2}
         frame = self.frame()
         assert frame["type"] == "ready", frame
         READY.append(time.monotonic() - self.started)
@@ -337,7 +337,7 @@ def without_a_session_nobody_gets_in():
     """A boot over the network has no fw_cfg: hello on the console, no login, no SSH."""
     port = free_port()
     with machine(extra=user_net(port)) as (vm, _):
-        assert wait("a frame on the console", vm.console_frame, READY_LIMIT) == {"type": "hello", "version": 1}
+        assert wait("a frame on the console", vm.console_frame, READY_LIMIT) == {"type": "hello", "version": 2}
         vm.sees("nobody can log in")
         wait("power off", lambda: pressed_off(vm))
         assert "login:" not in vm.output()

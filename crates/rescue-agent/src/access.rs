@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use types::rescue::BootSecrets;
+use types::secret::Secret;
 
 /// A credential was not usable. Neither text repeats it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +13,8 @@ pub enum BadCredential {
     Hash,
     #[error("root has no line in /etc/shadow")]
     NoRoot,
+    #[error("entry {0} of the SSH keys is not one line with a key in it")]
+    Key(usize),
 }
 
 /// Ways that are open after [`install`].
@@ -29,14 +31,30 @@ impl Ways {
     }
 }
 
+/// Whether these can be used, all of them, before anything is changed.
+///
+/// # Errors
+/// [`BadCredential`] says which can't.
+pub fn check(ssh_keys: &[String], password_hash: Option<&Secret>) -> Result<(), BadCredential> {
+    if let Some(bad) = ssh_keys.iter().position(|key| authorized_keys(std::slice::from_ref(key)).0 == 0) {
+        return Err(BadCredential::Key(bad + 1));
+    }
+    password_hash.map_or(Ok(()), |hash| set_hash("root:*:\n", hash.expose()).map(drop))
+}
+
 /// Writes `authorized_keys` and the password's hash below `root`. A bad hash leaves the password locked, and is said on `warn`.
 ///
 /// # Errors
 /// When a file can't be written.
-pub fn install(root: &Path, secrets: &BootSecrets, mut warn: impl FnMut(String)) -> io::Result<Ways> {
-    let (keys, text) = authorized_keys(&secrets.ssh_keys);
-    if keys < secrets.ssh_keys.len() {
-        warn(format!("{} of the session's SSH keys were left out: no key in them", secrets.ssh_keys.len() - keys));
+pub fn install(
+    root: &Path,
+    ssh_keys: &[String],
+    password_hash: Option<&Secret>,
+    mut warn: impl FnMut(String),
+) -> io::Result<Ways> {
+    let (keys, text) = authorized_keys(ssh_keys);
+    if keys < ssh_keys.len() {
+        warn(format!("{} of the session's SSH keys were left out: no key in them", ssh_keys.len() - keys));
     }
     let folder = root.join("root/.ssh");
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
@@ -44,9 +62,9 @@ pub fn install(root: &Path, secrets: &BootSecrets, mut warn: impl FnMut(String))
 
     let shadow = root.join("etc/shadow");
     let old = std::fs::read_to_string(&shadow)?;
-    let hash = secrets.password_hash.as_ref().map_or("*", |hash| hash.expose());
+    let hash = password_hash.map_or("*", |hash| hash.expose());
     let (new, password) = match set_hash(&old, hash) {
-        Ok(new) => (new, secrets.password_hash.is_some()),
+        Ok(new) => (new, password_hash.is_some()),
         Err(error) => {
             warn(format!("root's password stays locked: {error}"));
             (set_hash(&old, "*").unwrap_or_default(), false)
@@ -97,9 +115,6 @@ fn set_hash(shadow: &str, hash: &str) -> Result<String, BadCredential> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use types::id::SessionId;
-    use types::secret::Secret;
-
     use super::*;
 
     const SHADOW: &str = "root:*:19000:0:99999:7:::\nnobody:*:19000::::::\n";
@@ -109,17 +124,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("etc")).unwrap();
         std::fs::write(root.path().join("etc/shadow"), SHADOW).unwrap();
-        let secrets = BootSecrets {
-            version: 1,
-            session: SessionId::generate(),
-            key: Secret::default(),
-            nonce: String::new(),
-            boot: 1,
-            ssh_keys: keys.iter().map(ToString::to_string).collect(),
-            password_hash: hash.map(Secret::new),
-        };
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        let hash = hash.map(Secret::new);
         let mut warnings = Vec::new();
-        let ways = install(root.path(), &secrets, |text| warnings.push(text)).unwrap();
+        let ways = install(root.path(), &keys, hash.as_ref(), |text| warnings.push(text)).unwrap();
         (root, ways, warnings)
     }
 

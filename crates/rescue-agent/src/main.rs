@@ -4,7 +4,8 @@
 //! [`drivers`] loads what the devices ask for, [`secrets`] reads the session from fw_cfg, [`access`] lets its owner in,
 //! [`services`] keeps [`net`]'s DHCP and the [`ssh`] server running, [`disks`] looks at the disks, and then the ready report, proven
 //! with the session's key, goes out on the virtio-serial [`port`], or on the [`serial`] console. [`console`] tells people what is
-//! there. From then on it answers the host until [`power`] turns the machine off. [`frames`] and [`command`] are helpers.
+//! there. From then on it answers the host, whose requests [`verbs`] carries out, until [`power`] turns the machine off. [`frames`]
+//! and [`command`] are helpers.
 //!
 //! What fails on the way is told on the console (which the host keeps) and left out; only without a session's key is there no
 //! proof. Nothing of the session's file is ever printed.
@@ -22,22 +23,30 @@ mod secrets;
 mod serial;
 mod services;
 mod ssh;
+mod verbs;
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use types::rescue::{BootSecrets, Frame, PROTOCOL_VERSION, ReadyReport, SeenDisk};
+use types::verb::{Verb, VerbFault};
 
 use crate::port::{Port, Step};
 use crate::serial::Fallback;
 use crate::services::Service;
 use crate::ssh::HostKey;
+use crate::verbs::Desk;
+use crate::verbs::credentials::{Doors, Programs};
 
 const SYS: &str = "/sys";
 const DEV: &str = "/dev";
 const SERIAL: &str = "/dev/ttyS0";
+const PROGRAMS: Programs = Programs { ssh: ssh::service, console: console::service };
 /// Where the services that run are on file.
 const SERVICES: &str = "/run/lifeboat/services";
+/// Where requests of the host and their answers are on file.
+const REQUESTS: &str = "/run/lifeboat/requests";
 
 /// Wanted, but not before the proof is out: power button, randomness.
 const LATE_MODULES: [&str; 3] = ["button", "evdev", "virtio-rng"];
@@ -48,6 +57,8 @@ const ADDRESS_LIMIT: Duration = Duration::from_millis(1500);
 const SSH_LIMIT: Duration = Duration::from_secs(5);
 /// One round on the port.
 const ROUND: Duration = Duration::from_millis(500);
+/// The same while a request is being carried out, whose answer should not wait for the round's end.
+const BUSY_ROUND: Duration = Duration::from_millis(20);
 /// Before a port is looked for, or opened, once more.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -67,18 +78,20 @@ fn warn(text: &str) {
 }
 
 fn rescue(secrets: &BootSecrets) {
-    let ways = access::install(Path::new("/"), secrets, |text| warn(&text)).unwrap_or_else(|error| {
-        warn(&format!("credentials can't be written, so nobody can log in: {error}"));
-        access::Ways { keys: 0, password: false }
-    });
+    let ways = access::install(Path::new("/"), &secrets.ssh_keys, secrets.password_hash.as_ref(), |text| warn(&text))
+        .unwrap_or_else(|error| {
+            warn(&format!("credentials can't be written, so nobody can log in: {error}"));
+            access::Ways { keys: 0, password: false }
+        });
 
     let nics = net::nics(Path::new(SYS));
     nics.iter().for_each(|nic| keep(net::service(nic)));
     let asked = Instant::now();
 
     // Making a key waits for randomness, a disk for its bus: at the same time.
+    let mut doors = Doors::new(PROGRAMS, Path::new("/"), Path::new(SERVICES), ways);
     let (host_key, disks) = std::thread::scope(|scope| {
-        let ssh = scope.spawn(|| ways.ssh().then(|| start_ssh(ways.password)).flatten());
+        let ssh = scope.spawn(|| ways.ssh().then(|| start_ssh(&mut doors)).flatten());
         let disks = look_at_disks();
         (ssh.join().unwrap_or_default(), disks)
     });
@@ -102,24 +115,51 @@ fn rescue(secrets: &BootSecrets) {
         Ok(proof) => proof,
         Err(error) => return without_session(Some(format!("no proof can be made: {error}"))),
     };
-    let banner = console::banner(&report, ways);
+    let doors = Arc::new(Mutex::new(doors));
+    let desk = Desk::open(
+        Path::new(REQUESTS),
+        at_once(Arc::clone(&doors), report.clone()),
+        Box::new(verbs::machine::carry_out),
+    );
     let open_consoles = move || {
-        let consoles = console::terminals(&read("/proc/consoles"));
-        write("/etc/issue", &banner);
-        if ways.password {
-            consoles.iter().for_each(|tty| keep(console::service(tty)));
-        } else {
-            say(&consoles, &banner);
+        let consoles = terminals();
+        if let Ok(mut doors) = doors.lock() {
+            let banner = doors.banner(&report);
+            write("/etc/issue", &banner);
+            doors.open_consoles(&consoles);
+            if !doors.ways().password {
+                say(&consoles, &banner);
+            }
         }
         watch_button();
     };
-    answer_host(&proof, open_consoles);
+    answer_host(&proof, desk, open_consoles);
+}
+
+/// Verbs that take a moment.
+fn at_once(doors: Arc<Mutex<Doors>>, report: ReadyReport) -> verbs::Work {
+    Box::new(move |verb, _| match verb {
+        Verb::Notice { text } => verbs::json(&verbs::notice::show(Path::new(DEV), &terminals(), &text)?),
+        Verb::Credentials { ssh_keys, password_hash } => {
+            let mut doors =
+                doors.lock().map_err(|_| VerbFault { message: "credentials can't be changed any more".into() })?;
+            let make_key = || ssh::host_key().map_err(|error| format!("no SSH: {error}"));
+            let replaced = doors.replace(&ssh_keys, password_hash.as_ref(), &terminals(), make_key)?;
+            write("/etc/issue", &doors.banner(&report));
+            verbs::json(&replaced)
+        }
+        Verb::Diagnose { .. } | Verb::Repair { .. } => Err(VerbFault { message: "this takes longer".into() }),
+    })
+}
+
+fn terminals() -> Vec<String> {
+    console::terminals(&read("/proc/consoles"))
 }
 
 /// Starts the SSH server. No key is told that no server answers with: it would send people to a closed door.
-fn start_ssh(password: bool) -> Option<HostKey> {
+fn start_ssh(doors: &mut Doors) -> Option<HostKey> {
     let key = ssh::host_key().inspect_err(|error| warn(&format!("no SSH: {error}"))).ok()?;
-    keep(ssh::service(password));
+    doors.open_ssh(key.clone());
     let answers = ssh::answers(SSH_LIMIT);
     if !answers {
         warn("no SSH: the server does not answer");
@@ -135,7 +175,7 @@ fn look_at_disks() -> Vec<SeenDisk> {
 
 /// Proves readiness to whoever is at the other end, as often as there is someone new, and does what the host asks, until the
 /// machine is off. `after_proof` runs once, after the first try to deliver the proof.
-fn answer_host(proof: &Frame, after_proof: impl FnOnce()) {
+fn answer_host(proof: &Frame, mut desk: Desk, after_proof: impl FnOnce()) {
     let start = Instant::now();
     let mut after_proof = Some(after_proof);
     let mut fallback = Fallback::default();
@@ -151,7 +191,10 @@ fn answer_host(proof: &Frame, after_proof: impl FnOnce()) {
                 .map(Port::new);
         }
         let step = match port.as_mut() {
-            Some(port) => port.step(proof, uptime, if delivered { ROUND } else { Duration::ZERO }),
+            Some(port) => {
+                let round = if desk.is_busy() { BUSY_ROUND } else { ROUND };
+                port.step(proof, &mut desk, uptime, if delivered { round } else { Duration::ZERO })
+            }
             None => Ok(Step::Nothing),
         };
         match step {
@@ -192,7 +235,7 @@ fn without_session(fault: Option<String>) {
         warn(&message);
         let _ = serial::print(serial, &Frame::Error { message });
     }
-    say(&console::terminals(&read("/proc/consoles")), console::NO_SESSION);
+    say(&terminals(), console::NO_SESSION);
     watch_button();
     loop {
         std::thread::park();
@@ -216,7 +259,7 @@ fn watch_button() {
 }
 
 fn keep(service: Service) {
-    services::keep(Path::new(SERVICES), service);
+    let _always = services::keep(Path::new(SERVICES), service);
 }
 
 fn read(path: &str) -> String {

@@ -18,11 +18,14 @@ use types::rescue::{Frame, PORT_NAME, PROTOCOL_VERSION};
 
 use crate::command::timespec;
 use crate::frames::{self, BadFrame, FrameReader};
+use crate::verbs::Desk;
 
 /// Time between two heartbeats.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// A host that is connected but reads nothing for so long is given up; the port is opened again.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// Frames of answers in one round: requests are read and heartbeats sent between them.
+const FRAMES_A_ROUND: usize = 8;
 /// A port without a host is looked at this often.
 const HANG_UP_PAUSE: Duration = Duration::from_millis(100);
 
@@ -67,16 +70,24 @@ impl Port {
         Self { file, reader: FrameReader::default(), host_is_there: false, next_beat: Instant::now() }
     }
 
-    /// One round, of at most `wait` (and the time to write). `ready` follows the hello; `uptime` is asked at each heartbeat.
+    /// One round, of at most `wait` (and the time to write). `ready` follows the hello; `uptime` is asked at each heartbeat;
+    /// requests go to `desk`, and what is there of answers goes out.
     ///
     /// # Errors
     /// The port is of no use any more: it broke, or the host sent a frame over the limit. Open it again.
-    pub fn step(&mut self, ready: &Frame, uptime: impl Fn() -> u64, wait: Duration) -> io::Result<Step> {
+    pub fn step(
+        &mut self,
+        ready: &Frame,
+        desk: &mut Desk,
+        uptime: impl Fn() -> u64,
+        wait: Duration,
+    ) -> io::Result<Step> {
         let events = self.poll(PollFlags::IN, wait)?;
         if events.contains(PollFlags::HUP) {
             // Nobody is connected. What was half said before belongs to a connection that is gone.
             self.host_is_there = false;
             self.reader = FrameReader::default();
+            desk.hang_up();
             std::thread::sleep(wait.min(HANG_UP_PAUSE));
             return Ok(Step::Nothing);
         }
@@ -85,8 +96,12 @@ impl Port {
             self.host_is_there = true;
             return Ok(Step::Announced);
         }
-        if events.contains(PollFlags::IN) && self.receive(ready)? {
+        if events.contains(PollFlags::IN) && self.receive(ready, desk)? {
             return Ok(Step::Shutdown);
+        }
+        for _ in 0..FRAMES_A_ROUND {
+            let Some(frame) = desk.next() else { break };
+            self.send(&frame)?;
         }
         if Instant::now() >= self.next_beat {
             self.next_beat = Instant::now() + HEARTBEAT;
@@ -128,7 +143,7 @@ impl Port {
     }
 
     /// Reads what is there; true when the host wants the machine off.
-    fn receive(&mut self, ready: &Frame) -> io::Result<bool> {
+    fn receive(&mut self, ready: &Frame, desk: &mut Desk) -> io::Result<bool> {
         let mut bytes = [0; 4096];
         let count = match self.file.read(&mut bytes) {
             Ok(count) => count,
@@ -139,7 +154,14 @@ impl Port {
             match frame {
                 Ok(Frame::Shutdown) => return Ok(true),
                 Ok(Frame::Hello { .. }) => self.announce(ready)?,
-                Ok(Frame::Ready { .. } | Frame::Heartbeat { .. } | Frame::Error { .. }) => {}
+                Ok(Frame::Request { id, verb }) => desk.request(id, verb),
+                Ok(
+                    Frame::Ready { .. }
+                    | Frame::Heartbeat { .. }
+                    | Frame::Progress { .. }
+                    | Frame::Answer { .. }
+                    | Frame::Error { .. },
+                ) => {}
                 Err(error @ BadFrame::Unknown) => self.send(&Frame::Error { message: error.to_string() })?,
                 Err(error @ BadFrame::TooLong) => {
                     let _ = self.send(&Frame::Error { message: error.to_string() });
@@ -166,11 +188,35 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
+    use types::verb::{Answers, Verb};
+
     use super::*;
 
     const WAIT: Duration = Duration::from_millis(10);
 
-    fn pair() -> (Port, UnixStream) {
+    /// A port, its other end, and a desk that answers each notice with its text, and a diagnosis with more than a frame holds.
+    struct Line {
+        port: Port,
+        desk: Desk,
+        _folder: tempfile::TempDir,
+    }
+
+    fn pair() -> (Line, UnixStream) {
+        let folder = tempfile::tempdir().unwrap();
+        let work = || -> crate::verbs::Work {
+            Box::new(|verb, tell| {
+                tell(1, 1, "seen");
+                match verb {
+                    Verb::Notice { text } => Ok(serde_json::to_string(&text).unwrap()),
+                    _ => Ok(serde_json::to_string(&"\"".repeat(100_000)).unwrap()),
+                }
+            })
+        };
+        let desk = Desk::open(folder.path(), work(), work());
+        let (port, host) = port_pair();
+        (Line { port, desk, _folder: folder }, host)
+    }
+    fn port_pair() -> (Port, UnixStream) {
         let (guest, host) = UnixStream::pair().unwrap();
         guest.set_nonblocking(true).unwrap();
         host.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -179,8 +225,8 @@ mod tests {
     fn ready() -> Frame {
         Frame::Ready { payload: "{}".into(), mac: "ab".into() }
     }
-    fn step(port: &mut Port) -> io::Result<Step> {
-        port.step(&ready(), || 7, WAIT)
+    fn step(line: &mut Line) -> io::Result<Step> {
+        line.port.step(&ready(), &mut line.desk, || 7, WAIT)
     }
     fn read(host: &UnixStream, count: usize) -> Vec<Frame> {
         let lines = io::BufReader::new(host).lines();
@@ -191,7 +237,7 @@ mod tests {
     fn hello_comes_first_and_then_the_proof() {
         let (mut port, host) = pair();
         assert_eq!(step(&mut port).unwrap(), Step::Announced);
-        assert_eq!(read(&host, 2), [Frame::Hello { version: 1 }, ready()]);
+        assert_eq!(read(&host, 2), [Frame::Hello { version: PROTOCOL_VERSION }, ready()]);
         assert_eq!(step(&mut port).unwrap(), Step::Nothing, "it is said once to each host");
     }
 
@@ -214,7 +260,7 @@ mod tests {
         assert_eq!(step(&mut port).unwrap(), Step::Nothing);
         let answers = read(&host, 3);
         assert!(matches!(answers[0], Frame::Error { .. }), "{answers:?}");
-        assert_eq!(answers[1..], [Frame::Hello { version: 1 }, ready()]);
+        assert_eq!(answers[1..], [Frame::Hello { version: PROTOCOL_VERSION }, ready()]);
     }
 
     #[test]
@@ -222,9 +268,38 @@ mod tests {
         let (mut port, host) = pair();
         step(&mut port).unwrap();
         read(&host, 2);
-        port.next_beat = Instant::now();
+        port.port.next_beat = Instant::now();
         assert_eq!(step(&mut port).unwrap(), Step::Nothing);
         assert_eq!(read(&host, 1), [Frame::Heartbeat { uptime_s: 7 }]);
+    }
+
+    #[test]
+    fn requests_are_answered_in_parts_and_again_to_who_asks_again() {
+        let (mut port, mut host) = pair();
+        step(&mut port).unwrap();
+        read(&host, 2);
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let served = std::thread::spawn(move || {
+            while stopped.try_recv().is_err() {
+                step(&mut port).unwrap();
+            }
+        });
+        let mut lines = io::BufReader::new(host.try_clone().unwrap()).lines();
+        for id in [5, 5, 6] {
+            let verb =
+                if id == 5 { Verb::Diagnose { serial_log: String::new() } } else { Verb::Notice { text: "hi".into() } };
+            host.write_all(&frames::line(&Frame::Request { id, verb })).unwrap();
+            let mut answers = Answers::to(id);
+            let answer = lines.by_ref().find_map(|line| {
+                let line = line.unwrap();
+                assert!(line.len() < types::rescue::MAX_FRAME);
+                answers.push(&serde_json::from_str(&line).unwrap()).unwrap()
+            });
+            let text: String = serde_json::from_str(&answer.unwrap().unwrap()).unwrap();
+            assert_eq!(text.len(), if id == 5 { 100_000 } else { 2 });
+        }
+        stop.send(()).unwrap();
+        served.join().unwrap();
     }
 
     #[test]
@@ -251,7 +326,7 @@ mod tests {
         let (mut port, host) = pair();
         drop(host);
         assert_eq!(step(&mut port).unwrap(), Step::Nothing);
-        assert!(!port.host_is_there);
+        assert!(!port.port.host_is_there);
     }
 
     #[test]

@@ -6,7 +6,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Before a service that ended is started again, and between two looks at one that was taken over.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -25,11 +28,33 @@ impl Service {
     }
 }
 
+/// A service that is kept running, and the way to change it.
+pub struct Kept {
+    /// None: it is to end. Held while one is being started, so that a change finds it on file.
+    wanted: Arc<Mutex<Option<Service>>>,
+    file: PathBuf,
+}
+
+impl Kept {
+    /// From now on this one, or none. What runs is ended; what it has started, like logins, goes on.
+    pub fn change(&self, service: Option<Service>) {
+        let Ok(mut wanted) = self.wanted.lock() else { return };
+        *wanted = service;
+        let mark = std::fs::read_to_string(&self.file).unwrap_or_default();
+        let pid = mark.split(' ').next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| is_running(&mark)) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+}
+
 /// Starts the service, or takes over the one that runs, and keeps it running. What it prints is dropped: the console belongs to
 /// people and to the host.
-pub fn keep(folder: &Path, service: Service) {
+pub fn keep(folder: &Path, service: Service) -> Kept {
     let file = folder.join(&service.name);
     let mut running = std::fs::read_to_string(&file).ok().filter(|mark| is_running(mark));
+    let kept = Kept { wanted: Arc::new(Mutex::new(Some(service))), file: file.clone() };
+    let wanted = Arc::clone(&kept.wanted);
     std::thread::spawn(move || {
         loop {
             match running.take() {
@@ -38,24 +63,34 @@ pub fn keep(folder: &Path, service: Service) {
                         std::thread::sleep(PAUSE);
                     }
                 }
-                None => run(&service, &file),
+                None => {
+                    if !run(&wanted, &file) {
+                        return;
+                    }
+                }
             }
             std::thread::sleep(PAUSE);
         }
     });
+    kept
 }
 
-fn run(service: &Service, file: &PathBuf) {
+/// Starts what is wanted and waits for its end; false if nothing is wanted any more.
+fn run(wanted: &Mutex<Option<Service>>, file: &PathBuf) -> bool {
+    let Ok(held) = wanted.lock() else { return false };
+    let Some(service) = held.as_ref() else { return false };
     match start(service) {
         Ok(mut child) => {
             let mark = mark(child.id()).unwrap_or_default();
             if let Err(error) = std::fs::write(file, mark) {
                 eprintln!("lifeboat: {} can't be written: {error}", file.display());
             }
+            drop(held);
             let _ = child.wait();
         }
         Err(error) => eprintln!("lifeboat: {} can't be started: {error}", service.name),
     }
+    true
 }
 
 fn start(service: &Service) -> std::io::Result<Child> {
@@ -109,14 +144,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sleep");
         let service = Service::new("sleep", "sleep 1000");
-        keep(folder.path(), service.clone());
+        let _kept = keep(folder.path(), service.clone());
         let first = wait_for(|| running(&file));
         // As an agent that was started anew: nothing is started beside the first.
-        keep(folder.path(), service);
+        let _kept = keep(folder.path(), service);
         assert_eq!(running(&file), Some(first.clone()));
         end(&first);
         let second = wait_for(|| running(&file).filter(|mark| *mark != first));
         end(&second);
+    }
+
+    #[test]
+    fn a_change_ends_what_runs_and_none_is_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sleep");
+        let kept = keep(folder.path(), Service::new("sleep", "sleep 1000"));
+        let first = wait_for(|| running(&file));
+        kept.change(Some(Service::new("sleep", "sleep 2000")));
+        let second = wait_for(|| running(&file).filter(|mark| *mark != first));
+        let pid = second.split(' ').next().unwrap();
+        assert_eq!(std::fs::read(format!("/proc/{pid}/cmdline")).unwrap(), b"sleep\x002000\0");
+        kept.change(None);
+        wait_for(|| running(&file).is_none().then_some(()));
+        // The keeper itself has ended: it held the other handle.
+        wait_for(|| (Arc::strong_count(&kept.wanted) == 1).then_some(()));
     }
 
     #[test]

@@ -15,9 +15,11 @@ use sha2::Sha256;
 
 use crate::id::SessionId;
 use crate::secret::Secret;
+use crate::verb::Verb;
 
-/// Version of the frames. A peer that reads a higher one answers with its own and ignores what it does not know.
-pub const PROTOCOL_VERSION: u32 = 1;
+/// Version of the frames. A peer that reads a higher one answers with its own and ignores what it does not know. Version 2 has
+/// [verbs](crate::verb); a rescue system of version 1 is as good as any without them.
+pub const PROTOCOL_VERSION: u32 = 2;
 /// The virtio-serial port's name, found in the guest at `/sys/class/virtio-ports/*/name`.
 pub const PORT_NAME: &str = "org.lifeboat.rescue.0";
 /// The fw_cfg file, read in the guest at `/sys/firmware/qemu_fw_cfg/by_name/<name>/raw`.
@@ -61,7 +63,15 @@ pub enum Frame {
     Heartbeat { uptime_s: u64 },
     /// Host to rescue system: sync, unmount, power off.
     Shutdown,
-    /// Rescue system to host: a request could not be carried out.
+    /// Host to rescue system, after its proof: do this. The host chooses the id; one that was seen before in this boot is not
+    /// carried out once more, its answer is repeated. Since version 2.
+    Request { id: u64, verb: Verb },
+    /// Rescue system to host: how far a request is. `of` is 0 where the end is not known.
+    Progress { id: u64, done: u64, of: u64, text: String },
+    /// Rescue system to host: a piece of a request's answer, numbered from 0. All texts together are JSON: of the type that
+    /// belongs to the verb if `ok`, else a [`VerbFault`](crate::verb::VerbFault). See [`Answers`](crate::verb::Answers).
+    Answer { id: u64, part: u32, last: bool, ok: bool, text: String },
+    /// Rescue system to host: what it sent was not understood.
     Error { message: String },
 }
 

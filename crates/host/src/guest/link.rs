@@ -172,7 +172,14 @@ impl Listener {
             Ok(Frame::Error { message }) => {
                 tracing::warn!(message = message.chars().take(300).collect::<String>(), "the rescue system reports")
             }
-            Ok(Frame::Hello { .. } | Frame::Heartbeat { .. } | Frame::Shutdown) => {}
+            Ok(
+                Frame::Hello { .. }
+                | Frame::Heartbeat { .. }
+                | Frame::Shutdown
+                | Frame::Request { .. }
+                | Frame::Progress { .. }
+                | Frame::Answer { .. },
+            ) => {}
             // A newer rescue system may say more than is known here.
             Err(error) => tracing::debug!(%error, "a frame that is not known here"),
         }
