@@ -204,6 +204,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/consolerecordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List consolerecordings */
+        get: operations["consolerecording_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/consolerecordings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show one consolerecording */
+        get: operations["consolerecording_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/consolerecordings/{id}/cast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What it showed, as asciicast v2; looking at it leaves an event on its server */
+        get: operations["consolerecording_get_cast"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/disks": {
         parameters: {
             query?: never;
@@ -1575,6 +1626,34 @@ export interface components {
         };
         /** @enum {string} */
         ConsoleKind: "console" | "vnc";
+        /** @description One opened console; `GET /consolerecordings/{id}/cast` is what it showed (asciicast v2). */
+        ConsoleRecording: {
+            /**
+             * Format: int64
+             * @description Of the lines of the cast, without its header.
+             */
+            bytes: number;
+            /** Format: int64 */
+            duration_ms: number;
+            /**
+             * Format: date-time
+             * @description Absent while it goes on.
+             */
+            ended_at?: string | null;
+            id: components["schemas"]["Id"];
+            /** @description False: it reached the limit of size, some of it was lost, or its region ended before it. */
+            is_whole: boolean;
+            project: string;
+            server: string;
+            /** @description The server may be gone; its name is that of then. */
+            server_id: components["schemas"]["Id"];
+            session_id?: components["schemas"]["Id"] | null;
+            source?: string | null;
+            /** Format: date-time */
+            started_at: string;
+            /** @description Who had the console open. */
+            user: string;
+        };
         /** @description `POST /servers/{id}/console-ticket`: what opens a console once, without a token. For browsers, whose WebSockets can't send one. */
         ConsoleTicket: {
             /** @description `console`, the serial line, or `vnc`, the screen. */
@@ -3005,6 +3084,131 @@ export interface operations {
                         /** @description Keys of the body that were not understood, and so ignored */
                         warnings?: string[];
                     };
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    consolerecording_list: {
+        parameters: {
+            query?: {
+                /** @description At most so many rows; 0 is the default of 20, 2000 the most */
+                limit?: number;
+                /** @description Skip so many rows */
+                offset?: number;
+                /** @description Rows whose name contains this text */
+                search?: string;
+                /** @description The row of exactly this name */
+                name?: string;
+                /** @description A column; may be repeated */
+                order_by?: string;
+                /** @description asc or desc, of each column */
+                order?: string;
+                /** @description column.op(values), as name.in('a','b'); may be repeated, and all must hold */
+                filter?: string;
+                /** @description One of the filters is enough */
+                filter_any?: boolean;
+                /** @description Only these keys of each row; may be repeated */
+                field?: string;
+                /** @description system, domain, project or user: less than you may see */
+                scope?: string;
+                /** @description Rows are whole either way */
+                details?: boolean;
+                /** @description The next_marker of the page before, where there was one */
+                paging_marker?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        consolerecordings: components["schemas"]["ConsoleRecording"][];
+                        limit: number;
+                        offset: number;
+                        total: number;
+                    };
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    consolerecording_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id, or the name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The resource */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        consolerecording: components["schemas"]["ConsoleRecording"];
+                    };
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    consolerecording_get_cast: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id, or the name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it showed, as asciicast v2; looking at it leaves an event on its server */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-asciicast": string;
                 };
             };
             /** @description Refused: `class` says why, `details` what would be right */
