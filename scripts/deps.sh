@@ -5,7 +5,7 @@
 #   scripts/deps.sh --check   only check
 #
 # Not root, or no apt: prints the line to paste. Exit 0: everything needed is there; 1: something is missing, and was named.
-# What only the web console's own build and its test in a browser need is installed too, but nothing ends without it.
+# What only the web console's build, its test in a browser, and climc's completions need is installed too, but nothing ends without it.
 # In this order below: what is needed, the toolchain, what is missing, the trap of mixed QEMU versions, the installation.
 set -eu
 
@@ -51,12 +51,14 @@ libc6-dev        linking     /usr/lib/*/libc.a
 LIST
 }
 
-# The web console: `make web` and the test in a browser say loudly when they are skipped for lack of these.
+# The web console (`make web`, the test in a browser), and shells that climc completes in: what lacks these says loudly that it is skipped.
 wished() {
   echo "fonts-noto-cjk   browser     /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
   echo "chromium         browser     chromium"
   echo "nodejs           console     node"
   echo "npm              console     npm"
+  echo "zsh              completion  zsh"
+  echo "fish             completion  fish"
 }
 # Node's major version, and whether a version of it is new enough.
 node_wanted=20
@@ -106,7 +108,7 @@ extra=$(wished | lacking | while read -r package why; do
 done)
 without() {
   lack=$(wished | lacking | cut -d' ' -f1 | tr '\n' ' ')
-  [ -z "$lack" ] || echo "deps: not from this distribution: $lack- the web console's build or its test in a browser will be skipped (Node $node_wanted: https://nodejs.org/en/download)"
+  [ -z "$lack" ] || echo "deps: not from this distribution: $lack- what needs it is skipped: the web console's build, its test in a browser, a shell's completions (Node $node_wanted: https://nodejs.org/en/download)"
 }
 if [ -z "$missing$extra" ]; then
   without

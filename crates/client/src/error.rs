@@ -1,4 +1,4 @@
-//! What can go wrong, and what to do next.
+//! What can go wrong.
 
 use api::ErrorClass;
 
@@ -93,53 +93,5 @@ impl Error {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::Lost { .. }) || matches!(self.status(), Some(429 | 502 | 503 | 504))
-    }
-
-    /// What to do next, in one sentence; `None` where the message itself says it.
-    #[must_use]
-    pub fn next_step(&self) -> Option<String> {
-        Some(match self {
-            Self::Connect { cause, .. } if cause.contains("certificate") => {
-                "name the authority that signed the service's certificate with OS_CACERT=FILE or --os-cacert FILE"
-                    .into()
-            }
-            Self::Connect { url, .. } => {
-                format!("check that the service runs (curl {url}/ping) and that the URL is right")
-            }
-            Self::Lost { .. } => {
-                "the request may have been carried out: look (server-show, server-tasks) before you repeat it".into()
-            }
-            Self::Foreign { .. } => {
-                "check that the URL leads to the service itself and not to a proxy or another program".into()
-            }
-            Self::Api(api) => match api.known_class()? {
-                ErrorClass::Unauthorized => {
-                    "check user and password; a token may have ended: log in again (climc login)".into()
-                }
-                ErrorClass::Forbidden => {
-                    "ask an administrator for the right, or act in another project (OS_PROJECT_NAME)".into()
-                }
-                ErrorClass::TooManyRequests => "wait a little, then repeat".into(),
-                ErrorClass::ServiceUnavailable => "the service is starting or stopping: repeat in a moment".into(),
-                ErrorClass::InternalServer => match &api.request_id {
-                    Some(id) => format!("report it with the request's id, {id}, to whoever runs the service"),
-                    None => "report it, with the time, to whoever runs the service".into(),
-                },
-                // Their details say what would be right.
-                ErrorClass::InputParameter
-                | ErrorClass::ResourceNotFound
-                | ErrorClass::ActionNotFound
-                | ErrorClass::MethodNotAllowed
-                | ErrorClass::InvalidStatus
-                | ErrorClass::DuplicateResource
-                | ErrorClass::Conflict
-                | ErrorClass::PreconditionFailed
-                | ErrorClass::PayloadTooLarge
-                | ErrorClass::UnsupportedMediaType
-                | ErrorClass::OutOfResource => return None,
-            },
-            Self::Input(_) | Self::NoCredentials(_) => return None,
-            Self::Console(_) => "connect again; if that fails, see whether the server is on: climc server-show".into(),
-        })
     }
 }

@@ -4,12 +4,14 @@
 //! * [`options`]: where the service is, and who asks.
 //! * [`rest`]: `get`, `list`, `perform`, `create`, `delete`: one method per kind of request.
 //! * [`wait`]: follows a task to its end, over outages.
+//! * [`changes`]: what changes, as it happens, over outages.
 //! * [`console`]: a server's serial console, both ways.
 //! * [`session`]: log-in, the token and its file; `transport` (private): connections, time-outs, repeats; [`path`]: ids and queries as text.
-//! * [`error`]: what can go wrong, each with the next step.
+//! * [`error`]: what can go wrong.
 //!
 //! Nothing here prints, and no token or password is in any error.
 
+pub mod changes;
 pub mod console;
 pub mod error;
 pub mod options;
@@ -20,6 +22,7 @@ mod token_file;
 mod transport;
 pub mod wait;
 
+pub use changes::{Change, Changes, ChangesOf};
 pub use console::Console;
 pub use error::{ApiError, Error};
 pub use options::{ClientOptions, Credentials};

@@ -107,6 +107,23 @@ impl Client {
         Ok(take(&mut self.call(Call::get(path(&[R::PLURAL, id, detail])?)).await?.json, R::WORD))
     }
 
+    /// `GET /{path}` of what is no resource, as it comes: `permissions`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn plain(&self, what: &str) -> Result<Value, Error> {
+        Ok(self.call(Call::get(path(&[what])?)).await?.json)
+    }
+
+    /// The rows of a page of any resource, as they come.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn rows(&self, plural: &str, query: &ListQuery) -> Result<Vec<Value>, Error> {
+        let mut body = self.call(Call { query: pairs(query), ..Call::get(path(&[plural])?) }).await?;
+        self.decode(&body.url, take(&mut body.json, plural))
+    }
+
     /// `GET /<resources>`: one page.
     ///
     /// # Errors

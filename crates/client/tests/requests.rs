@@ -78,8 +78,7 @@ async fn a_wrong_password_is_an_error_that_does_not_repeat_it() {
     };
     let failure = Client::new(options.clone()).unwrap().login().await.unwrap_err();
     assert_eq!(failure.class(), Some(ErrorClass::Unauthorized));
-    assert!(!format!("{failure} {failure:?} {options:?} {:?}", failure.next_step()).contains("hunter2"));
-    assert!(failure.next_step().unwrap().contains("password"));
+    assert!(!format!("{failure} {failure:?} {options:?}").contains("hunter2"));
 }
 
 #[tokio::test]
@@ -221,7 +220,6 @@ async fn a_delete_is_repeated_under_its_key_and_in_the_end_said_to_be_lost() {
     region.on("DELETE /servers/web1", Answer::Cut);
     let failure = client(&region).delete::<Servers>("web1").await.unwrap_err();
     assert!(matches!(failure, Error::Lost { .. }), "{failure}");
-    assert!(failure.next_step().unwrap().contains("may have been carried out"));
     let keys: Vec<String> = region.seen("DELETE").iter().map(|s| s.header("idempotency-key").to_owned()).collect();
     assert!(keys.len() == 3 && keys[0].len() == 36 && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
     assert!(region.seen("DELETE").iter().all(|s| s.body.is_empty()));
@@ -253,7 +251,6 @@ async fn what_is_not_json_is_an_error_whatever_its_status() {
         let failure = client.get::<Servers>(&name).await.unwrap_err();
         assert!(matches!(failure, Error::Foreign { .. }), "{status} {body}: {failure}");
         assert_eq!(failure.status(), Some(status));
-        assert!(failure.next_step().unwrap().contains("proxy"));
     }
     // JSON, but not a server.
     region.json("GET /servers/odd", 200, json!({"server": {"name": "odd"}}));
@@ -290,7 +287,6 @@ async fn an_absent_service_is_said_to_be_absent() {
     .unwrap_err();
     assert!(matches!(failure, Error::Connect { .. }) && failure.is_access(), "{failure}");
     assert!(failure.to_string().contains(&url) && failure.to_string().contains("refused"), "{failure}");
-    assert!(failure.next_step().unwrap().contains("/ping"));
 }
 
 #[tokio::test]
@@ -385,10 +381,7 @@ async fn over_tls_only_the_named_authority_is_trusted() {
     until(&mut console, "# ").await;
 
     let failure = Client::new(ClientOptions { ca: None, ..options.clone() }).unwrap().login().await.unwrap_err();
-    assert!(
-        matches!(failure, Error::Connect { .. }) && failure.next_step().unwrap().contains("OS_CACERT"),
-        "{failure}"
-    );
+    assert!(matches!(&failure, Error::Connect { cause, .. } if cause.contains("certificate")), "{failure}");
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "").unwrap();
     let failure = Client::new(ClientOptions { ca: Some(empty), ..options }).unwrap().login().await.unwrap_err();

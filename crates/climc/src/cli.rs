@@ -7,10 +7,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::batch::Cx;
 use crate::commands::{
-    agent, completion, disk, domain, event, host, login, policy, project, rescue, role, server, task, user,
+    agent, completion, disk, domain, event, host, image, login, man, permission, policy, profile, project, rescue,
+    role, server, task, user, watch,
 };
 use crate::connect::Connection;
 use crate::exit::{self, Exit};
+use crate::lang::{self, Lang};
 use crate::output::Format;
 
 #[derive(Debug, Parser)]
@@ -57,9 +59,19 @@ enum Command {
     #[command(flatten)]
     Policy(policy::Command),
     #[command(flatten)]
+    Permission(permission::Command),
+    #[command(flatten)]
+    Image(image::Command),
+    #[command(flatten)]
+    Watch(watch::Command),
+    #[command(flatten)]
     Login(login::Command),
     #[command(flatten)]
+    Profile(profile::Command),
+    #[command(flatten)]
     Completion(completion::Command),
+    #[command(flatten)]
+    Man(man::Command),
 }
 
 /// In the order of the help: a heading, and whose commands stand below it.
@@ -67,8 +79,11 @@ type Augment = fn(clap::Command) -> clap::Command;
 const GROUPS: &[(&str, &[Augment])] = &[
     ("Servers", &[server::Command::augment_subcommands]),
     ("Disks", &[disk::Command::augment_subcommands]),
-    ("Rescue sessions", &[rescue::Command::augment_subcommands]),
-    ("Tasks and events", &[task::Command::augment_subcommands, event::Command::augment_subcommands]),
+    ("Rescue sessions and images", &[rescue::Command::augment_subcommands, image::Command::augment_subcommands]),
+    (
+        "Tasks and events",
+        &[watch::Command::augment_subcommands, task::Command::augment_subcommands, event::Command::augment_subcommands],
+    ),
     ("Hosts and baremetal agents", &[host::Command::augment_subcommands, agent::Command::augment_subcommands]),
     (
         "Who may do what",
@@ -78,13 +93,23 @@ const GROUPS: &[(&str, &[Augment])] = &[
             project::Command::augment_subcommands,
             role::Command::augment_subcommands,
             policy::Command::augment_subcommands,
+            permission::Command::augment_subcommands,
         ],
     ),
-    ("This program", &[login::Command::augment_subcommands, completion::Command::augment_subcommands]),
+    (
+        "This program",
+        &[
+            login::Command::augment_subcommands,
+            profile::Command::augment_subcommands,
+            completion::Command::augment_subcommands,
+            man::Command::augment_subcommands,
+        ],
+    ),
 ];
 
 /// Lists whose rows belong to no object: the filters by object are not theirs.
-const PLAIN_LISTS: &[&str] = &["server-list", "server-snapshot-list", "disk-list", "host-list", "agent-list"];
+const PLAIN_LISTS: &[&str] =
+    &["server-list", "server-snapshot-list", "disk-list", "host-list", "agent-list", "rescue-image-list"];
 const OBJECT_FILTERS: &[&str] = &["obj_type", "obj_id", "task_name", "is_complete"];
 const ACCOUNT_FILTERS: &[&str] = &["obj_type", "obj_id", "task_name", "is_complete", "status"];
 const TASK_FILTERS: &[(&str, &[&str])] = &[
@@ -115,9 +140,16 @@ pub fn command() -> clap::Command {
         .after_help(exit::TABLE)
 }
 
+/// The same in the language of this process.
+pub fn shown() -> clap::Command {
+    match Lang::current() {
+        Lang::English => command(),
+        Lang::Chinese => lang::help::translate(command()),
+    }
+}
+
 /// The same for parsing: the groups stand in for clap's own list of commands.
-fn parser() -> clap::Command {
-    let command = command();
+fn parser(command: clap::Command) -> clap::Command {
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |sub| sub.hide(true)))
 }
@@ -139,10 +171,11 @@ fn groups() -> String {
 
 /// Parses, runs, tells what went wrong. Answers the exit code.
 pub async fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
-    let parsed = parser().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let args: Vec<OsString> = args.into_iter().collect();
+    let parsed = parser(command()).try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return usage(error),
+        Err(error) => return usage(error, &args),
     };
     match Box::pin(act(cli)).await {
         Ok(()) => exit::OK,
@@ -168,18 +201,33 @@ async fn act(cli: Cli) -> Result<(), Exit> {
         Command::Project(command) => project::run(&cx()?, command).await,
         Command::Role(command) => role::run(&cx()?, command).await,
         Command::Policy(command) => policy::run(&cx()?, command).await,
+        Command::Permission(command) => permission::run(&cx()?, command).await,
+        Command::Image(command) => image::run(&cx()?, command).await,
+        Command::Watch(watch::Command::Watch(args)) => watch::run(&cx()?, &args).await,
         Command::Login(login::Command::Login) => login::run(&cli.connection, cli.output_format).await,
-        Command::Completion(completion::Command::Completion { shell }) => completion::run(shell),
+        Command::Profile(profile::Command::ProfileList) => profile::run(&cli.connection, cli.output_format),
+        Command::Completion(completion::Command::Completion { shell }) => completion::run(&shell),
+        Command::Man(man::Command::Man(args)) => man::run(&args),
     }
 }
 
 /// Help and version go to stdout with 0, mistakes to stderr with 2. A mistyped password is not repeated.
-fn usage(mut error: clap::Error) -> i32 {
+fn usage(mut error: clap::Error, args: &[OsString]) -> i32 {
+    if Lang::current() == Lang::Chinese && !error.use_stderr() {
+        // The same again, where the help is Chinese: built only for those who read it.
+        error = parser(shown()).try_get_matches_from(args).err().unwrap_or(error);
+    }
     if error.kind() == ErrorKind::ValueValidation
         && let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg)
         && option.starts_with("--password")
     {
         error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".into()));
+    }
+    if Lang::current() == Lang::Chinese
+        && let Some(told) = lang::help::mistake(&error)
+    {
+        eprintln!("climc: {}", crate::text::plain(&told));
+        return error.exit_code();
     }
     // Whoever went away (`climc help | head`) needs no message.
     let _ = error.print();
@@ -220,11 +268,22 @@ mod tests {
         assert!(!error.to_string().contains("hunter2"));
     }
 
-    /// All help, as checked in. After a change on purpose: `UPDATE_HELP=1 cargo test -p climc help_is_as_checked_in`.
+    /// All help, as checked in, in both languages. After a change on purpose: `UPDATE_HELP=1 cargo test -p climc help_is_as_checked_in`.
     #[test]
     fn help_is_as_checked_in() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/help.txt");
-        let mut root = parser().term_width(100);
+        for (file, command) in [("help.txt", command()), ("help.zh.txt", lang::help::translate(command()))] {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            let text = all_help(command);
+            if std::env::var_os("UPDATE_HELP").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let kept = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(text, kept, "the help changed: UPDATE_HELP=1 cargo test -p climc help_is_as_checked_in");
+        }
+    }
+
+    fn all_help(command: clap::Command) -> String {
+        let mut root = parser(command).term_width(100);
         root.build();
         let mut text = format!("$ climc help\n{}", root.render_help());
         for name in groups().lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()) {
@@ -237,11 +296,48 @@ mod tests {
             }
             text.push_str(&format!("\n\n$ climc {name} --help\n{}", sub.render_help()));
         }
-        let text: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-        if std::env::var_os("UPDATE_HELP").is_some() {
-            std::fs::write(path, &text).unwrap();
+        text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+
+    /// Every verb of the service has its command: `verbs.txt` is checked against region.
+    #[test]
+    fn every_verb_has_a_command() {
+        /// Where a command is not called by resource and verb.
+        const OTHERS: &[(&str, &str)] = &[
+            ("server_perform_create_snapshot", "server-snapshot-create"),
+            ("server_perform_revert_snapshot", "server-snapshot-revert"),
+            ("server_perform_console_ticket", "server-console-ticket"),
+            ("server_get_console", "server-console"),
+            ("snapshot_list", "server-snapshot-list"),
+            ("snapshot_get", "server-snapshot-show"),
+            ("snapshot_delete", "server-snapshot-delete"),
+            ("project_perform_join", "project-add-user"),
+            ("project_perform_leave", "project-remove-user"),
+        ];
+        let command = command();
+        let known = |name: &str| command.get_subcommands().any(|sub| sub.get_name() == name);
+        let prefix = |resource: &str| match resource {
+            "baremetalagent" => "agent".to_owned(),
+            "rescuesession" => "rescue-session".into(),
+            "rescueimage" => "rescue-image".into(),
+            "task" => "region-task".into(),
+            "archivedtask" => "archived-task".into(),
+            "consolerecording" => "console-recording".into(),
+            other => other.to_owned(),
+        };
+        let verbs = include_str!("../../region/verbs.txt");
+        let mut seen = 0;
+        for rule in verbs.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(' ').next()) {
+            let (resource, verb) = rule.split_once('_').unwrap();
+            let verb = match verb.strip_prefix("perform_").unwrap_or(verb) {
+                "get" => "show".to_owned(),
+                verb => verb.replace('_', "-"),
+            };
+            let usual = format!("{}-{verb}", prefix(resource));
+            let name = OTHERS.iter().find(|(other, _)| *other == rule).map_or(usual.as_str(), |(_, name)| name);
+            assert!(known(name), "{rule} has no command {name}");
+            seen += 1;
         }
-        let kept = std::fs::read_to_string(path).unwrap_or_default();
-        assert_eq!(text, kept, "the help changed: UPDATE_HELP=1 cargo test -p climc help_is_as_checked_in");
+        assert!(seen > 80, "{seen}");
     }
 }

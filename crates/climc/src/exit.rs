@@ -2,6 +2,8 @@
 
 use client::Error;
 
+use crate::told;
+
 pub const OK: i32 = 0;
 /// The request, one of several, or its task failed.
 pub const FAILED: i32 = 1;
@@ -51,7 +53,7 @@ impl Exit {
             eprintln!("climc: {}", crate::text::plain(&self.message));
         }
         if let Some(next) = &self.next {
-            eprintln!("Next: {}", crate::text::plain(next));
+            eprintln!("{}{}", crate::lang::text("Next: "), crate::text::plain(next));
         }
     }
 }
@@ -67,7 +69,7 @@ pub fn code_of(error: &Error) -> i32 {
 
 impl From<Error> for Exit {
     fn from(error: Error) -> Self {
-        Self { code: code_of(&error), next: error.next_step(), message: error.to_string() }
+        Self { code: code_of(&error), next: told::next_step(&error), message: told::error(&error) }
     }
 }
 
@@ -77,6 +79,6 @@ impl From<std::io::Error> for Exit {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             return Self::silent(OK);
         }
-        Self::failed(format!("cannot write the output: {error}"))
+        Self::failed(crate::lang::say!("cannot write the output: {error}", error = error))
     }
 }

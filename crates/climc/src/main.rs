@@ -7,7 +7,8 @@
 //! * [`batch`]: a verb on many ids at once, and `--wait`; [`progress`]: stages as lines or drawn.
 //! * [`console`]: the serial console, at a terminal and in scripts.
 //! * [`output`]: table, json, yaml, kv; [`text`]: what may be shown on a terminal.
-//! * [`exit`]: exit codes.
+//! * [`exit`]: exit codes; [`told`]: failures of requests in words, and the next step.
+//! * [`lang`]: English and Chinese.
 
 mod batch;
 mod cli;
@@ -15,15 +16,20 @@ mod commands;
 mod connect;
 mod console;
 mod exit;
+mod lang;
 mod output;
 mod progress;
 mod text;
+mod told;
 
 fn main() {
+    if commands::completion::answer() {
+        return;
+    }
     let code = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(cli::run(std::env::args_os())),
         Err(error) => {
-            eprintln!("climc: cannot start: {error}");
+            eprintln!("climc: {}", lang::say!("cannot start: {error}", error = error));
             exit::FAILED
         }
     };

@@ -5,11 +5,12 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use api::task::{Task, TaskStage};
+use api::task::{Task, TaskProgress, TaskStage};
 use chrono::TimeDelta;
 use client::{Error, Watch};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::lang::{self, say};
 use crate::text;
 
 /// What has been told of one task.
@@ -19,6 +20,8 @@ pub struct Story {
     told: usize,
     /// The last thing told of the stage at work.
     noted: Option<String>,
+    /// What was seen last of the download of the stage at work, and how fast it is: bytes in a second.
+    download: Option<(TaskProgress, Option<f64>)>,
 }
 
 impl Story {
@@ -26,10 +29,30 @@ impl Story {
     /// beginning.
     pub fn next(&mut self, task: &Task) -> Vec<String> {
         let mut lines = Vec::new();
+        // Before the ends: how much it was is said with the end of its stage.
+        let fetched = match &task.progress {
+            Some(now) => {
+                self.observe(now);
+                None
+            }
+            None => self.download.take().map(|(last, _)| last),
+        };
         for (i, stage) in task.stages.iter().enumerate().skip(self.told) {
             match stage.ended_at {
                 Some(end) => {
-                    lines.push(said(stage, end - task.created_at, &outcome(task, i, stage, end - stage.started_at)));
+                    let took = end - stage.started_at;
+                    let mut what = outcome(task, i, stage, took);
+                    if let Some(fetched) =
+                        fetched.as_ref().filter(|fetched| during(stage, fetched) && stage.error.is_none())
+                    {
+                        let rate = fetched.bytes_total as f64 / seconds(took).max(0.001);
+                        what.push_str(&format!(
+                            ", {}, {}/s",
+                            text::bytes(fetched.bytes_total),
+                            text::bytes(rate as u64)
+                        ));
+                    }
+                    lines.push(said(stage, end - task.created_at, &what));
                     self.told = i + 1;
                     self.noted = None;
                 }
@@ -38,7 +61,7 @@ impl Story {
                     if let Some(note) = &stage.error
                         && self.noted.as_ref() != Some(note)
                     {
-                        let what = format!("at work, attempt {}: {note}", stage.attempts.max(1));
+                        let what = say!("at work, attempt {n}: {note}", n = stage.attempts.max(1), note = note);
                         lines.push(said(stage, task.updated_at - task.created_at, &what));
                     }
                     self.noted.clone_from(&stage.error);
@@ -49,22 +72,55 @@ impl Story {
         }
         lines
     }
+
+    /// A rate is what came between two looks, evened out over some of them.
+    fn observe(&mut self, now: &TaskProgress) {
+        let rate = match &self.download {
+            Some((last, rate))
+                if last.bytes_total == now.bytes_total && now.bytes >= last.bytes && now.at > last.at =>
+            {
+                let fresh = (now.bytes - last.bytes) as f64 / seconds(now.at - last.at).max(0.001);
+                Some(rate.map_or(fresh, |rate| rate * 0.5 + fresh * 0.5))
+            }
+            Some((last, rate)) if last.at == now.at => *rate,
+            _ => None,
+        };
+        self.download = Some((now.clone(), rate));
+    }
+
+    /// How far the download is, drawn: `[######------]  11.3 MiB of 22.6 MiB, 7.1 MiB/s`.
+    pub fn bar(&self) -> Option<String> {
+        const WIDTH: u64 = 20;
+        let (now, rate) = self.download.as_ref()?;
+        let done = (now.bytes.min(now.bytes_total) * WIDTH).checked_div(now.bytes_total)?;
+        let (done, left) = ("#".repeat(done as usize), "-".repeat((WIDTH - done) as usize));
+        let rate = rate.map(|rate| format!(", {}/s", text::bytes(rate as u64))).unwrap_or_default();
+        let of = say!("{bytes} of {total}", bytes = text::bytes(now.bytes), total = text::bytes(now.bytes_total));
+        Some(format!("[{done}{left}]  {of}{rate}"))
+    }
+}
+
+/// A download that was seen while the stage was at work.
+fn during(stage: &TaskStage, progress: &TaskProgress) -> bool {
+    progress.at >= stage.started_at && stage.ended_at.is_none_or(|end| progress.at <= end)
 }
 
 fn said(stage: &TaskStage, at: TimeDelta, what: &str) -> String {
-    let back = if stage.way_back { "way back: " } else { "" };
+    let back = if stage.way_back { lang::text("way back: ") } else { "" };
     text::line(&format!("{:>6.1}s  {:<19}  {back}{what}", seconds(at), stage.stage))
 }
 
 /// A stage's error is why it failed only if nothing but the way back came after it; else it is what happened while it went on.
 fn outcome(task: &Task, index: usize, stage: &TaskStage, took: TimeDelta) -> String {
-    let took = seconds(took);
+    let took = format!("{:.1}", seconds(took));
     let forward_after = task.stages[index + 1..].iter().any(|later| later.way_back == stage.way_back);
     let task_failed = task.way_back || task.cause.is_some();
     match &stage.error {
-        Some(error) if !forward_after && task_failed && !stage.way_back => format!("failed after {took:.1}s: {error}"),
-        Some(note) => format!("done in {took:.1}s ({note})"),
-        None => format!("done in {took:.1}s"),
+        Some(error) if !forward_after && task_failed && !stage.way_back => {
+            say!("failed after {took}s: {error}", took = took, error = error)
+        }
+        Some(note) => say!("done in {took}s ({note})", took = took, note = note),
+        None => say!("done in {took}s", took = took),
     }
 }
 
@@ -106,7 +162,7 @@ impl Progress {
                 bar.set_style(style);
             }
             bar.set_prefix(name.clone());
-            bar.set_message("asked");
+            bar.set_message(lang::text("asked"));
             bar.enable_steady_tick(Duration::from_millis(120));
             (bars.clone(), bar)
         });
@@ -124,8 +180,9 @@ impl Line {
                     self.say(&line);
                 }
                 if let Some((_, bar)) = &self.bars {
-                    let back = if task.way_back { "way back: " } else { "" };
-                    bar.set_message(text::line(&format!("{back}{}", task.stage)));
+                    let back = if task.way_back { lang::text("way back: ") } else { "" };
+                    let download = self.story.bar().map(|bar| format!("  {bar}")).unwrap_or_default();
+                    bar.set_message(text::line(&format!("{back}{}{download}", task.stage)));
                 }
             }
             Watch::Outage(error) => self.outage(error),
@@ -135,7 +192,7 @@ impl Line {
     /// Once for each outage.
     fn outage(&mut self, error: &Error) {
         if !std::mem::replace(&mut self.away, true) {
-            self.say(&format!("the service does not answer, trying on: {}", text::line(&error.to_string())));
+            self.say(&say!("the service does not answer, trying on: {error}", error = text::line(&error.to_string())));
         }
     }
 
@@ -224,6 +281,34 @@ mod tests {
                 "   5.0s  restore              way back: done in 1.0s",
             ]
         );
+    }
+
+    #[test]
+    fn a_download_is_drawn_and_summed_up() {
+        let zero: DateTime<Utc> = "2026-11-23T10:00:00Z".parse().unwrap();
+        let mut story = Story::default();
+        let at = |s: f64, bytes: u64| {
+            let progress = TaskProgress {
+                text: String::new(),
+                bytes,
+                bytes_total: 8 << 20,
+                at: zero + Duration::from_secs_f64(s),
+            };
+            Task { progress: Some(progress), ..task("waiting", &[("prepare_rescue", 0.0, None, None, false)]) }
+        };
+        assert_eq!(story.next(&at(1.0, 0)), Vec::<String>::new());
+        assert_eq!(story.bar().unwrap(), "[--------------------]  0 B of 8.0 MiB");
+        story.next(&at(2.0, 2 << 20));
+        assert_eq!(story.bar().unwrap(), "[#####---------------]  2.0 MiB of 8.0 MiB, 2.0 MiB/s");
+        // The same look again says nothing new, and keeps the rate.
+        story.next(&at(2.0, 2 << 20));
+        assert!(story.bar().unwrap().ends_with("2.0 MiB/s"));
+        let done = task(
+            "waiting",
+            &[("prepare_rescue", 0.0, Some(4.0), None, false), ("stop_server", 4.0, None, None, false)],
+        );
+        assert_eq!(story.next(&done), ["   4.0s  prepare_rescue       done in 4.0s, 8.0 MiB, 2.0 MiB/s"]);
+        assert_eq!(story.bar(), None);
     }
 
     #[test]

@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{End, Outcome};
 use crate::exit::{self, Exit};
+use crate::lang::{self, say};
 use crate::output::{self, Format, Shown};
-use crate::text;
+use crate::{text, told};
 
 /// What is said of a resource that is no more.
 const GONE: &str = "deleted";
@@ -30,7 +31,14 @@ pub fn print<R: Shown>(format: Format, verb: &str, outcomes: &[Outcome<R>]) -> R
     }
     let bad: Vec<&str> = outcomes.iter().filter(|o| code_of(&o.end) != exit::OK).map(|o| o.asked.as_str()).collect();
     if outcomes.len() > 1 {
-        eprintln!("climc: {verb}: {} of {} not done: {}", bad.len(), outcomes.len(), text::line(&bad.join(", ")));
+        let told = say!(
+            "{verb}: {bad} of {all} not done: {ids}",
+            verb = verb,
+            bad = bad.len(),
+            all = outcomes.len(),
+            ids = text::line(&bad.join(", "))
+        );
+        eprintln!("climc: {told}");
     }
     Err(Exit::silent(code))
 }
@@ -132,11 +140,11 @@ fn word(end: &End) -> &'static str {
 fn tell<R: Shown>(verb: &str, outcome: &Outcome<R>) {
     let asked = text::line(&outcome.asked);
     let say = |words: &str| eprintln!("climc: {asked}: {}", text::plain(words));
-    let next = |words: &str| eprintln!("Next: {}", text::plain(words));
+    let next = |words: &str| eprintln!("{}{}", lang::text("Next: "), text::plain(words));
     if let Some(receipt) = &outcome.receipt
         && !receipt.warnings.is_empty()
     {
-        say(&format!("the service did not understand, and ignored: {}", receipt.warnings.join(", ")));
+        say(&say!("the service did not understand, and ignored: {keys}", keys = receipt.warnings.join(", ")));
     }
     let task = outcome.receipt.as_ref().and_then(|r| r.task.as_ref()).map(|task| task.id.to_string());
     match &outcome.end {
@@ -145,12 +153,12 @@ fn tell<R: Shown>(verb: &str, outcome: &Outcome<R>) {
             if let Some(task) = task
                 && std::io::IsTerminal::is_terminal(&std::io::stderr())
             {
-                next(&format!("follow it with: climc region-task-show {task} --wait"));
+                next(&say!("follow it with: climc region-task-show {task} --wait", task = task));
             }
         }
         End::Refused(error) => {
-            say(&format!("{verb} refused: {error}"));
-            error.next_step().iter().for_each(|step| next(step));
+            say(&say!("{verb} refused: {error}", verb = verb, error = told::error(error)));
+            told::next_step(error).iter().for_each(|step| next(step));
         }
         End::Failed => {
             for line in outcome.task.iter().flat_map(failure) {
@@ -160,39 +168,48 @@ fn tell<R: Shown>(verb: &str, outcome: &Outcome<R>) {
         }
         End::TimedOut | End::Interrupted | End::Lost(_) => {
             let why = match &outcome.end {
-                End::TimedOut => "not done in the time given".to_owned(),
-                End::Lost(error) => format!("cannot follow the task any longer: {error}"),
-                _ => "no longer waited for".to_owned(),
+                End::TimedOut => say!("not done in the time given"),
+                End::Lost(error) => say!("cannot follow the task any longer: {error}", error = told::error(error)),
+                _ => say!("no longer waited for"),
             };
             match task {
                 Some(task) => {
-                    say(&format!("{verb}: {why}; the task goes on"));
-                    next(&format!(
-                        "follow it: climc region-task-show {task} --wait; cancel it: climc region-task-cancel {task}"
-                    ));
+                    say(&say!("{verb}: {why}; the task goes on", verb = verb, why = why));
+                    next(&follow(&task));
                 }
-                None => say(&format!("{verb}: {why}; it may have been carried out: climc server-tasks {asked}")),
+                None => say(&say!(
+                    "{verb}: {why}; it may have been carried out: climc server-tasks {asked}",
+                    verb = verb,
+                    why = why,
+                    asked = asked
+                )),
             }
         }
     }
+}
+
+/// How to go on with a task that nobody waits for any more.
+pub fn follow(task: &str) -> String {
+    say!("follow it: climc region-task-show {task} --wait; cancel it: climc region-task-cancel {task}", task = task)
 }
 
 /// Why a task did not succeed, with what was seen.
 pub fn failure(task: &Task) -> Vec<String> {
     let stage = &task.stage;
     let mut lines = vec![match (task.state, &task.cause) {
-        (TaskState::Cancelled, _) => format!("{} was cancelled", task.task_name),
+        (TaskState::Cancelled, _) => say!("{name} was cancelled", name = task.task_name),
         (TaskState::Blocked, _) => {
-            format!(
-                "{} can't go on by itself; an administrator must retry or abandon it (stage {stage})",
-                task.task_name
+            say!(
+                "{name} can't go on by itself; an administrator must retry or abandon it (stage {stage})",
+                name = task.task_name,
+                stage = stage
             )
         }
-        (_, Some(cause)) => format!("{} failed: {cause}", task.task_name),
-        (_, None) => format!("{} failed at stage {stage}", task.task_name),
+        (_, Some(cause)) => say!("{name} failed: {cause}", name = task.task_name, cause = cause),
+        (_, None) => say!("{name} failed at stage {stage}", name = task.task_name, stage = stage),
     }];
     if !task.evidence.is_empty() {
-        lines.push("what was seen:".into());
+        lines.push(say!("what was seen:"));
         lines.extend(task.evidence.iter().map(|line| format!("    {line}")));
     }
     lines

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::batch::{self, Cx, Many, Wait};
 use crate::exit::Exit;
+use crate::lang::say;
 use crate::output::Shown;
 
 /// `POST /<resources>`
@@ -34,7 +35,7 @@ pub async fn update<R: Shown, B: clap::Args + Serialize>(cx: &Cx, change: &Chang
 /// The same, of a body that was made otherwise.
 pub async fn put<R: Shown>(cx: &Cx, id: &str, body: &impl Serialize, if_version: Option<i64>) -> Result<(), Exit> {
     if serde_json::to_value(body).ok().and_then(|body| body.as_object().map(serde_json::Map::is_empty)) == Some(true) {
-        return Err(Exit::usage("nothing is to be changed: give at least one option"));
+        return Err(Exit::usage(say!("nothing is to be changed: give at least one option")));
     }
     batch::run::<R>(cx, "update", &[id.to_owned()], 1, &Wait::default(), async |id| {
         Ok(cx.client.update::<R>(id, body, if_version).await?.into())

@@ -9,6 +9,7 @@ use super::refuse;
 use super::spec::{Disk, Net};
 use crate::batch::{self, Cx, Wait};
 use crate::exit::Exit;
+use crate::lang::say;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -58,7 +59,7 @@ pub struct Args {
 }
 
 pub fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("KEY=VALUE is wanted")?;
+    let (key, value) = text.split_once('=').ok_or_else(|| say!("KEY=VALUE is wanted"))?;
     Ok((key.to_owned(), value.to_owned()))
 }
 

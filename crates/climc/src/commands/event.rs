@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::list;
 use crate::batch::Cx;
 use crate::exit::Exit;
+use crate::lang::say;
 use crate::output::{self, Format, Shown};
 use crate::text;
 
@@ -19,6 +20,12 @@ pub enum Command {
     /// List events, newest first
     #[command(after_help = "Example:\n  climc event-list --obj-type server --obj-id web1 --limit 100")]
     EventList(ListQuery),
+    /// Show an event
+    #[command(after_help = "Example:\n  climc event-show 42")]
+    EventShow {
+        /// Number
+        id: String,
+    },
     /// Check that a server's events are all there, in order, as they were written
     #[command(after_help = "Examples:\n  climc event-verify web1\n  climc event-verify web1 --anchor web1.anchor    \
         # also notices a cut-off end, from the second time on")]
@@ -43,6 +50,7 @@ pub enum Command {
 pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
     match command {
         Command::EventList(query) => list::<Events>(cx, &query).await,
+        Command::EventShow { id } => super::show::<Events>(cx, &id).await,
         Command::EventVerify { server, anchor } => verify(cx, &server, anchor.as_deref()).await,
         Command::ActionList(query) => list::<Actions>(cx, &query).await,
         Command::ActionShow { id } => super::show::<Actions>(cx, &id).await,
@@ -87,11 +95,16 @@ async fn verify(cx: &Cx, server: &str, anchor: Option<&Path>) -> Result<(), Exit
     if let (Some(file), Some(seen), Some(event)) = (anchor, &seen, events.first())
         && seen.server != event.obj_id
     {
-        let problem = format!("is of server {}, but {server} is {}: name another file", seen.server, event.obj_id);
+        let problem = say!(
+            "is of server {seen}, but {server} is {id}: name another file",
+            seen = seen.server,
+            server = server,
+            id = event.obj_id
+        );
         return Err(wrong(file, problem));
     }
     let head = event_chain::verify(&events, seen.as_ref().map(|seen| &seen.head)).map_err(|found| Exit {
-        next: Some("somebody changed the database: compare with a backup, or with a replica's".into()),
+        next: Some(say!("somebody changed the database: compare with a backup, or with a replica's")),
         ..Exit::failed(format!("{server}: {found}"))
     })?;
     if let (Some(file), Some(head), Some(event)) = (anchor, &head, events.first()) {

@@ -8,6 +8,7 @@ use types::Secret;
 
 use crate::connect::Connection;
 use crate::exit::Exit;
+use crate::lang::{self, say};
 use crate::output::{self, Format};
 
 #[derive(Debug, Subcommand)]
@@ -21,7 +22,8 @@ pub enum Command {
 pub async fn run(connection: &Connection, format: Format) -> Result<(), Exit> {
     let settings = connection.settings()?;
     let needed = settings.password.is_none() && settings.token.is_none() && settings.user.is_some();
-    let password = if needed && std::io::stdin().is_terminal() { Some(ask("Password: ").await?) } else { None };
+    let password =
+        if needed && std::io::stdin().is_terminal() { Some(ask(lang::text("Password: ")).await?) } else { None };
     let login = settings.client(password)?.login().await?;
     if format != Format::Table {
         return Ok(output::data(format, &login)?);
@@ -59,7 +61,7 @@ pub(super) async fn ask(prompt: &str) -> Result<Secret, Exit> {
     eprintln!();
     let Some(line) = line else { return Err(Exit::silent(crate::exit::INTERRUPTED)) };
     match line?.trim_end_matches(['\r', '\n']) {
-        "" => Err(Exit::usage("no password was typed")),
+        "" => Err(Exit::usage(say!("no password was typed"))),
         password => Ok(Secret::new(password)),
     }
 }

@@ -8,9 +8,13 @@ pub mod disk;
 pub mod domain;
 pub mod event;
 pub mod host;
+pub mod image;
 pub mod login;
+pub mod man;
 mod password;
+pub mod permission;
 pub mod policy;
+pub mod profile;
 pub mod project;
 pub mod rescue;
 pub mod role;
@@ -19,6 +23,7 @@ pub mod size;
 pub mod spec;
 pub mod task;
 pub mod user;
+pub mod watch;
 
 use api::{Invalid, ListQuery};
 

@@ -9,6 +9,7 @@ use types::Secret;
 
 use super::{login, refuse};
 use crate::exit::Exit;
+use crate::lang::{self, say};
 
 #[derive(Debug, clap::Args)]
 pub struct Source {
@@ -26,9 +27,9 @@ impl Source {
                 first(&text)
             }
             None if std::io::stdin().is_terminal() => {
-                let typed = login::ask("New password: ").await?;
-                if login::ask("Once more: ").await? != typed {
-                    return Err(Exit::usage("the two are not the same"));
+                let typed = login::ask(lang::text("New password: ")).await?;
+                if login::ask(lang::text("Once more: ")).await? != typed {
+                    return Err(Exit::usage(say!("the two are not the same")));
                 }
                 typed
             }

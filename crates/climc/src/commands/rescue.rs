@@ -1,20 +1,22 @@
-//! Rescue sessions: `rescue-session-*`, and `server-rescue-show`, which says how to get in.
+//! Rescue sessions: `rescue-session-*`, and those of a server by its name: `server-rescue-show`, which says how to get in, `-extend`, `-explain`.
 
-use api::ListQuery;
-use api::rescue::{RescueSession, RescueSessions};
+use api::rescue::{Extend, RescueSession, RescueSessions};
 use api::server::{Server, Servers};
+use api::{Action, ListQuery};
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use types::rescue::SeenDisk;
 use types::{SessionId, SessionState};
 
-use super::{list, of, show};
-use crate::batch::Cx;
+use super::{list, of, refuse, show};
+use crate::batch::{self, Cx, QuickVerb, Wait};
 use crate::exit::Exit;
+use crate::lang::say;
 use crate::output::{self, Format, Shown};
 use crate::text;
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::enum_variant_names, reason = "each is the name of a command")]
 pub enum Command {
     /// List rescue sessions, newest first
     #[command(after_help = "Example:\n  climc rescue-session-list --status active")]
@@ -25,10 +27,24 @@ pub enum Command {
         /// Id
         id: String,
     },
+    /// Give open rescue sessions more time, or less
+    #[command(after_help = "Example:\n  climc rescue-session-extend ID --ttl 7200")]
+    RescueSessionExtend(QuickVerb<Extend>),
+    /// Explain a rescue session: what happened, at which stage, what was seen, what to do next
+    #[command(after_help = "Example:\n  climc rescue-session-explain ID")]
+    RescueSessionExplain {
+        /// Id
+        id: String,
+    },
 }
 
 pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
     match command {
+        Command::RescueSessionExtend(verb) => {
+            verb.action.check().map_err(|e| refuse(&e))?;
+            batch::perform(cx, &verb.many, &verb.action, &Wait::default()).await
+        }
+        Command::RescueSessionExplain { id } => explain(cx, &id).await,
         Command::RescueSessionList(query) => list::<RescueSessions>(cx, &query).await,
         Command::RescueSessionShow { id } => show::<RescueSessions>(cx, &id).await,
     }
@@ -46,6 +62,47 @@ pub async fn of_server(cx: &Cx, id: &str) -> Result<(), Exit> {
     Ok(output::sheet(&rows)?)
 }
 
+/// What became of a server's rescue, in words for somebody at a bad moment.
+pub async fn explain_of_server(cx: &Cx, id: &str) -> Result<(), Exit> {
+    let server = cx.client.get::<Servers>(id).await?;
+    let session = session_of(cx, &server, server.rescue_session_id).await?;
+    explain(cx, &session.id.to_string()).await
+}
+
+async fn explain(cx: &Cx, id: &str) -> Result<(), Exit> {
+    let told = cx.client.detail::<RescueSessions>(id, "explain").await?;
+    if cx.format != Format::Table {
+        return Ok(output::data(cx.format, &told)?);
+    }
+    let word = |key: &str| text::or_dash(told.get(key).and_then(serde_json::Value::as_str));
+    let seen = told.get("evidence").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let seen: Vec<&str> = seen.filter_map(serde_json::Value::as_str).collect();
+    Ok(output::sheet(&[
+        ("server", word("server")),
+        ("state", word("state")),
+        ("failed_at", word("failed_at")),
+        ("what happened", word("what_happened")),
+        ("what next", word("what_next")),
+        ("cause", word("cause")),
+        ("evidence", text::or_dash(Some(seen.join("\n")))),
+        ("task_id", word("task_id")),
+    ])?)
+}
+
+/// Another end for the rescues that servers are in.
+pub async fn extend_of_servers(cx: &Cx, verb: QuickVerb<Extend>) -> Result<(), Exit> {
+    verb.action.check().map_err(|e| refuse(&e))?;
+    let (many, action) = (&verb.many, &verb.action);
+    batch::run::<RescueSessions>(cx, Extend::NAME, &many.ids, many.parallel, &Wait::default(), async |id| {
+        let server = cx.client.get::<Servers>(id).await?;
+        let Some(session) = server.rescue_session_id else {
+            return Err(client::Error::Input(say!("{server} is not in rescue", server = server.name)));
+        };
+        Ok(batch::Receipt::accepted(cx.client.perform(&session.to_string(), action).await?, |_| Vec::new()))
+    })
+    .await
+}
+
 async fn session_of(cx: &Cx, server: &Server, open: Option<SessionId>) -> Result<RescueSession, Exit> {
     if let Some(id) = open {
         return Ok(cx.client.get::<RescueSessions>(&id.to_string()).await?);
@@ -55,10 +112,10 @@ async fn session_of(cx: &Cx, server: &Server, open: Option<SessionId>) -> Result
     let Some(last) = list.data.into_iter().next() else {
         return Err(Exit {
             next: Some(format!("climc server-start-rescue {} --wait --ssh-key ~/.ssh/id_ed25519.pub", server.name)),
-            ..Exit::failed(format!("{} has never been in rescue", server.name))
+            ..Exit::failed(say!("{server} has never been in rescue", server = server.name))
         });
     };
-    eprintln!("climc: {} is not in rescue; this is its last one", text::line(&server.name));
+    eprintln!("climc: {}", say!("{server} is not in rescue; this is its last one", server = text::line(&server.name)));
     Ok(last)
 }
 
@@ -68,13 +125,14 @@ fn access(server: &Server, session: &RescueSession, now: DateTime<Utc>) -> Vec<(
         return Vec::new();
     }
     if !session.is_ready {
-        return vec![("get in", "not now: the rescue system is booting again".into())];
+        return vec![("get in", say!("not now: the rescue system is booting again"))];
     }
     let mut rows = Vec::new();
     let ports = server.nics.iter().flat_map(|n| &n.forwards).filter(|f| f.guest_port == 22).map(|f| f.host_port);
     if session.ssh_fingerprint.is_some() {
         for port in ports {
-            rows.push(("get in (ssh)", format!("ssh -p {port} root@127.0.0.1    on host {}", server.host)));
+            rows.push(("get in (ssh)", format!("climc server-ssh-rescue {}", server.name)));
+            rows.push(("ssh by hand", format!("ssh -p {port} root@127.0.0.1    on host {}", server.host)));
             if let Some(key) = &session.ssh_host_key {
                 rows.push(("known_hosts", format!("[127.0.0.1]:{port} {key}")));
             }

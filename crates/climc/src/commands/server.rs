@@ -1,22 +1,25 @@
 //! Servers: `server-*`. Here: those that exist from the first to the last day of a server, and its rescue; the others by ability: [`power`],
-//! [`words`], [`hardware`], [`snapshot`]. [`shown`]: what a server looks like when printed.
+//! [`words`], [`hardware`], [`snapshot`]. [`ssh`], [`vnc`]: ways in. [`shown`]: what a server looks like when printed.
 
 mod hardware;
 mod power;
 mod rescue;
 mod shown;
 mod snapshot;
+mod ssh;
 mod vnc;
 mod words;
 
 use api::event::Events;
-use api::server::{Servers, Start, StartRescue, Stop, StopRescue};
+use api::rescue::Extend;
+use api::server::{ConsoleTicket, Servers, Start, StartRescue, Stop, StopRescue, TicketAccess};
 use api::task::Tasks;
 use api::{Action, ListQuery};
 use clap::Subcommand;
+use types::status::ConsoleKind;
 
 use super::{Page, create, list, of, refuse, show};
-use crate::batch::{self, Cx, Many, Verb, Wait};
+use crate::batch::{self, Cx, Many, QuickVerb, Receipt, Verb, Wait};
 use crate::console;
 use crate::exit::Exit;
 
@@ -78,9 +81,30 @@ pub enum Command {
         /// Id or name
         id: String,
     },
+    /// Give servers in rescue more time, or less
+    #[command(after_help = "Example:\n  climc server-rescue-extend web1 --ttl 7200")]
+    ServerRescueExtend(QuickVerb<Extend>),
+    /// Explain a server's rescue: what happened, at which stage, what was seen, what to do next
+    #[command(after_help = "Example:\n  climc server-rescue-explain web1")]
+    ServerRescueExplain {
+        /// Id or name
+        id: String,
+    },
+    /// Log in to a server's rescue system by ssh, which checks its published host key
+    #[command(name = "server-ssh-rescue", after_help = ssh::HELP)]
+    ServerSshRescue(ssh::Args),
     /// Open a server's serial console; Ctrl-] leaves it
     #[command(after_help = console::HELP)]
     ServerConsole(console::Args),
+    /// Get a ticket that opens a server's console once, within a minute; for programs that can send no token
+    #[command(after_help = "Example:\n  climc server-console-ticket web1 --kind vnc -o json")]
+    ServerConsoleTicket {
+        /// Id or name
+        id: String,
+        /// The serial line or the screen
+        #[arg(long, default_value = "console", value_parser = ["console", "vnc"])]
+        kind: String,
+    },
     /// Let VNC viewers see a server's screen, through a port of this machine
     #[command(after_help = vnc::HELP)]
     ServerVnc(vnc::Args),
@@ -122,7 +146,11 @@ pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
         Command::ServerStartRescue(verb) => rescue::start(cx, *verb).await,
         Command::ServerStopRescue(verb) => perform(cx, verb).await,
         Command::ServerRescueShow { id } => super::rescue::of_server(cx, &id).await,
+        Command::ServerRescueExtend(verb) => super::rescue::extend_of_servers(cx, verb).await,
+        Command::ServerRescueExplain { id } => super::rescue::explain_of_server(cx, &id).await,
+        Command::ServerSshRescue(args) => ssh::run(cx, &args).await,
         Command::ServerConsole(args) => console::run(&cx.client, &args).await,
+        Command::ServerConsoleTicket { id, kind } => ticket(cx, &id, &kind).await,
         Command::ServerVnc(args) => vnc::run(&cx.client, &args).await,
         Command::ServerTasks { id, page } => list::<Tasks>(cx, &of("server", &id, page.into())).await,
         Command::ServerEvent { id, page } => list::<Events>(cx, &of("server", &id, page.into())).await,
@@ -132,4 +160,24 @@ pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
 async fn perform<A: Action<On = Servers> + clap::Args>(cx: &Cx, verb: Verb<A>) -> Result<(), Exit> {
     verb.action.check().map_err(|e| refuse(&e))?;
     batch::perform(cx, &verb.many, &verb.action, &verb.wait).await
+}
+
+async fn ticket(cx: &Cx, id: &str, kind: &str) -> Result<(), Exit> {
+    let kind = if kind == "vnc" { ConsoleKind::Vnc } else { ConsoleKind::Console };
+    let notes = |access: &TicketAccess| {
+        let shown = access.console.as_ref();
+        shown
+            .map(|ticket| {
+                vec![
+                    ("ticket (shown once)", ticket.ticket.expose().to_owned()),
+                    ("path", ticket.path.expose().to_owned()),
+                    ("expires_at", crate::text::time(ticket.expires_at)),
+                ]
+            })
+            .unwrap_or_default()
+    };
+    batch::run::<Servers>(cx, ConsoleTicket::NAME, &[id.to_owned()], 1, &Wait::default(), async |id| {
+        Ok(Receipt::accepted(cx.client.perform(id, &ConsoleTicket { kind }).await?, notes))
+    })
+    .await
 }

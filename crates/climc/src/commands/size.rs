@@ -1,5 +1,7 @@
 //! Sizes as people write them: `512`, `512M`, `10G`.
 
+use crate::lang::say;
+
 /// MiB from a number of MiB, or one with a unit.
 ///
 /// # Errors
@@ -10,11 +12,11 @@ pub fn mib(text: &str) -> Result<u64, String> {
         "" | "m" | "mb" | "mib" => 1,
         "g" | "gb" | "gib" => 1 << 10,
         "t" | "tb" | "tib" => 1 << 20,
-        unit => return Err(format!("unknown unit '{unit}': allowed are M, G and T, as in 512M or 10G")),
+        unit => return Err(say!("unknown unit '{unit}': allowed are M, G and T, as in 512M or 10G", unit = unit)),
     };
     let number: u64 =
-        digits.parse().map_err(|_| format!("'{text}' is no size: one like 512, 512M or 10G is wanted"))?;
-    number.checked_mul(factor).ok_or_else(|| format!("'{text}' is too large"))
+        digits.parse().map_err(|_| say!("'{text}' is no size: one like 512, 512M or 10G is wanted", text = text))?;
+    number.checked_mul(factor).ok_or_else(|| say!("'{text}' is too large", text = text))
 }
 
 /// The same, for memory.
@@ -22,7 +24,7 @@ pub fn mib(text: &str) -> Result<u64, String> {
 /// # Errors
 /// As [`mib`].
 pub fn memory(text: &str) -> Result<u32, String> {
-    u32::try_from(mib(text)?).map_err(|_| format!("'{text}' is too large"))
+    u32::try_from(mib(text)?).map_err(|_| say!("'{text}' is too large", text = text))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::lang::say;
 use api::server::{DiskCreate, NetCreate};
 use types::desc::PortForward;
 
@@ -23,7 +24,13 @@ impl FromStr for Disk {
                 "size" => disk.size = super::size::mib(value)?,
                 "driver" => disk.driver = Some(value.parse().map_err(|e: types::word::UnknownWord| e.to_string())?),
                 "format" => disk.format = Some(value.parse().map_err(|e: types::word::UnknownWord| e.to_string())?),
-                other => return Err(format!("unknown key '{other}': allowed are image, size, driver, format")),
+                other => {
+                    return Err(say!(
+                        "unknown key '{key}': allowed are {keys}",
+                        key = other,
+                        keys = "image, size, driver, format"
+                    ));
+                }
             }
         }
         Ok(Self(disk))
@@ -42,7 +49,13 @@ impl FromStr for Net {
                 "hostfwd" => net.forwards.push(forward(value)?),
                 "model" => net.model = Some(value.parse().map_err(|e: types::word::UnknownWord| e.to_string())?),
                 "mac" => net.mac = Some(value.to_owned()),
-                other => return Err(format!("unknown key '{other}': allowed are hostfwd, model, mac")),
+                other => {
+                    return Err(say!(
+                        "unknown key '{key}': allowed are {keys}",
+                        key = other,
+                        keys = "hostfwd, model, mac"
+                    ));
+                }
             }
         }
         Ok(Self(net))
@@ -51,9 +64,9 @@ impl FromStr for Net {
 
 fn pairs(text: &str) -> Result<Vec<(&str, &str)>, String> {
     let pair = |part: &'_ str| -> Result<(usize, usize), String> {
-        let at = part.find('=').ok_or_else(|| format!("'{part}': key=value is wanted"))?;
+        let at = part.find('=').ok_or_else(|| say!("'{part}': key=value is wanted", part = part))?;
         if at + 1 == part.len() {
-            return Err(format!("'{part}': the value is missing"));
+            return Err(say!("'{part}': the value is missing", part = part));
         }
         Ok((at, at + 1))
     };
@@ -61,7 +74,7 @@ fn pairs(text: &str) -> Result<Vec<(&str, &str)>, String> {
 }
 
 fn forward(text: &str) -> Result<PortForward, String> {
-    let wrong = || format!("hostfwd={text}: HOSTPORT:GUESTPORT is wanted, as in 2222:22");
+    let wrong = || say!("hostfwd={text}: HOSTPORT:GUESTPORT is wanted, as in 2222:22", text = text);
     let (host, guest) = text.split_once(':').ok_or_else(wrong)?;
     let port = |text: &str| text.parse::<u16>().ok().filter(|p| *p != 0).ok_or_else(wrong);
     Ok(PortForward { host_port: port(host)?, guest_port: port(guest)? })

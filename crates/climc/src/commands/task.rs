@@ -8,6 +8,7 @@ use clap::Subcommand;
 use super::list;
 use crate::batch::{self, Cx, Follow, Followed, QuickVerb, Wait, report};
 use crate::exit::{self, Exit};
+use crate::lang::say;
 use crate::output::{self, Shown};
 use crate::progress::{Progress, Story};
 use crate::text;
@@ -66,9 +67,9 @@ async fn show(cx: &Cx, id: &str, wait: &Wait) -> Result<(), Exit> {
     }
     let follow = Follow::new(wait);
     let line = Progress::new(false).line(task.obj_name.as_deref().unwrap_or(&task.task_name));
-    let again =
-        Some(format!("follow it: climc region-task-show {id} --wait; cancel it: climc region-task-cancel {id}"));
-    let goes_on = |code, why: &str| Exit { code, message: format!("{why}; the task goes on"), next: again.clone() };
+    let again = Some(report::follow(id));
+    let goes_on =
+        |code, why: String| Exit { code, message: say!("{why}; the task goes on", why = why), next: again.clone() };
     match follow.listening(follow.task(&cx.client, task.id, line)).await {
         Followed::Ended(task) => {
             output::one::<Tasks>(cx.format, &task)?;
@@ -77,8 +78,8 @@ async fn show(cx: &Cx, id: &str, wait: &Wait) -> Result<(), Exit> {
             }
             Err(Exit::failed(report::failure(&task).join("\n")))
         }
-        Followed::TimedOut => Err(goes_on(exit::TIMED_OUT, "not done in the time given")),
-        Followed::Interrupted => Err(goes_on(exit::INTERRUPTED, "no longer waited for")),
+        Followed::TimedOut => Err(goes_on(exit::TIMED_OUT, say!("not done in the time given"))),
+        Followed::Interrupted => Err(goes_on(exit::INTERRUPTED, say!("no longer waited for"))),
         Followed::Lost(error) => Err(error.into()),
     }
 }

@@ -1,16 +1,19 @@
 //! Where the service is, and who asks.
 //!
-//! [`rc`] reads a credentials file; [`resolve`] decides, from options, environment and file, what the client is told.
+//! [`profile`] reads named profiles, [`rc`] a credentials file; [`resolve`] decides, from options, environment and file, what the client is
+//! told. The order is documented in `deploy/config/climc.toml`.
 
+pub mod profile;
 mod rc;
 mod resolve;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use client::{Client, ClientOptions, Credentials};
 use types::Secret;
 
 use crate::exit::Exit;
+use crate::lang::say;
 pub use resolve::{Layer, Settings, resolve};
 
 /// Options on every command. A password is none of them: a command line is visible to everybody on the machine.
@@ -39,8 +42,14 @@ pub struct Connection {
     #[arg(long, global = true, value_name = "URL")]
     pub region_url: Option<String>,
     /// Credentials file of KEY=VALUE lines (LIFEBOAT_RC) [default: ~/.config/lifeboat/rc]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "profile")]
     pub rc: Option<PathBuf>,
+    /// Profile of the configuration file (LIFEBOAT_PROFILE); named here, it comes before variables
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Configuration file with profiles (LIFEBOAT_CONFIG) [default: ~/.config/lifeboat/climc.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Every variable that is understood, in the environment and in a credentials file.
@@ -80,17 +89,34 @@ impl Connection {
             .iter()
             .filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok().filter(|v| !v.is_empty())?)))
             .collect();
-        let named = self.rc.clone();
-        let chosen = named.is_some();
-        let by_variable = || std::env::var_os("LIFEBOAT_RC").filter(|v| !v.is_empty()).map(PathBuf::from);
-        let file = match named.or_else(by_variable) {
-            Some(path) => rc::read(&path)?,
-            None => match home_folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("rc")) {
-                Some(path) if path.exists() => rc::read(&path)?,
-                _ => Layer::new(),
-            },
-        };
-        Ok(resolve(self.layer(), environment, file, chosen))
+        let chosen = self.rc.is_some() || self.profile.is_some();
+        Ok(resolve(self.layer(), environment, self.file()?, chosen))
+    }
+
+    /// What the one file says that counts: named, else by variable, else the usual one.
+    fn file(&self) -> Result<Layer, Exit> {
+        let by_variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
+        let profile = || by_variable("LIFEBOAT_PROFILE").map(|name| name.to_string_lossy().into_owned());
+        let profiles = || profile::Profiles::read(self.config.as_deref());
+        if let Some(path) = &self.rc {
+            return rc::read(path);
+        }
+        if let Some(name) = self.profile.clone().or_else(profile) {
+            return Ok(profiles()?.get(&name)?.layer());
+        }
+        if let Some(path) = by_variable("LIFEBOAT_RC") {
+            return rc::read(Path::new(&path));
+        }
+        match home_folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("rc")) {
+            Some(path) if path.exists() && self.config.is_none() => rc::read(&path),
+            _ => {
+                let profiles = profiles()?;
+                match &profiles.default {
+                    Some(name) => Ok(profiles.get(name)?.layer()),
+                    None => Ok(Layer::new()),
+                }
+            }
+        }
     }
 
     /// A client; nothing is sent yet.
@@ -108,13 +134,12 @@ impl Settings {
     /// # Errors
     /// Missing or unusable settings, with what to set.
     pub fn client(self, password: Option<Secret>) -> Result<Client, Exit> {
-        let missing = |what: &str| Exit {
+        let missing = |variable: &str| Exit {
             code: crate::exit::ACCESS,
-            message: format!("{what}: nobody knows where to connect, or as whom"),
-            next: Some(
-                "set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME, or name a file that does: --rc FILE"
-                    .into(),
-            ),
+            message: say!("{variable} is not set: nobody knows where to connect, or as whom", variable = variable),
+            next: Some(say!(
+                "set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME, or name what does: --profile NAME, --rc FILE"
+            )),
         };
         let credentials = match (self.token, self.user) {
             (Some(token), _) => Credentials::Token(token),
@@ -124,11 +149,11 @@ impl Settings {
                 password: password.or(self.password),
                 project: self.project,
             },
-            (None, None) => return Err(missing("OS_USERNAME is not set")),
+            (None, None) => return Err(missing("OS_USERNAME")),
         };
         let token_alone = matches!(credentials, Credentials::Token(_)) && self.region_url.is_some();
         if self.auth_url.is_none() && !token_alone {
-            return Err(missing("OS_AUTH_URL is not set"));
+            return Err(missing("OS_AUTH_URL"));
         }
         Ok(Client::new(ClientOptions {
             region_url: self.region_url,

@@ -5,21 +5,30 @@ use std::path::Path;
 
 use super::{Layer, VARIABLES};
 use crate::exit::Exit;
+use crate::lang::say;
 
 /// Reads a file; warns when others could read it too.
 pub fn read(path: &Path) -> Result<Layer, Exit> {
     let unusable = |why: String| Exit {
         code: crate::exit::USAGE,
-        message: format!("credentials file {}: {why}", path.display()),
-        next: Some("name another with --rc FILE or LIFEBOAT_RC".into()),
+        message: say!("credentials file {path}: {why}", path = path.display(), why = why),
+        next: Some(say!("name another with --rc FILE or LIFEBOAT_RC")),
     };
     let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
     let layer = parse(&text).map_err(unusable)?;
     let secret = layer.contains_key("OS_PASSWORD") || layer.contains_key("LIFEBOAT_TOKEN");
-    if secret && std::fs::metadata(path).is_ok_and(|m| m.mode() & 0o077 != 0) {
-        eprintln!("climc: others can read {0}, which holds a secret: chmod 600 {0}", path.display());
-    }
+    warn_if_open(path, secret);
     Ok(layer)
+}
+
+/// Says so when others can read a file that holds a secret.
+pub fn warn_if_open(path: &Path, secret: bool) {
+    if secret && std::fs::metadata(path).is_ok_and(|m| m.mode() & 0o077 != 0) {
+        eprintln!(
+            "climc: {}",
+            say!("others can read {path}, which holds a secret: chmod 600 {path}", path = path.display())
+        );
+    }
 }
 
 /// Variables that this program does not know are left alone: the file may serve others as well.
@@ -32,7 +41,8 @@ fn parse(text: &str) -> Result<Layer, String> {
             continue;
         }
         // The line may hold a secret: it is not repeated.
-        let (key, value) = line.split_once('=').ok_or_else(|| format!("line {}: KEY=VALUE is wanted", number + 1))?;
+        let (key, value) =
+            line.split_once('=').ok_or_else(|| say!("line {line}: KEY=VALUE is wanted", line = number + 1))?;
         if VARIABLES.contains(&key.trim_end()) && !value.trim().is_empty() {
             layer.insert(key.trim_end().to_owned(), unquote(value.trim()).to_owned());
         }

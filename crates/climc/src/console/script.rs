@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Args;
 use super::filter::Filter;
 use crate::exit::{self, Exit};
+use crate::lang::{self, say};
 use crate::text;
 
 /// Looks for a text in what comes piece by piece.
@@ -110,13 +111,13 @@ pub async fn run(client: &Client, args: &Args) -> Result<(), Exit> {
             }
             () = sleep_until(deadline.unwrap_or(far)) => {
                 out.end()?;
-                return Err(missed(args, after.is_some(), exit::TIMED_OUT, "in the time given"));
+                return Err(missed(args, after.is_some(), exit::TIMED_OUT, lang::text("in the time given")));
             }
         }
     }
     out.end()?;
     if after.is_some() || until.is_some() {
-        return Err(missed(args, after.is_some(), exit::FAILED, "before the console closed"));
+        return Err(missed(args, after.is_some(), exit::FAILED, lang::text("before the console closed")));
     }
     Ok(())
 }
@@ -149,10 +150,15 @@ impl Out {
 fn missed(args: &Args, after: bool, code: i32, when: &str) -> Exit {
     let wanted = if after { &args.after } else { &args.until };
     let message = match wanted {
-        Some(wanted) => format!("{}: '{}' was not seen {when}", text::line(&args.id), text::line(wanted)),
-        None => format!("{}: not done {when}", text::line(&args.id)),
+        Some(wanted) => say!(
+            "{server}: '{wanted}' was not seen {when}",
+            server = text::line(&args.id),
+            wanted = text::line(wanted),
+            when = when
+        ),
+        None => say!("{server}: not done {when}", server = text::line(&args.id), when = when),
     };
-    let next = Some(format!("see what it does: climc server-console {}", text::line(&args.id)));
+    let next = Some(say!("see what it does: climc server-console {server}", server = text::line(&args.id)));
     Exit { code, message, next }
 }
 

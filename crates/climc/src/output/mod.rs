@@ -12,6 +12,7 @@ use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::lang::say;
 use crate::text;
 
 // Comments on the variants would turn all help into its long form, two lines for each option.
@@ -48,7 +49,15 @@ pub fn list<R: Shown>(format: Format, list: &List<R::View>) -> std::io::Result<(
             let shown = i64::try_from(list.data.len()).unwrap_or(i64::MAX);
             let seen = list.offset.saturating_add(shown);
             if shown > 0 && seen < list.total {
-                eprintln!("{shown} of {}; more with --offset {seen}", list.total);
+                eprintln!(
+                    "{}",
+                    say!(
+                        "{shown} of {total}; more with --offset {seen}",
+                        shown = shown,
+                        total = list.total,
+                        seen = seen
+                    )
+                );
             }
             Ok(())
         }

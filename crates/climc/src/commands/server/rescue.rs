@@ -6,6 +6,7 @@ use api::{Action, Invalid};
 use super::refuse;
 use crate::batch::{self, Cx, Receipt, Verb};
 use crate::exit::Exit;
+use crate::lang::say;
 use crate::output::Format;
 
 pub async fn start(cx: &Cx, verb: Verb<StartRescue>) -> Result<(), Exit> {
@@ -13,7 +14,10 @@ pub async fn start(cx: &Cx, verb: Verb<StartRescue>) -> Result<(), Exit> {
     action.ssh_keys = keys(action.ssh_keys).map_err(|e| refuse(&e))?;
     action.check().map_err(|e| refuse(&e))?;
     if cx.format == Format::Table && verb.wait.wait && action.ssh_keys.is_empty() && action.password.is_none() {
-        eprintln!("climc: neither --ssh-key nor --password: the rescue system will let nobody log in over the network");
+        eprintln!(
+            "climc: {}",
+            say!("neither --ssh-key nor --password: the rescue system will let nobody log in over the network")
+        );
     }
     batch::run::<Servers>(cx, StartRescue::NAME, &verb.many.ids, verb.many.parallel, &verb.wait, async |id| {
         Ok(Receipt::accepted(cx.client.perform(id, &action).await?, access))
@@ -29,7 +33,7 @@ fn access(extra: &RescueAccess) -> Vec<(&'static str, String)> {
         Some(password) => rows.push(("rescue_password (shown once)", password.expose().to_owned())),
         None if session.password_shown => rows.push((
             "rescue_password (shown once)",
-            "was in an answer that got lost; for another: stop-rescue, then start-rescue".into(),
+            say!("was in an answer that got lost; for another: stop-rescue, then start-rescue"),
         )),
         None => {}
     }
@@ -47,9 +51,11 @@ fn keys(given: Vec<String>) -> Result<Vec<String>, Invalid> {
         }
         let unusable = |why: &str| Invalid::new("ssh_keys", format!("'{text}': {why}"));
         let file = std::fs::read_to_string(text.strip_prefix('@').unwrap_or(text))
-            .map_err(|e| unusable(&format!("neither a public key nor a file that can be read ({e})")))?;
+            .map_err(|e| unusable(&say!("neither a public key nor a file that can be read ({error})", error = e)))?;
         if file.contains("PRIVATE KEY") {
-            return Err(unusable("this is the private key, which must stay where it is: give the .pub file beside it"));
+            return Err(unusable(&say!(
+                "this is the private key, which must stay where it is: give the .pub file beside it"
+            )));
         }
         keys.extend(file.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned));
     }

@@ -3,6 +3,7 @@
 use api::server::{Server, Servers};
 use types::GuestStatus;
 
+use crate::lang::say;
 use crate::output::Shown;
 use crate::text;
 
@@ -72,14 +73,19 @@ impl Shown for Servers {
         let name = &view.name;
         let commands = |verbs: &[&str]| {
             let commands: Vec<String> = verbs.iter().map(|verb| format!("climc server-{verb} {name}")).collect();
-            Some(format!("{name} is {}; from there: {}", view.status, commands.join(" | ")))
+            Some(say!(
+                "{name} is {status}; from there: {commands}",
+                name = name,
+                status = view.status,
+                commands = commands.join(" | ")
+            ))
         };
         match view.status {
             GuestStatus::Ready => Some(format!(
                 "{name} is off, as a machine that can be started; what happened: climc server-event {name}"
             )),
             GuestStatus::Running => {
-                Some(format!("{name} runs from its own disks; what happened: climc server-event {name}"))
+                Some(say!("{name} runs from its own disks; what happened: climc server-event {name}", name = name))
             }
             GuestStatus::Rescue => commands(&["rescue-show", "stop-rescue"]),
             GuestStatus::CreateFailed => commands(&["delete"]),

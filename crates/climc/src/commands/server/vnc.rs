@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::exit::Exit;
+use crate::lang::say;
 
 pub const HELP: &str = "\
 It listens on a port of this machine's loopback until Ctrl-C, and passes each viewer that connects on to the server's screen. The port has
@@ -32,9 +33,9 @@ pub struct Args {
 
 pub async fn run(client: &Client, args: &Args) -> Result<(), Exit> {
     if !args.listen.ip().is_loopback() {
-        return Err(Exit::usage(format!(
-            "--listen {}: an address of the loopback is wanted, as 127.0.0.1:5900",
-            args.listen
+        return Err(Exit::usage(say!(
+            "--listen {address}: an address of the loopback is wanted, as 127.0.0.1:5900",
+            address = args.listen
         )));
     }
     // Whether the screen can be had is known before a viewer comes.
@@ -43,7 +44,14 @@ pub async fn run(client: &Client, args: &Args) -> Result<(), Exit> {
         TcpListener::bind(args.listen).await.map_err(|e| Exit::failed(format!("--listen {}: {e}", args.listen)))?;
     let at = listener.local_addr().map_err(|e| Exit::failed(e.to_string()))?;
     println!("{at}");
-    eprintln!("climc: the screen of {} is at {at} until Ctrl-C, as in: vncviewer {}::{}", args.id, at.ip(), at.port());
+    let told = say!(
+        "the screen of {server} is at {at} until Ctrl-C, as in: vncviewer {ip}::{port}",
+        server = crate::text::line(&args.id),
+        at = at,
+        ip = at.ip(),
+        port = at.port()
+    );
+    eprintln!("climc: {told}");
     loop {
         let viewer = tokio::select! {
             viewer = listener.accept() => viewer.map_err(|e| Exit::failed(e.to_string()))?.0,
@@ -55,7 +63,7 @@ pub async fn run(client: &Client, args: &Args) -> Result<(), Exit> {
             None => client.screen(&args.id).await?,
         };
         tokio::select! {
-            passed = pass(viewer, opened) => if let Err(error) = passed { eprintln!("climc: {error}") },
+            passed = pass(viewer, opened) => if let Err(error) = passed { eprintln!("climc: {}", crate::told::error(&error)) },
             _ = tokio::signal::ctrl_c() => return Ok(()),
         }
         if args.once {
