@@ -24,6 +24,13 @@ if ! command -v kubectl >/dev/null || [ "$(minor kubectl)" -lt 27 ]; then
   kubectl=$venv/bin/kubectl
 fi
 export KUBECTL=$kubectl PYTHONDONTWRITEBYTECODE=1
+# Out of Debian's package of Prometheus, which would also start one.
+promtool=$(command -v promtool || true)
+if [ -z "$promtool" ] && [ ! -x "$target/prometheus/usr/bin/promtool" ] && command -v apt-get >/dev/null; then
+  mkdir -p "$target/prometheus"
+  (cd "$target/prometheus" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb) || true
+fi
+[ -n "$promtool" ] || [ ! -x "$target/prometheus/usr/bin/promtool" ] || promtool=$target/prometheus/usr/bin/promtool
 
 bin=${BIN:-}
 for it in debug release; do
@@ -32,6 +39,9 @@ done
 echo "── manifests"
 "$venv/bin/python" scripts/deploy/check.py --kubectl "$kubectl" ${bin:+--bin "$bin"}
 [ -n "$bin" ] || echo "not checked: the programs themselves with their configuration, as none are built (make build)" >&2
+echo "── metrics, alerts, dashboard"
+"$venv/bin/python" scripts/deploy/observability.py ${promtool:+--promtool "$promtool"}
+[ -n "$promtool" ] || echo "not checked: what Prometheus itself says of alerts and dashboard, as there is no promtool" >&2
 echo "── the checks see seeded faults, and rolling out does what it says"
 (cd scripts/deploy && "$venv/bin/python" -m unittest --quiet $(ls test_*.py | sed 's/\.py$//'))
 if [ -n "${KUBECONFIG:-}" ]; then

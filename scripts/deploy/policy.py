@@ -312,6 +312,19 @@ def host_network(all: Manifests):
                 yield f"{pod}: strategy must be Recreate, as two can't have the node's ports"
 
 
+def scraped(all: Manifests):
+    """Programs of ours say where their metrics are, at a port that they have."""
+    for pod in all.pods():
+        if not pod.runs_on or pod.app not in ("region", "host", "baremetal-agent"):
+            continue
+        notes = at(pod.template, "metadata", "annotations", default={})
+        ports = {str(port["containerPort"]) for it in pod.containers(init=False) for port in it.get("ports", [])}
+        if notes.get("prometheus.io/scrape") != "true" or notes.get("prometheus.io/path") != "/metrics":
+            yield f"{pod}: the annotations that Prometheus looks for are missing"
+        elif notes.get("prometheus.io/port") not in ports:
+            yield f"{pod}: prometheus.io/port is {notes.get('prometheus.io/port')}, which is not declared"
+
+
 def secret_job(all: Manifests):
     """The Job and the CronJob do the same, and may get at what they make, and at nothing else."""
     job, cron = all.find("Job", "lifeboat-secrets"), all.find("CronJob", "lifeboat-secrets")
@@ -348,8 +361,8 @@ def migrations(all: Manifests):
 
 
 RULES = [
-    images, resources, confinement, tokens, references, variables, ports, selectors, probes, names, node_agent, host_network, secret_job,
-    migrations,
+    images, resources, confinement, tokens, references, variables, ports, selectors, probes, names, node_agent, host_network, scraped,
+    secret_job, migrations,
 ]
 
 

@@ -29,6 +29,10 @@ def pod(documents, kind, name):
     return next(it for it in Manifests(documents).pods() if (it.kind, it.name) == (kind, name)).spec
 
 
+def at_template(documents, kind, name):
+    return next(it for it in Manifests(documents).pods() if (it.kind, it.name) == (kind, name)).template["metadata"]
+
+
 def first(documents, kind, name):
     return pod(documents, kind, name)["containers"][0]
 
@@ -94,6 +98,8 @@ FAULTS = [
     ("node_agent", "HOST_RUNTIME_DIR", lambda d: env(d, *HOST, "HOST_RUNTIME_DIR").update(value="/tmp/host")),
     ("host_network", "dnsPolicy", lambda d: pod(d, *HOST).pop("dnsPolicy")),
     ("host_network", "Recreate", lambda d: pick(d, *AGENT)["spec"].update(strategy={"type": "RollingUpdate"})),
+    ("scraped", "prometheus.io/port is 9", lambda d: at_template(d, *REGION)["annotations"].update({"prometheus.io/port": "9"})),
+    ("scraped", "are missing", lambda d: at_template(d, *HOST)["annotations"].clear()),
     ("secret_job", "differ", lambda d: first(d, "Job", "lifeboat-secrets")["args"].append("--more")),
     ("secret_job", "does not let it", lambda d: pick(d, "Role", "lifeboat-secrets")["rules"][1]["resourceNames"].remove("database")),
     ("secret_job", "must be named", lambda d: pick(d, "Role", "lifeboat-secrets")["rules"][1].pop("resourceNames")),
