@@ -3,6 +3,7 @@
 //! * `up`, `down`, `status`, `logs`: a private stack. [`stack`] starts its parts in order, [`part`] keeps one alive, [`board`] is what
 //!   runs now, [`state`] where it all lives. Before them go [`pki`] (certificates), [`image`] (the signed rescue image), [`database`]
 //!   and [`settings`] (configuration files).
+//! * [`cluster`]: the Secrets of a Kubernetes cluster, by `secrets`.
 //! * [`background`]: how `up` returns while the stack stays.
 //! * [`demo`]: the story of a server that no longer boots, told with the real parts.
 //!
@@ -11,8 +12,8 @@
 pub mod background;
 pub mod board;
 pub mod clock;
+pub mod cluster;
 pub mod database;
-
 pub mod demo;
 pub mod image;
 pub mod part;

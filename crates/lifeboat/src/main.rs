@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use lifeboat::state::{self, State};
-use lifeboat::{background, demo, pki, stack, status};
+use lifeboat::{background, cluster, demo, pki, stack, status};
 
 #[derive(Parser)]
 #[command(version, about = "Lifeboat on one machine: a private stack, and the story of a rescue")]
@@ -58,6 +58,8 @@ enum Command {
         #[arg(long = "agent", value_name = "NAME")]
         agents: Vec<String>,
     },
+    /// Make the Secrets that the parts want in a Kubernetes cluster; what is there and good is kept
+    Secrets(cluster::Options),
     /// A real server breaks and is rescued, in a private stack that is gone afterwards
     Demo(demo::Demo),
 }
@@ -121,6 +123,7 @@ async fn run(command: Command) -> Result<ExitCode> {
             let holders = pki::holders(&hosts, &agents)?;
             pki::ensure(&folder, &holders, pki::today()).map(|()| ExitCode::SUCCESS)
         }
+        Command::Secrets(options) => cluster::run(&options, pki::today()).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(demo) => demo.run().await,
     }
 }

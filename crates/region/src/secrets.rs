@@ -8,6 +8,7 @@ use std::path::Path;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
+use service::random;
 use types::rescue::{hex, unhex};
 use types::{Secret, SessionId};
 
@@ -23,12 +24,10 @@ pub struct SecretKey(XChaCha20Poly1305);
 
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    #[error("the key file: {0}")]
+    #[error("the key file, or random bytes for it: {0}")]
     File(#[from] std::io::Error),
     #[error("the key file {0} does not hold 64 hex digits")]
     Form(String),
-    #[error("the operating system gives no random bytes: {0}")]
-    Random(getrandom::Error),
     #[error("a session's credentials can't be decrypted: was the key file changed?")]
     Decrypt,
 }
@@ -42,7 +41,7 @@ impl SecretKey {
     /// [`SecretError`]; also a key file that others can read.
     pub fn load_or_make(path: &Path) -> Result<Self, SecretError> {
         if !path.exists() {
-            service::files::write_atomic(path, hex(&random::<32>()?).as_bytes(), 0o600)?;
+            service::files::write_atomic(path, hex(&random::bytes::<32>()?).as_bytes(), 0o600)?;
         }
         let text = service::files::read_secret(path)?;
         let key =
@@ -53,7 +52,7 @@ impl SecretKey {
     /// # Errors
     /// No random bytes.
     pub fn seal(&self, session: SessionId, credentials: &Credentials) -> Result<Vec<u8>, SecretError> {
-        let nonce = random::<NONCE>()?;
+        let nonce = random::bytes::<NONCE>()?;
         let plain = serde_json::to_vec(credentials).expect("credentials are plain data");
         let aad = session.uuid().into_bytes();
         let sealed = self
@@ -76,34 +75,6 @@ impl SecretKey {
     }
 }
 
-/// Random bytes from the operating system.
-///
-/// # Errors
-/// [`SecretError::Random`].
-pub fn random<const N: usize>() -> Result<[u8; N], SecretError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
-    Ok(bytes)
-}
-
-/// A password of 20 characters that can be told over the telephone: no 0, O, 1, l, I. About 114 bits.
-///
-/// # Errors
-/// [`SecretError::Random`].
-pub fn password() -> Result<Secret, SecretError> {
-    const ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    let mut text = String::with_capacity(20);
-    while text.len() < 20 {
-        for byte in random::<32>()? {
-            // Bytes beyond the last whole multiple are dropped, so that no character is likelier than another.
-            if usize::from(byte) < 256 / ALPHABET.len() * ALPHABET.len() && text.len() < 20 {
-                text.push(char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]));
-            }
-        }
-    }
-    Ok(Secret::new(text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,12 +91,5 @@ mod tests {
         let again = SecretKey::load_or_make(&path).unwrap();
         assert_eq!(again.open(session, &sealed).unwrap(), credentials);
         assert!(again.open(SessionId::generate(), &sealed).is_err());
-    }
-
-    #[test]
-    fn passwords_differ_and_have_their_length() {
-        let (a, b) = (password().unwrap(), password().unwrap());
-        assert_ne!(a, b);
-        assert_eq!(a.expose().len(), 20);
     }
 }

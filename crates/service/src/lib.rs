@@ -6,12 +6,14 @@
 //! * [`health`]: whether the process of this configuration that serves is well;
 //! * [`tls`]: mutual TLS for gRPC, and who the peer is;
 //! * [`shutdown`]: one token that SIGTERM and SIGINT cancel;
-//! * [`files`]: files that appear whole or not at all, and secrets only their owner can read.
+//! * [`files`]: files that appear whole or not at all, and secrets only their owner can read;
+//! * [`random`]: bytes and passwords that nobody can guess.
 
 pub mod config;
 pub mod files;
 pub mod health;
 pub mod metrics;
+pub mod random;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

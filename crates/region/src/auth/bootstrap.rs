@@ -12,7 +12,6 @@ use crate::auth::password;
 use crate::config::Bootstrap;
 use crate::error::{Error, Result};
 use crate::policy::builtin;
-use crate::secrets;
 
 /// The project of administrators.
 pub const PROJECT: &str = "system";
@@ -30,7 +29,7 @@ pub async fn run(conn: &mut Conn, config: &Bootstrap) -> Result<()> {
     } else if existing.is_some() {
         return Ok(());
     } else {
-        let password = secrets::password().map_err(Error::internal)?;
+        let password = Secret::new(service::random::password().map_err(Error::internal)?);
         let text = format!("{}\n", password.expose());
         service::files::write_atomic(&config.password_file, text.as_bytes(), 0o600).map_err(Error::internal)?;
         tracing::info!(user = config.user, file = %config.password_file.display(), "made the first administrator");

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use types::Secret;
 
 use crate::error::{Error, Result};
-use crate::secrets::random;
+use service::random;
 
 const REMEMBERED: Duration = Duration::from_secs(30);
 /// At most so many checks at once.
@@ -76,7 +76,7 @@ impl Authority {
 /// # Errors
 /// No random bytes.
 pub async fn hash(password: Secret) -> Result<String> {
-    let salt = random::<16>().map_err(Error::internal)?;
+    let salt = random::bytes::<16>().map_err(Error::internal)?;
     tokio::task::spawn_blocking(move || {
         let salt = SaltString::encode_b64(&salt).map_err(|e| std::io::Error::other(e.to_string()))?;
         let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|e| std::io::Error::other(e.to_string()))?;

@@ -9,7 +9,7 @@ use types::rescue::hex;
 use types::{Secret, UserId};
 
 use crate::error::{Error, Result};
-use crate::secrets::random;
+use service::random;
 
 /// A new token for a user in a project, until then.
 ///
@@ -21,7 +21,7 @@ pub async fn issue(
     project: Option<ProjectId>,
     expires_at: DateTime<Utc>,
 ) -> Result<Secret> {
-    let token = Secret::new(hex(&random::<32>().map_err(Error::internal)?));
+    let token = Secret::new(hex(&random::bytes::<32>().map_err(Error::internal)?));
     db::identity::insert_token(conn, &digest(&token), user, project, expires_at).await?;
     Ok(token)
 }

@@ -20,7 +20,7 @@ use crate::dispatch::perform::Note;
 use crate::dispatch::{Cx, Done, Perform};
 use crate::error::{Error, Result};
 use crate::guest::OBJECT;
-use crate::secrets::random;
+use service::random;
 
 const LIFE: Duration = Duration::from_secs(60);
 
@@ -30,7 +30,7 @@ impl Perform<ConsoleTicket> for Guest {
         // Whoever may get tickets still needs leave to open the console.
         let guest = allowed(cx.app, cx.caller, &self.id.to_string(), kind, cx.conn).await?;
         let ticket: String =
-            random::<32>().map_err(Error::internal)?.iter().map(|byte| format!("{byte:02x}")).collect();
+            random::bytes::<32>().map_err(Error::internal)?.iter().map(|byte| format!("{byte:02x}")).collect();
         let expires_at = Utc::now() + LIFE;
         let (token_hash, caller, ends_at) = match &cx.caller.proof {
             Proof::Token(digest) => (Some(digest.clone()), None, None),

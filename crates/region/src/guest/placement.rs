@@ -12,7 +12,7 @@ use types::id::DiskId;
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::secrets::random;
+use service::random;
 
 /// The wanted host, or the usable one with most free memory; with room for the server's memory.
 pub async fn host(app: &App, conn: &mut Conn, body: &ServerCreate) -> Result<Host> {
@@ -95,7 +95,7 @@ pub fn new_nic(net: &NetCreate, index: u32) -> Result<NicDesc> {
     let mac = match &net.mac {
         Some(mac) => mac.to_ascii_lowercase(),
         None => {
-            let [a, b, c] = random::<3>().map_err(Error::internal)?;
+            let [a, b, c] = random::bytes::<3>().map_err(Error::internal)?;
             format!("52:54:00:{a:02x}:{b:02x}:{c:02x}")
         }
     };

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::guest::OBJECT;
 use crate::guest::placement::check_qemu;
 use crate::guest::stop::DEFAULT_TIMEOUT_S;
-use crate::secrets::{self, Credentials};
+use crate::secrets::Credentials;
 
 pub use batch::BatchStartRescueTask;
 pub use task::{Stage, StartRescueTask, start_call};
@@ -170,7 +170,7 @@ fn password(wanted: Option<Password>) -> Result<(Option<Secret>, Option<Secret>)
         Password::None => Ok((None, None)),
         Password::Hash(hash) => Ok((None, Some(hash))),
         Password::Generate => {
-            let password = secrets::password().map_err(Error::internal)?;
+            let password = Secret::new(service::random::password().map_err(Error::internal)?);
             let rounds = sha_crypt::Sha512Params::new(sha_crypt::ROUNDS_DEFAULT)
                 .map_err(|e| Error::internal(std::io::Error::other(format!("{e:?}"))))?;
             let hash = sha_crypt::sha512_simple(password.expose(), &rounds)

@@ -1,4 +1,4 @@
-//! The development authority and a certificate for each part, so that mutual TLS is on from the first start.
+//! Certificates in a folder, for parts that one machine runs.
 //!
 //! `<folder>/ca.pem`, `ca.key`, and `<part>.pem`, `<part>.key` for each part; keys have mode 0600. What is there and still good is kept:
 //! parts that run go on trusting each other over a restart. `issued.json` remembers names and last days, so that nothing has to be read
@@ -8,21 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use chrono::{Datelike, Days, NaiveDate, Utc};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-};
+use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 use service::files::{read_secret, write_atomic};
 use service::tls;
 
-/// Days a part's certificate is good for.
-const DAYS: u64 = 825;
-/// Days the authority is good for.
-const AUTHORITY_DAYS: u64 = 3650;
-/// A certificate that ends sooner is made anew.
-const SPARE_DAYS: u64 = 30;
+use super::authority::{AUTHORITY_DAYS, Authority, DAYS, Pair, SPARE_DAYS};
+
 const AUTHORITY: &str = "ca";
+
 /// Who gets a certificate: the name of its files, and the DNS name in it.
 pub struct Holder {
     pub file: String,
@@ -95,72 +89,34 @@ pub fn ensure(folder: &Path, holders: &[Holder], today: NaiveDate) -> Result<()>
             && files.key.exists()
     };
 
-    let params = authority_params(today);
-    let key = if good(&issued, AUTHORITY, AUTHORITY) {
-        KeyPair::from_pem(&read_secret(&files(folder, AUTHORITY).key)?)
-            .context("the development authority's key is unreadable; remove the folder and start again")?
+    let authority = if good(&issued, AUTHORITY, AUTHORITY) {
+        let files = files(folder, AUTHORITY);
+        let certificate = std::fs::read_to_string(&files.ca)?;
+        Authority::load(&certificate, &read_secret(&files.key)?)
+            .context("the development authority is unreadable; remove the folder and start again")?
     } else {
         issued.0.clear();
-        let key = KeyPair::generate()?;
-        let certificate = params.self_signed(&key)?;
-        save(folder, AUTHORITY, &certificate.pem(), &key.serialize_pem())?;
+        let (authority, pair) = Authority::create("Lifeboat development authority", today)?;
+        save(folder, AUTHORITY, &pair)?;
         note(&mut issued, AUTHORITY, AUTHORITY, today + Days::new(AUTHORITY_DAYS));
-        key
+        authority
     };
-    let issuer = Issuer::new(params, key);
     for holder in holders {
         if good(&issued, &holder.file, &holder.name) {
             continue;
         }
-        let key = KeyPair::generate()?;
-        let certificate = holder_params(&holder.name, today)?.signed_by(&key, &issuer)?;
-        save(folder, &holder.file, &certificate.pem(), &key.serialize_pem())?;
+        save(folder, &holder.file, &authority.issue(&holder.name, today)?)?;
         note(&mut issued, &holder.file, &holder.name, today + Days::new(DAYS));
     }
     write_atomic(&book, &serde_json::to_vec_pretty(&issued)?, 0o644)?;
     Ok(())
 }
 
-/// Today, as certificates count days.
-pub fn today() -> NaiveDate {
-    Utc::now().date_naive()
-}
-
-fn authority_params(today: NaiveDate) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "Lifeboat development authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    during(&mut params, today, AUTHORITY_DAYS);
-    params
-}
-
-/// Each part is a server to one and a client to another.
-fn holder_params(name: &str, today: NaiveDate) -> Result<CertificateParams> {
-    let mut params = CertificateParams::new(vec![name.to_owned()])?;
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.use_authority_key_identifier_extension = true;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    during(&mut params, today, DAYS);
-    Ok(params)
-}
-
-/// From yesterday on, because clocks differ.
-fn during(params: &mut CertificateParams, today: NaiveDate, days: u64) {
-    let at = |day: NaiveDate| {
-        let small = |n: u32| u8::try_from(n).unwrap_or(1);
-        rcgen::date_time_ymd(day.year(), small(day.month()), small(day.day()))
-    };
-    params.not_before = at(today - Days::new(1));
-    params.not_after = at(today + Days::new(days));
-}
-
 /// The key first: a certificate without its key would count as there.
-fn save(folder: &Path, file: &str, certificate: &str, key: &str) -> Result<()> {
+fn save(folder: &Path, file: &str, pair: &Pair) -> Result<()> {
     let files = files(folder, file);
-    write_atomic(&files.key, key.as_bytes(), 0o600)
-        .and_then(|()| write_atomic(&files.cert, certificate.as_bytes(), 0o644))
+    write_atomic(&files.key, pair.key.expose().as_bytes(), 0o600)
+        .and_then(|()| write_atomic(&files.cert, pair.certificate.as_bytes(), 0o644))
         .with_context(|| format!("can't write {}", files.cert.display()))
 }
 
@@ -177,6 +133,7 @@ mod tests {
     use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
     use super::*;
+    use crate::pki::today;
 
     fn holders() -> Vec<Holder> {
         ["region.lifeboat", "host1.host.lifeboat"]
