@@ -15,7 +15,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 RELEASE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 export REGISTRY VERSION PUSH KIND PLATFORMS BUILDER BASE
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-deploy image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
+.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-deploy image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -61,6 +61,11 @@ lint: ## formatting and clippy, warnings are errors
 
 laws: ## which crate may use which, and what is never linked
 	@cargo test --quiet -p e2e --test laws
+
+released: ## write down what release VERSION=1.2.3 promises its neighbours (tests/released)
+	@test -n "$(VERSION)" || { echo "make released VERSION=1.2.3" >&2; exit 1; }
+	@mkdir -p tests/released/$(VERSION)
+	@RELEASED=$(VERSION) cargo test --quiet -p e2e --test compatible
 
 deny: ## cargo-deny: bans, licences, sources (needs cargo-deny)
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is not installed: cargo install cargo-deny --locked"; exit 1; }
