@@ -61,6 +61,26 @@ pub struct ListQuery {
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_complete: Option<bool>,
+    /// column.op('value'), as vmem_size.ge(1024) or name.startswith('web'); may be repeated
+    #[cfg_attr(feature = "clap", arg(long, value_name = "EXPRESSION"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filter: Vec<String>,
+    /// Of several --filter, one must hold instead of all
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub filter_any: bool,
+    /// Less than you may see: system, domain, project, user
+    #[cfg_attr(feature = "clap", arg(long, value_parser = ["system", "domain", "project", "user"]))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// From this time on: 2026-11-23T10:00:00Z (tasks, events, sessions)
+    #[cfg_attr(feature = "clap", arg(long, value_name = "TIME"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Before this time
+    #[cfg_attr(feature = "clap", arg(long, value_name = "TIME"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -5,7 +5,7 @@
 //! * [`rest`]: `get`, `list`, `perform`, `create`, `delete`: one method per kind of request.
 //! * [`wait`]: follows a task to its end, over outages.
 //! * [`changes`]: what changes, as it happens, over outages.
-//! * [`console`]: a server's serial console, both ways.
+//! * [`console`]: a server's serial console, both ways; [`recording`]: what one showed.
 //! * [`session`]: log-in, the token and its file; `transport` (private): connections, time-outs, repeats; [`path`]: ids and queries as text.
 //! * [`error`]: what can go wrong.
 //!
@@ -16,6 +16,7 @@ pub mod console;
 pub mod error;
 pub mod options;
 pub mod path;
+pub mod recording;
 pub mod rest;
 pub mod session;
 mod token_file;
@@ -26,6 +27,7 @@ pub use changes::{Change, Changes, ChangesOf};
 pub use console::Console;
 pub use error::{ApiError, Error};
 pub use options::{ClientOptions, Credentials};
+pub use recording::Cast;
 pub use rest::{Client, Created};
 pub use session::{Login, Session};
 pub use wait::Watch;

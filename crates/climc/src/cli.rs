@@ -7,8 +7,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::batch::Cx;
 use crate::commands::{
-    agent, completion, disk, domain, event, host, image, login, man, permission, policy, profile, project, rescue,
-    role, server, task, user, watch,
+    agent, completion, disk, domain, event, host, image, login, man, permission, policy, profile, project, recording,
+    rescue, role, server, task, user, watch,
 };
 use crate::connect::Connection;
 use crate::exit::{self, Exit};
@@ -63,6 +63,8 @@ enum Command {
     #[command(flatten)]
     Image(image::Command),
     #[command(flatten)]
+    Recording(recording::Command),
+    #[command(flatten)]
     Watch(watch::Command),
     #[command(flatten)]
     Login(login::Command),
@@ -79,7 +81,14 @@ type Augment = fn(clap::Command) -> clap::Command;
 const GROUPS: &[(&str, &[Augment])] = &[
     ("Servers", &[server::Command::augment_subcommands]),
     ("Disks", &[disk::Command::augment_subcommands]),
-    ("Rescue sessions and images", &[rescue::Command::augment_subcommands, image::Command::augment_subcommands]),
+    (
+        "Rescue sessions, images and recordings",
+        &[
+            rescue::Command::augment_subcommands,
+            image::Command::augment_subcommands,
+            recording::Command::augment_subcommands,
+        ],
+    ),
     (
         "Tasks and events",
         &[watch::Command::augment_subcommands, task::Command::augment_subcommands, event::Command::augment_subcommands],
@@ -110,8 +119,8 @@ const GROUPS: &[(&str, &[Augment])] = &[
 /// Lists whose rows belong to no object: the filters by object are not theirs.
 const PLAIN_LISTS: &[&str] =
     &["server-list", "server-snapshot-list", "disk-list", "host-list", "agent-list", "rescue-image-list"];
-const OBJECT_FILTERS: &[&str] = &["obj_type", "obj_id", "task_name", "is_complete"];
-const ACCOUNT_FILTERS: &[&str] = &["obj_type", "obj_id", "task_name", "is_complete", "status"];
+const OBJECT_FILTERS: &[&str] = &["obj_type", "obj_id", "task_name", "is_complete", "since", "until"];
+const ACCOUNT_FILTERS: &[&str] = &["obj_type", "obj_id", "task_name", "is_complete", "status", "since", "until"];
 const TASK_FILTERS: &[(&str, &[&str])] = &[
     ("domain-list", ACCOUNT_FILTERS),
     ("user-list", ACCOUNT_FILTERS),
@@ -121,6 +130,7 @@ const TASK_FILTERS: &[(&str, &[&str])] = &[
     ("event-list", &["task_name", "is_complete", "status", "name"]),
     ("action-list", &["task_name", "is_complete", "status", "name"]),
     ("rescue-session-list", &["task_name", "is_complete", "obj_type", "name"]),
+    ("consolerecording-list", &["task_name", "is_complete", "obj_type", "obj_id", "name", "status"]),
 ];
 
 /// The command line as clap knows it.
@@ -203,6 +213,7 @@ async fn act(cli: Cli) -> Result<(), Exit> {
         Command::Policy(command) => policy::run(&cx()?, command).await,
         Command::Permission(command) => permission::run(&cx()?, command).await,
         Command::Image(command) => image::run(&cx()?, command).await,
+        Command::Recording(command) => recording::run(&cx()?, command).await,
         Command::Watch(watch::Command::Watch(args)) => watch::run(&cx()?, &args).await,
         Command::Login(login::Command::Login) => login::run(&cli.connection, cli.output_format).await,
         Command::Profile(profile::Command::ProfileList) => profile::run(&cli.connection, cli.output_format),
@@ -322,7 +333,6 @@ mod tests {
             "rescueimage" => "rescue-image".into(),
             "task" => "region-task".into(),
             "archivedtask" => "archived-task".into(),
-            "consolerecording" => "console-recording".into(),
             other => other.to_owned(),
         };
         let verbs = include_str!("../../region/verbs.txt");

@@ -4,18 +4,15 @@
 mod program;
 #[path = "../../client/tests/region/mod.rs"]
 mod region;
+#[path = "program/terminal.rs"]
+mod terminal;
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::process::Stdio;
 use std::time::Duration;
 
 use program::Program;
 use region::{Region, error};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
-use tokio::sync::mpsc;
+use terminal::{at, terminal};
 
 #[tokio::test]
 async fn a_script_ends_when_its_text_was_seen() {
@@ -63,61 +60,14 @@ async fn without_a_text_a_script_ends_with_silence() {
     assert!(off.code == 1 && off.err.contains("start it first"), "{off:?}");
 }
 
-/// The side of a pseudo-terminal where a person sits.
-struct Person {
-    terminal: File,
-    shown: mpsc::UnboundedReceiver<String>,
-}
-
-impl Person {
-    async fn sees(&mut self, text: &str) -> String {
-        let mut seen = String::new();
-        let look = async {
-            while !seen.contains(text) {
-                seen.push_str(&self.shown.recv().await.expect("the terminal is gone"));
-            }
-        };
-        let in_time = tokio::time::timeout(Duration::from_secs(30), look).await.is_ok();
-        assert!(in_time, "no {text:?} in {seen:?}");
-        seen
-    }
-
-    fn types(&mut self, keys: &str) {
-        self.terminal.write_all(keys.as_bytes()).unwrap();
-    }
-}
-
-fn terminal() -> (Person, OwnedFd) {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let name = ptsname(&ours, Vec::new()).unwrap();
-    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
-    let theirs = rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).unwrap();
-    let terminal = File::from(ours);
-    let mut reader = terminal.try_clone().unwrap();
-    let (send, shown) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 1024];
-        while let Ok(n) = reader.read(&mut buffer) {
-            if send.send(String::from_utf8_lossy(&buffer[..n]).into_owned()).is_err() {
-                return;
-            }
-        }
-    });
-    (Person { terminal, shown }, theirs)
-}
-
 #[tokio::test]
 async fn at_a_terminal_keys_go_through_and_ctrl_right_bracket_leaves() {
     let region = Region::start().await;
     let (mut person, terminal) = terminal();
     let before = tcgetattr(&terminal).unwrap();
     assert!(before.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON));
-    let end = || Stdio::from(terminal.try_clone().unwrap());
     let program = Program::new(&region);
-    let mut child =
-        program.command(&["server-console", "web1"]).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+    let mut child = at(&terminal, program.command(&["server-console", "web1"])).spawn().unwrap();
 
     assert!(person.sees("# ").await.contains("Ctrl-] leaves"));
     assert!(
@@ -142,10 +92,8 @@ async fn the_terminal_is_given_back_when_the_service_ends_it() {
     let region = Region::start().await;
     let (mut person, terminal) = terminal();
     let before = tcgetattr(&terminal).unwrap();
-    let end = || Stdio::from(terminal.try_clone().unwrap());
     let program = Program::new(&region);
-    let mut child =
-        program.command(&["server-console", "web1"]).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+    let mut child = at(&terminal, program.command(&["server-console", "web1"])).spawn().unwrap();
     person.sees("# ").await;
     person.types("crash\r");
     person.sees("the server was switched off").await;
@@ -159,10 +107,9 @@ async fn a_password_is_asked_for_and_not_shown() {
     let region = Region::start().await;
     let (mut person, terminal) = terminal();
     let before = tcgetattr(&terminal).unwrap();
-    let end = || Stdio::from(terminal.try_clone().unwrap());
     let url = region.auth_url();
     let program = Program::without_credentials().with(&[("OS_AUTH_URL", &url), ("OS_USERNAME", "admin")]);
-    let mut child = program.command(&["login"]).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+    let mut child = at(&terminal, program.command(&["login"])).spawn().unwrap();
     person.sees("Password: ").await;
     let hidden = async {
         while tcgetattr(&terminal).unwrap().local_modes.contains(LocalModes::ECHO) {

@@ -74,7 +74,7 @@ fn factory() -> clap::Command {
 
 /// What the ids of a command name.
 fn resource(command: &str) -> Option<&'static str> {
-    use api::{account, baremetal, disk, host, rescue, server, task};
+    use api::{account, baremetal, disk, host, recording, rescue, server, task};
     let prefixes = [
         ("server-snapshot-", None),
         ("server-", Some(server::Servers::PLURAL)),
@@ -85,6 +85,7 @@ fn resource(command: &str) -> Option<&'static str> {
         ("disk-", Some(disk::Disks::PLURAL)),
         ("region-task-", Some(task::Tasks::PLURAL)),
         ("rescue-image-", Some(rescue::RescueImages::PLURAL)),
+        ("consolerecording-", Some(recording::ConsoleRecordings::PLURAL)),
         ("user-", Some(account::Users::PLURAL)),
         ("project-", Some(account::Projects::PLURAL)),
         ("role-", Some(account::Roles::PLURAL)),

@@ -16,6 +16,7 @@ pub mod permission;
 pub mod policy;
 pub mod profile;
 pub mod project;
+pub mod recording;
 pub mod rescue;
 pub mod role;
 pub mod server;

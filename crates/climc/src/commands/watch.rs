@@ -98,7 +98,9 @@ async fn print(format: Format, mut changes: Changes) -> Result<(), Exit> {
         }
         let Change::Of { word, body } = change else { continue };
         match format {
-            Format::Json => line(&serde_json::to_string(&object(&word, body)).map_err(std::io::Error::from)?)?,
+            Format::Json => {
+                output::json_line(&serde_json::to_string(&object(&word, body)).map_err(std::io::Error::from)?)?;
+            }
             Format::Yaml => {
                 line("---")?;
                 output::data(format, &object(&word, body))?;

@@ -1,8 +1,8 @@
 //! `server-console`: at a terminal, raw and both ways ([`terminal`]); else for scripts ([`script`]), through [`filter`].
 
-mod filter;
+pub mod filter;
 mod script;
-mod terminal;
+pub mod terminal;
 
 use std::io::IsTerminal;
 

@@ -16,6 +16,9 @@ use crate::text;
 /// Ctrl-^
 const SIZE: u8 = 0x1e;
 
+/// What a server may have left: colours, a hidden cursor, the other screen, mouse or paste reports.
+pub const AS_BEFORE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?2004l\r\n";
+
 /// Raw mode, for as long as it lives.
 struct Raw(Termios);
 
@@ -32,9 +35,7 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // The server may have left colours, a hidden cursor, the other screen, mouse or paste reports.
-        let _ =
-            std::io::stdout().write_all(b"\x1b[0m\x1b[?25h\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?2004l\r\n");
+        let _ = std::io::stdout().write_all(AS_BEFORE);
         let _ = std::io::stdout().flush();
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
     }

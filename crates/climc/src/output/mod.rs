@@ -105,6 +105,11 @@ pub fn data(format: Format, value: &impl Serialize) -> std::io::Result<()> {
     write(&harmless(text))
 }
 
+/// One line of JSON, at once: whoever reads a pipe waits for it.
+pub fn json_line(json: &str) -> std::io::Result<()> {
+    write(&harmless(json.trim_end_matches(['\n', '\r']).to_owned()))
+}
+
 /// JSON escapes only the first 32 control characters; DEL and the C1 set can only stand inside strings, so escaping them here is right.
 fn harmless(text: String) -> String {
     if !text.contains(|c: char| c.is_control() && c != '\n') {

@@ -7,7 +7,7 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     ("Servers:", "服务器："),
     ("Disks:", "磁盘："),
-    ("Rescue sessions and images:", "救援会话与镜像："),
+    ("Rescue sessions, images and recordings:", "救援会话、镜像与录像："),
     ("Tasks and events:", "任务与事件："),
     ("Hosts and baremetal agents:", "宿主机与裸机代理："),
     ("Who may do what:", "谁能做什么："),
@@ -178,4 +178,8 @@ pub const TABLE: &[(&str, &str)] = &[
         "Print the manual page of climc, or write those of all commands into a folder",
         "输出 climc 的手册页，或把所有命令的手册页写入一个目录",
     ),
+    // Recordings.
+    ("List recordings of consoles of servers in rescue, newest first", "列出救援中服务器控制台的录像，最新的在前"),
+    ("Show a recording: whose console, of which server, when", "显示一份录像：谁的控制台、哪台服务器、何时"),
+    ("Play what a console showed; that it was looked at is written down", "播放控制台显示过的内容；查看录像会留下记录"),
 ];

@@ -187,6 +187,10 @@ pub const TABLE: &[(&str, &str)] = &[
         "the screen of {server} is at {at} until Ctrl-C, as in: vncviewer {ip}::{port}",
         "{server} 的屏幕在 {at}，直到按 Ctrl-C；例如：vncviewer {ip}::{port}",
     ),
+    ("a number from 0.01 to 10000 is wanted", "应为 0.01 到 10000 之间的数"),
+    ("the recording can't be read: {why}", "录像无法读取：{why}"),
+    ("it is not asciicast of version 2", "它不是 asciicast 第 2 版"),
+    ("the recording is over", "录像结束"),
     // Watching.
     (
         "{time}  {servers} servers, {rescued} in rescue, {failed} failed; Ctrl-C ends",

@@ -220,4 +220,19 @@ pub const TABLE: &[(&str, &str)] = &[
         "Write climc.1 and climc-COMMAND.1 into this folder, which is made if it is not there",
         "把 climc.1 和 climc-命令.1 写入此目录；目录不存在则创建",
     ),
+    (
+        "column.op('value'), as vmem_size.ge(1024) or name.startswith('web'); may be repeated",
+        "column.op('value')，如 vmem_size.ge(1024) 或 name.startswith('web')；可重复",
+    ),
+    ("Of several --filter, one must hold instead of all", "有多个 --filter 时，满足其一即可，而非全部"),
+    ("Less than you may see: system, domain, project, user", "比您可见的更小的范围：system、domain、project、user"),
+    (
+        "From this time on: 2026-11-23T10:00:00Z (tasks, events, sessions)",
+        "从此时起：2026-11-23T10:00:00Z（任务、事件、会话）",
+    ),
+    ("Before this time", "在此时之前"),
+    ("Of this server: its id, or the name it had", "属于此服务器：其 ID，或当时的名称"),
+    ("Of this rescue session", "属于此救援会话"),
+    ("So many times as fast", "以此倍速播放"),
+    ("No pause longer than so many seconds", "停顿不超过此秒数"),
 ];

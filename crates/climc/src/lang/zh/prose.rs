@@ -49,4 +49,8 @@ pub const TABLE: &[(&str, &str)] = &[
         "service、resource、action、extra；最具体的匹配优先",
     ),
     ("system, domain or project", "system、domain 或 project"),
+    (
+        "At a terminal it is played with its pauses, of which none is longer than --idle-limit; Ctrl-C ends it. When stdout is no terminal, all that was shown comes at once, without escape sequences. With -o json it is the recording itself, asciicast v2, as other players take it.",
+        "在终端上按原有停顿播放，停顿不超过 --idle-limit；Ctrl-C 结束。标准输出不是终端时，全部内容一次给出，去掉转义序列。\n加 -o json 则输出录像本身，即其他播放器可用的 asciicast v2。",
+    ),
 ];
