@@ -4,7 +4,6 @@ import { createRouter, createWebHistory, type RouteLocationNormalized, type Rout
 import { live } from '@/api/live'
 import { whenReached, whenUnauthorized } from '@/api/client'
 import type { Permission } from '@/constants/permission'
-import { t } from '@/i18n'
 import { usePermissions } from '@/stores/permissions'
 import { useSession } from '@/stores/session'
 
@@ -69,10 +68,6 @@ router.beforeEach(async (to) => {
   if (!isIn) return toLogin(to)
   if (!usePermissions().can(to.meta.permission)) return { name: 'denied', query: { need: to.meta.permission } }
   return true
-})
-
-router.afterEach((to) => {
-  document.title = to.meta.title ? `${t(to.meta.title)} · Lifeboat` : 'Lifeboat'
 })
 
 whenUnauthorized(() => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { bytes, duration, mebibytes, took } from '@/composables/format'
+import { bytes, coarse, duration, mebibytes, took } from '@/composables/format'
 import { backTo } from '@/router'
 import { toCome } from '@/constants/stages'
 import { preferredLanguage } from '@/stores/preferences'
@@ -20,6 +20,14 @@ describe('as people read it', () => {
     [86_400, '1d'],
     [90_061, '1d 1h'],
   ])('%d seconds', (seconds, text) => expect(duration(seconds, t)).toBe(text))
+
+  it.each([
+    [-5, '0s'],
+    [59.9, '59s'],
+    [119, '1m'],
+    [7_500, '2h'],
+    [172_799, '1d'],
+  ])('%d seconds ago, in one unit', (seconds, text) => expect(coarse(seconds, t)).toBe(text))
 
   it('what took short, with a decimal', () => {
     expect(took(1_234, t)).toBe('1.2s')

@@ -83,6 +83,7 @@ class Source {
 describe('the connection', () => {
   let cache: QueryClient
   let live: Live
+  let isThere: boolean
   const last = () => Source.all.at(-1) as Source
 
   beforeEach(() => {
@@ -90,7 +91,8 @@ describe('the connection', () => {
     Source.all = []
     vi.stubGlobal('EventSource', Source)
     cache = new QueryClient()
-    live = new Live(cache)
+    isThere = true
+    live = new Live(cache, () => Promise.resolve(isThere))
     live.start()
   })
   afterEach(() => {
@@ -114,15 +116,15 @@ describe('the connection', () => {
     expect(Source.all.map((one) => one.url)).toEqual(['/stream', '/stream?last_event_id=8-2'])
   })
 
-  it('asks every few seconds while there is no stream, and stops once there is', () => {
+  it('asks every few seconds while there is no stream, and stops once there is', async () => {
     const ask = vi.spyOn(cache, 'invalidateQueries')
     last().say('error')
     expect(liveState.value).toBe('polling')
-    vi.advanceTimersByTime(5_100)
+    await vi.advanceTimersByTimeAsync(5_100)
     expect(ask).toHaveBeenCalled()
     last().say('ready', {}, '1')
     ask.mockClear()
-    vi.advanceTimersByTime(20_000)
+    await vi.advanceTimersByTimeAsync(20_000)
     expect(ask).not.toHaveBeenCalled()
     expect(liveState.value).toBe('live')
   })
@@ -141,6 +143,39 @@ describe('the connection', () => {
     expect(liveState.value).toBe('offline')
     live.reached(true)
     expect(liveState.value).toBe('polling')
+  })
+
+  it('is offline where region hangs, asks for nothing then, and connects at once when it is back', async () => {
+    last().say('error')
+    isThere = false
+    const ask = vi.spyOn(cache, 'invalidateQueries')
+    await vi.advanceTimersByTimeAsync(5_100)
+    expect(liveState.value).toBe('offline')
+    expect(ask).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(120_000)
+    const before = Source.all.length
+    isThere = true
+    await vi.advanceTimersByTimeAsync(5_100)
+    expect(liveState.value).toBe('polling')
+    expect(Source.all.length).toBeGreaterThan(before)
+  })
+
+  it('knows a connection that was cut without a word by its silence', async () => {
+    last().say('ready', { keep_alive_s: 10 }, '1')
+    await vi.advanceTimersByTimeAsync(20_000)
+    last().say('alive')
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(liveState.value).toBe('live')
+    isThere = false
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect(liveState.value).toBe('offline')
+    expect(Source.all[0]?.closed).toBe(true)
+  })
+
+  it('takes silence for nothing where region does not say how often it speaks', async () => {
+    last().say('ready', {}, '1')
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(liveState.value).toBe('live')
   })
 
   it('asks for everything again after a reset, and goes on from its id', () => {

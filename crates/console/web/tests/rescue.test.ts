@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { PerformAnswer, RescueImage, SeenDisk, Server, Task } from '@/api/types'
 import { ApiError } from '@/api/errors'
-import { outcomeOf, pool } from '@/composables/useBatch'
+import { outcomeOf, patiently, pool } from '@/composables/useBatch'
 import { bodyOf, climcOf, emptyForm, faultOf, imagesFor, isLockedOut, meant, planOf } from '@/dialogs/startRescueForm'
 import { diskRows, rootPart, sshAccess, stepsOf } from '@/views/server/repair'
 import { quickOf, STATUSES_OF } from '@/views/servers/quickFilters'
@@ -93,6 +93,30 @@ describe('the result of one of many', () => {
     expect(most).toBe(6)
     expect(seen.sort((a, b) => a - b)).toEqual([...Array(50).keys()])
     await pool([], 6, () => Promise.reject(new Error('nobody is there')))
+  })
+})
+
+describe('a limit of rate', () => {
+  const busy = (after: number | null) => new ApiError('TooManyRequestsError', 'slower', 429, null, after)
+
+  it('is waited for, as long as region says', async () => {
+    const waits: number[] = []
+    let left = 2
+    const work = () => (left-- > 0 ? Promise.reject(busy(3)) : Promise.resolve('done'))
+    expect(await patiently(work, (seconds) => (waits.push(seconds), Promise.resolve()))).toBe('done')
+    expect(waits).toEqual([3, 3])
+  })
+
+  it.each([
+    ['not without end', busy(1), 10],
+    ['not for long', busy(3_600), 1],
+    ['not where region does not say how long', busy(null), 1],
+    ['nor is another refusal', new ApiError('ConflictError', 'x', 409, null, 1), 1],
+  ])('%s', async (_, error, tries) => {
+    let asked = 0
+    const work = () => ((asked += 1), Promise.reject(error))
+    await expect(patiently(work, () => Promise.resolve())).rejects.toBe(error)
+    expect(asked).toBe(tries)
   })
 })
 

@@ -52,7 +52,7 @@ export const attachDisk: ServerAction = {
     climcLine(
       'server-attach-disk',
       servers,
-      isNew(values) ? `--size ${numberOf(values, 'size')}` : `--disk-id ${textOf(values, 'disk_id')}`,
+      isNew(values) ? `--size ${numberOf(values, 'size')}` : `--disk-id ${textOf(values, 'disk_id') || 'DISK'}`,
       isNew(values) && textOf(values, 'image') !== '' && `--image ${shellWord(textOf(values, 'image'))}`,
       textOf(values, 'driver') !== '' && `--driver ${textOf(values, 'driver')}`,
       '--wait',

@@ -17,5 +17,5 @@ export const detachDisk: ServerAction = {
   fields: [{ key: 'disk_id', label: 'fields.disk', kind: 'choice', isRequired: true, choices: ownDisks }],
   dialog: () => import('@/dialogs/FieldsDialog.vue'),
   perform: (server, values) => performServer(server.id, 'detach-disk', { disk_id: textOf(values, 'disk_id') }),
-  climc: (servers, values = {}) => climcLine('server-detach-disk', servers, `--disk-id ${textOf(values, 'disk_id')}`, '--wait'),
+  climc: (servers, values = {}) => climcLine('server-detach-disk', servers, `--disk-id ${textOf(values, 'disk_id') || 'DISK'}`, '--wait'),
 }

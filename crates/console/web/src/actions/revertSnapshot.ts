@@ -29,5 +29,5 @@ export const revertSnapshot: ServerAction = {
   ],
   dialog: () => import('@/dialogs/FieldsDialog.vue'),
   perform: (server, values) => performServer(server.id, 'revert-snapshot', { snapshot_id: textOf(values, 'snapshot_id') }),
-  climc: (servers, values = {}) => climcLine('server-snapshot-revert', servers, `--snapshot ${textOf(values, 'snapshot_id')}`, '--wait'),
+  climc: (servers, values = {}) => climcLine('server-snapshot-revert', servers, `--snapshot ${textOf(values, 'snapshot_id') || 'SNAPSHOT'}`, '--wait'),
 }

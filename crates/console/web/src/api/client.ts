@@ -50,6 +50,18 @@ export async function send(request: Request): Promise<Response> {
   throw error
 }
 
+const PING_MS = 4_000
+
+/** Whether region answers at all, soon. */
+export async function ping(): Promise<boolean> {
+  try {
+    const response = await fetch('/ping', { cache: 'no-store', signal: AbortSignal.timeout(PING_MS) })
+    return response.ok
+  } catch {
+    return false
+  }
+}
+
 type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>
 
 /** `a=1&status.0=ready&status.1=running`: arrays as region's lists read them; what is empty is left out. */

@@ -1,11 +1,13 @@
 // Changes as they commit, into the cache of vue-query: `GET /stream` by EventSource, resumed where it broke off.
 //
-// While there is no stream, what is on the screen is asked for again every few seconds, and the state says so.
+// While there is no stream, what is on the screen is asked for again every few seconds, and the state says so. Region says at least `alive`
+// every few seconds: a connection that was cut without a word is known by its silence.
 // A hidden page gives its stream back (browsers allow only six connections to an origin) and catches up when it is looked at again.
 import type { QueryClient } from '@tanstack/vue-query'
 import { readonly, ref } from 'vue'
 
 import { cache } from './cache'
+import { ping } from './client'
 import { keys } from './keys'
 import { applyToOne, applyToPage, serverIsNewer, taskIsNewer } from './liveReducer'
 import type { AuditEvent, Page, Server, Task } from './types'
@@ -18,6 +20,9 @@ const POLL_MS = 5_000
 const REFRESH_MS = 1_000
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 30_000
+/** From connecting to the first word. */
+const FIRST_WORD_MS = 20_000
+const LOOK_MS = 5_000
 
 const state = ref<LiveState>('idle')
 
@@ -31,10 +36,19 @@ export class Live {
   private retryTimer: ReturnType<typeof setTimeout> | null = null
   private pollTimer: ReturnType<typeof setInterval> | null = null
   private refreshTimer: ReturnType<typeof setTimeout> | null = null
+  private lookTimer: ReturnType<typeof setInterval> | null = null
+  private heardAt = 0
+  /** After so much silence the stream is dead; 0 where region does not say how often it speaks. */
+  private silenceMs = 0
   private readonly stale = new Set<string>()
   private running = false
+  private readonly taskListeners = new Set<(task: Task) => void>()
 
-  constructor(private readonly cache: QueryClient) {}
+  /** `isThere`: whether region answers at all, soon. */
+  constructor(
+    private readonly cache: QueryClient,
+    private readonly isThere: () => Promise<boolean> = ping,
+  ) {}
 
   start(): void {
     if (this.running) return
@@ -58,11 +72,21 @@ export class Live {
     state.value = 'idle'
   }
 
+  /** Called with each task that the stream tells of; answers what ends it. */
+  onTask(then: (task: Task) => void): () => void {
+    this.taskListeners.add(then)
+    return () => this.taskListeners.delete(then)
+  }
+
   /** Called with each answer of region, or the lack of one. */
   reached(reached: boolean): void {
     if (!this.running || state.value === 'live') return
     if (!reached) state.value = 'offline'
-    else if (state.value === 'offline') state.value = 'polling'
+    else if (state.value === 'offline') {
+      state.value = 'polling'
+      this.retryMs = FIRST_RETRY_MS
+      this.connect()
+    }
   }
 
   private readonly onVisibility = () => {
@@ -78,6 +102,8 @@ export class Live {
   private close(): void {
     if (this.retryTimer) clearTimeout(this.retryTimer)
     this.retryTimer = null
+    if (this.lookTimer) clearInterval(this.lookTimer)
+    this.lookTimer = null
     this.source?.close()
     this.source = null
   }
@@ -89,19 +115,27 @@ export class Live {
     const url = this.lastId ? `/stream?last_event_id=${encodeURIComponent(this.lastId)}` : '/stream'
     const source = new EventSource(url)
     this.source = source
+    this.heardAt = Date.now()
+    this.silenceMs = FIRST_WORD_MS
+    this.lookTimer = setInterval(() => {
+      if (this.silenceMs > 0 && Date.now() - this.heardAt > this.silenceMs) void this.silent()
+    }, LOOK_MS)
     const note = (event: MessageEvent) => {
+      this.heardAt = Date.now()
       if (event.lastEventId) this.lastId = event.lastEventId
     }
     source.addEventListener('ready', (event) => {
       // The first stream begins now: what was listed before it may already be old.
       const fresh = this.lastId === null
       note(event)
+      this.silenceMs = (parse<{ keep_alive_s?: number }>(event.data)?.keep_alive_s ?? 0) * 2_500
       this.retryMs = FIRST_RETRY_MS
       const wasAway = state.value === 'polling' || state.value === 'offline'
       state.value = 'live'
       this.poll(false)
       if (fresh || wasAway) void this.cache.invalidateQueries({ refetchType: 'active' })
     })
+    source.addEventListener('alive', note)
     source.addEventListener('reset', (event) => {
       note(event)
       void this.cache.invalidateQueries({ refetchType: 'active' })
@@ -137,28 +171,34 @@ export class Live {
     this.retryTimer = setTimeout(() => this.connect(), wait)
   }
 
+  /** Nothing came for too long: it is asked why, and begun anew. */
+  private async silent(): Promise<void> {
+    this.again()
+    this.reached(await this.isThere())
+  }
+
   private poll(on: boolean): void {
-    if (on && !this.pollTimer) {
-      this.pollTimer = setInterval(() => {
-        if (document.visibilityState !== 'hidden') void this.cache.invalidateQueries({ refetchType: 'active' })
-      }, POLL_MS)
-    } else if (!on && this.pollTimer) {
+    if (on && !this.pollTimer) this.pollTimer = setInterval(() => void this.ask(), POLL_MS)
+    else if (!on && this.pollTimer) {
       clearInterval(this.pollTimer)
       this.pollTimer = null
     }
   }
 
+  /** First whether region is there: one that hangs would hold up each question for long. */
+  private async ask(): Promise<void> {
+    if (document.visibilityState === 'hidden') return
+    const isThere = await this.isThere()
+    this.reached(isThere)
+    if (isThere && this.pollTimer) void this.cache.invalidateQueries({ refetchType: 'active' })
+  }
+
   private server(server: Server, deleted: boolean): void {
-    if (!deleted) {
-      for (const id of [server.id, server.name]) {
-        const key = keys.one('servers', id)
-        // Only what somebody looks at is held; a name may by now be another server's.
-        if (this.cache.getQueryData<Server>(key)?.id === server.id) {
-          this.cache.setQueryData<Server>(key, (held) => applyToOne(held, server, serverIsNewer))
-        }
-      }
-    } else {
-      void this.cache.invalidateQueries({ queryKey: keys.one('servers', server.id), refetchType: 'active' })
+    // Only what somebody looks at is held, by id or by name; a name may by now be another server's.
+    for (const [queryKey, held] of this.cache.getQueriesData<Server>({ queryKey: keys.ones('servers') })) {
+      if (held?.id !== server.id) continue
+      if (deleted) void this.cache.invalidateQueries({ queryKey, exact: true, refetchType: 'active' })
+      else this.cache.setQueryData<Server>(queryKey, applyToOne(held, server, serverIsNewer))
     }
     this.pages('servers', server, deleted, serverIsNewer)
     // What is not in the row: the session, disks.
@@ -166,6 +206,7 @@ export class Live {
   }
 
   private task(task: Task): void {
+    for (const then of this.taskListeners) then(task)
     const key = keys.one('tasks', task.id)
     const held = this.cache.getQueryData<Task>(key)
     if (held) {

@@ -23,15 +23,26 @@ export function duration(seconds: number, t: Translate): string {
   return parts.join(' ')
 }
 
+/** How long ago, in one unit: what is looked at for long must not twitch each second. */
+export function coarse(seconds: number, t: Translate): string {
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? UNITS[3]
+  return t(`time.${unit}`, { n: Math.max(0, Math.floor(seconds / size)) })
+}
+
 /** Stages take milliseconds or minutes: below ten seconds with a decimal. */
 export function took(milliseconds: number, t: Translate): string {
   if (milliseconds < 10_000) return t('time.second', { n: (Math.max(0, milliseconds) / 1_000).toFixed(1) })
   return duration(milliseconds / 1_000, t)
 }
 
+/** Costly to make, and asked for by each row. */
+const moments = new Map<string, Intl.DateTimeFormat>()
+
 /** A moment in the reader's own time zone, to the second. */
 export function moment(iso: string, language: string): string {
-  return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' }).format(new Date(iso))
+  const format = moments.get(language) ?? new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' })
+  moments.set(language, format)
+  return format.format(new Date(iso))
 }
 
 const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const

@@ -6,7 +6,7 @@ import type { ServerAction } from '@/actions/types'
 import { cache } from '@/api/cache'
 import { keys } from '@/api/keys'
 import type { Server } from '@/api/types'
-import { watchTask } from '@/api/watch'
+import { watchTasks } from '@/api/watch'
 import { notifyError, notifySuccess } from '@/components/notify'
 
 export interface OpenDialog {
@@ -34,7 +34,7 @@ export function useActions() {
         const title = t('actions.of', { action: t(action.label), server: only.name })
         const answer = await action.perform(only, {})
         keep(answer.server)
-        if (answer.task) watchTask(answer.task.id, title)
+        if (answer.task) watchTasks([answer.task.id], title)
         else notifySuccess(title)
         return
       }

@@ -1,16 +1,14 @@
 // A verb for many servers: each is asked, a few at once, and each one's task is followed to its end.
 // The result of one is what its task says, never what was hoped: a 202 is only a beginning.
-import { useQueries } from '@tanstack/vue-query'
-import { computed, ref } from 'vue'
+import { computed, onScopeDispose, ref, shallowRef } from 'vue'
 
 import { ApiError, asApiError } from '@/api/errors'
-import { keys } from '@/api/keys'
+import { followTasks } from '@/api/follow'
 import type { PerformAnswer, Server, Task } from '@/api/types'
-import { fetchTask } from './useTask'
 
 const PARALLEL = 6
-/** Beneath the stream, which tells at once. */
-const ASK_AGAIN_MS = 5_000
+const LONGEST_WAIT_S = 30
+const MOST_TRIES = 10
 
 export type Outcome = 'queued' | 'asking' | 'working' | 'done' | 'failed' | 'cancelled'
 
@@ -56,48 +54,59 @@ export async function pool<T>(items: readonly T[], limit: number, work: (item: T
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker))
 }
 
+/** Many at once run into the limit of rate: that is no failure of one of them, and is waited for as region says. */
+export async function patiently<T>(work: () => Promise<T>, wait: (seconds: number) => Promise<void> = pause): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work()
+    } catch (thrown) {
+      const error = asApiError(thrown)
+      if (error.kind !== 'TooManyRequestsError' || error.retryAfter === null || error.retryAfter > LONGEST_WAIT_S || tries >= MOST_TRIES) throw thrown
+      await wait(error.retryAfter)
+    }
+  }
+}
+
+const pause = (seconds: number) => new Promise<void>((done) => setTimeout(done, seconds * 1_000))
+
 export function useBatch(perform: (server: Server) => Promise<PerformAnswer>) {
-  const asked = ref<Asked[]>([]) as { value: Asked[] }
+  const asked = shallowRef<ReadonlyMap<string, Asked>>(new Map())
+  const tasks = shallowRef<ReadonlyMap<string, Task>>(new Map())
   const isAsking = ref(false)
 
-  const taskIds = computed(() => asked.value.flatMap((one) => one.answer?.task?.id ?? []))
-  const tasks = useQueries({
-    queries: computed(() =>
-      taskIds.value.map((id) => ({
-        queryKey: keys.one('tasks', id),
-        queryFn: ({ signal }: { signal: AbortSignal }) => fetchTask(id, signal),
-        refetchInterval: (query: { state: { data?: Task } }) => (query.state.data?.is_complete ? false : ASK_AGAIN_MS),
-      })),
-    ),
-  })
+  const following = followTasks((task) => (tasks.value = new Map(tasks.value).set(task.id, task)))
+  onScopeDispose(following.stop)
 
-  const results = computed<Result[]>(() => {
-    const byId = new Map(tasks.value.flatMap((query) => (query.data ? [[query.data.id, query.data as Task] as const] : [])))
-    return asked.value.map((one) => {
+  const results = computed<Result[]>(() =>
+    [...asked.value.values()].map((one) => {
       const taskId = one.answer?.task?.id ?? null
-      const task = taskId ? byId.get(taskId) : undefined
+      const task = taskId ? tasks.value.get(taskId) : undefined
       return { server: one.server, outcome: outcomeOf(one, task), error: one.error, cause: task?.cause ?? null, task: task ?? null, taskId, answer: one.answer }
-    })
-  })
+    }),
+  )
 
   const count = (...outcomes: Outcome[]) => results.value.filter((one) => outcomes.includes(one.outcome)).length
   const counts = computed(() => ({ all: results.value.length, done: count('done'), failed: count('failed', 'cancelled'), open: count('queued', 'asking', 'working') }))
 
+  function change(server: Server, patch: Partial<Asked>): void {
+    const held = asked.value.get(server.id) ?? { server, state: 'queued', error: null, answer: null }
+    asked.value = new Map(asked.value).set(server.id, { ...held, ...patch })
+  }
+
   async function run(servers: readonly Server[]): Promise<void> {
-    const again = new Set(servers.map((server) => server.id))
-    const fresh = servers.map((server): Asked => ({ server, state: 'queued', error: null, answer: null }))
-    asked.value = [...asked.value.filter((one) => !again.has(one.server.id)), ...fresh]
-    const change = (id: string, patch: Partial<Asked>) => {
-      asked.value = asked.value.map((one) => (one.server.id === id ? { ...one, ...patch } : one))
-    }
+    const next = new Map(asked.value)
+    for (const server of servers) next.set(server.id, { server, state: 'queued', error: null, answer: null })
+    asked.value = next
     isAsking.value = true
     try {
       await pool(servers, PARALLEL, async (server) => {
-        change(server.id, { state: 'asking' })
+        change(server, { state: 'asking' })
         try {
-          change(server.id, { state: 'answered', answer: await perform(server) })
+          const answer = await patiently(() => perform(server))
+          change(server, { state: 'answered', answer })
+          if (answer.task) following.add(answer.task.id)
         } catch (thrown) {
-          change(server.id, { state: 'answered', error: asApiError(thrown) })
+          change(server, { state: 'answered', error: asApiError(thrown) })
         }
       })
     } finally {

@@ -7,8 +7,10 @@ let timer: ReturnType<typeof setInterval> | null = null
 
 export function useNow(): Readonly<Ref<number>> {
   users += 1
-  timer ??= setInterval(() => (now.value = Date.now()), 1_000)
-  now.value = Date.now()
+  if (!timer) {
+    now.value = Date.now()
+    timer = setInterval(() => (now.value = Date.now()), 1_000)
+  }
   onScopeDispose(() => {
     users -= 1
     if (users === 0 && timer) {

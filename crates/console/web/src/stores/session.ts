@@ -5,6 +5,7 @@ import { computed, ref } from 'vue'
 import { cache } from '@/api/cache'
 import { setCsrf } from '@/api/client'
 import { ApiError } from '@/api/errors'
+import { stopFollowing } from '@/api/follow'
 import { live } from '@/api/live'
 import * as auth from '@/api/session'
 import type { Session } from '@/api/types'
@@ -35,6 +36,7 @@ export const useSession = defineStore('session', () => {
 
   /** Forgets everything of the last session; also what region no longer knows. */
   function leave(): void {
+    stopFollowing()
     live.stop()
     setCsrf(null)
     session.value = null
@@ -64,6 +66,7 @@ export const useSession = defineStore('session', () => {
 
   async function switchProject(id: string): Promise<void> {
     const next = await auth.switchProject(id)
+    stopFollowing()
     live.stop()
     cache.clear()
     await enter(next)

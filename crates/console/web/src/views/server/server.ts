@@ -23,13 +23,14 @@ export function useServer(id: MaybeRefOrGetter<string>) {
 }
 
 /** `GET /servers/{id}/rescue`: the last session, open or over. */
-export function useRescueSession(id: MaybeRefOrGetter<string>) {
+export function useRescueSession(id: MaybeRefOrGetter<string | undefined>) {
   return useQuery({
-    queryKey: computed(() => keys.detail('servers', toValue(id), 'rescue')),
+    queryKey: computed(() => keys.detail('servers', toValue(id) ?? '', 'rescue')),
     queryFn: async ({ signal }) => {
-      const body = await call<{ server: { rescue_session: RescueSession | null } }>('GET', `/servers/${encodeURIComponent(toValue(id))}/rescue`, undefined, { signal })
+      const body = await call<{ server: { rescue_session: RescueSession | null } }>('GET', `/servers/${encodeURIComponent(toValue(id) ?? '')}/rescue`, undefined, { signal })
       return body.server.rescue_session
     },
+    enabled: computed(() => toValue(id) !== undefined),
   })
 }
 
