@@ -130,11 +130,27 @@ describe('the connection', () => {
   })
 
   it('waits longer after each failure, but not for ever', () => {
+    const waits: number[] = []
     for (let round = 0; round < 12; round += 1) {
+      const before = Source.all.length
       last().say('error')
-      vi.advanceTimersByTime(40_000)
+      let waited = 0
+      while (Source.all.length === before && waited < 60_000) {
+        vi.advanceTimersByTime(500)
+        waited += 500
+      }
+      waits.push(waited)
     }
-    expect(Source.all.length).toBe(13)
+    expect(waits[0]).toBeLessThanOrEqual(1_500)
+    expect(waits[3]).toBeGreaterThanOrEqual(6_000)
+    expect(Math.max(...waits)).toBeLessThanOrEqual(38_000)
+    expect(Math.min(...waits.slice(6))).toBeGreaterThanOrEqual(22_000)
+  })
+
+  it('begins again where nothing ever comes', async () => {
+    await vi.advanceTimersByTimeAsync(27_000)
+    expect(Source.all.length).toBeGreaterThan(1)
+    expect(liveState.value).toBe('polling')
   })
 
   it('tells offline from a stream that broke', () => {
