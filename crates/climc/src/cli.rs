@@ -171,7 +171,7 @@ fn groups() -> String {
         for augment in *members {
             for command in augment(clap::Command::new("group")).get_subcommands() {
                 let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-                text.push_str(&format!("  {:<20} {about}\n", command.get_name()));
+                text.push_str(&format!("  {:<23} {about}\n", command.get_name()));
             }
         }
         text.push('\n');

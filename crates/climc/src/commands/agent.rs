@@ -16,7 +16,7 @@ use crate::text;
 pub enum Command {
     /// List baremetal agents, which serve boot files
     #[command(after_help = "Example:\n  climc agent-list")]
-    AgentList(ListQuery),
+    AgentList(Box<ListQuery>),
     /// Show a baremetal agent
     #[command(after_help = "Example:\n  climc agent-show a1")]
     AgentShow {

@@ -15,7 +15,7 @@ use crate::text;
 pub enum Command {
     /// List disks, those of servers and detached ones
     #[command(after_help = "Examples:\n  climc disk-list\n  climc disk-list --status ready    # detached ones")]
-    DiskList(ListQuery),
+    DiskList(Box<ListQuery>),
     /// Show a disk
     #[command(after_help = "Example:\n  climc disk-show 9f3a...")]
     DiskShow {

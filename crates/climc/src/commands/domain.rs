@@ -16,7 +16,7 @@ use crate::text;
 pub enum Command {
     /// List domains, which users and projects belong to
     #[command(after_help = "Example:\n  climc domain-list")]
-    DomainList(ListQuery),
+    DomainList(Box<ListQuery>),
     /// Show a domain
     #[command(after_help = "Example:\n  climc domain-show Default")]
     DomainShow {

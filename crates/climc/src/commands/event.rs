@@ -19,7 +19,7 @@ use crate::text;
 pub enum Command {
     /// List events, newest first
     #[command(after_help = "Example:\n  climc event-list --obj-type server --obj-id web1 --limit 100")]
-    EventList(ListQuery),
+    EventList(Box<ListQuery>),
     /// Show an event
     #[command(after_help = "Example:\n  climc event-show 42")]
     EventShow {
@@ -38,7 +38,7 @@ pub enum Command {
     },
     /// List the same log as other tools call it: actions
     #[command(after_help = "Example:\n  climc action-list --obj-type server --obj-id web1")]
-    ActionList(ListQuery),
+    ActionList(Box<ListQuery>),
     /// Show one entry of the log
     #[command(after_help = "Example:\n  climc action-show 42")]
     ActionShow {

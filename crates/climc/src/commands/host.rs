@@ -16,7 +16,7 @@ use crate::text;
 pub enum Command {
     /// List hosts, the hypervisor nodes
     #[command(after_help = "Example:\n  climc host-list")]
-    HostList(ListQuery),
+    HostList(Box<ListQuery>),
     /// Show a host
     #[command(after_help = "Example:\n  climc host-show h1")]
     HostShow {

@@ -15,7 +15,7 @@ use crate::text;
 pub enum Command {
     /// List rescue images that baremetal agents offer
     #[command(after_help = "Example:\n  climc rescue-image-list")]
-    RescueImageList(ListQuery),
+    RescueImageList(Box<ListQuery>),
     /// Show a rescue image: its files, what it needs, who serves it
     #[command(after_help = "Example:\n  climc rescue-image-show lifeboat-rescue")]
     RescueImageShow {

@@ -19,7 +19,7 @@ use crate::text;
 pub enum Command {
     /// List policies
     #[command(after_help = "Example:\n  climc policy-list")]
-    PolicyList(ListQuery),
+    PolicyList(Box<ListQuery>),
     /// Show a policy; as YAML it can be given back to policy-create and policy-update
     #[command(after_help = "Example:\n  climc policy-show project_editor --output-format yaml > mine.yaml")]
     PolicyShow {

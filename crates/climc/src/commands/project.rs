@@ -16,7 +16,7 @@ use crate::text;
 pub enum Command {
     /// List projects, which servers belong to
     #[command(after_help = "Example:\n  climc project-list")]
-    ProjectList(ListQuery),
+    ProjectList(Box<ListQuery>),
     /// Show a project
     #[command(after_help = "Examples:\n  climc project-show web\n  climc project-show research/web")]
     ProjectShow {

@@ -20,7 +20,7 @@ use crate::text;
 pub enum Command {
     /// List rescue sessions, newest first
     #[command(after_help = "Example:\n  climc rescue-session-list --status active")]
-    RescueSessionList(ListQuery),
+    RescueSessionList(Box<ListQuery>),
     /// Show a rescue session
     #[command(after_help = "Example:\n  climc rescue-session-show ID")]
     RescueSessionShow {

@@ -16,7 +16,7 @@ use crate::text;
 pub enum Command {
     /// List roles
     #[command(after_help = "Example:\n  climc role-list")]
-    RoleList(ListQuery),
+    RoleList(Box<ListQuery>),
     /// Show a role
     #[command(after_help = "Example:\n  climc role-show project_owner")]
     RoleShow {

@@ -29,7 +29,7 @@ pub enum Command {
     /// List servers
     #[command(after_help = "Examples:\n  climc server-list --status rescue --status start_rescue_failed\n  \
         climc server-list --search web --output-format json")]
-    ServerList(ListQuery),
+    ServerList(Box<ListQuery>),
     /// Show a server
     #[command(after_help = "Example:\n  climc server-show web1")]
     ServerShow {

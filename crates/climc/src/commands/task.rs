@@ -19,7 +19,7 @@ pub enum Command {
     /// List tasks, newest first
     #[command(after_help = "Examples:\n  climc region-task-list --is-complete false\n  \
         climc region-task-list --task-name StartRescueTask --obj-id web1")]
-    RegionTaskList(ListQuery),
+    RegionTaskList(Box<ListQuery>),
     /// Show a task with its stages; with --wait, follow it to its end
     #[command(after_help = "Example:\n  climc region-task-show ID --wait --timeout 60")]
     RegionTaskShow {
@@ -39,7 +39,7 @@ pub enum Command {
     RegionTaskAbandon(QuickVerb<Abandon>),
     /// List tasks that ended long ago, newest first
     #[command(after_help = "Example:\n  climc archived-task-list --obj-id web1 --limit 100")]
-    ArchivedTaskList(ListQuery),
+    ArchivedTaskList(Box<ListQuery>),
     /// Show a task that ended long ago, with its stages
     #[command(after_help = "Example:\n  climc archived-task-show ID")]
     ArchivedTaskShow {

@@ -16,7 +16,7 @@ use crate::text;
 pub enum Command {
     /// List users
     #[command(after_help = "Example:\n  climc user-list")]
-    UserList(ListQuery),
+    UserList(Box<ListQuery>),
     /// Show a user, with its projects and roles
     #[command(after_help = "Examples:\n  climc user-show ann\n  climc user-show research/ann")]
     UserShow {

@@ -19,7 +19,7 @@ pub enum Command {
     ServerSnapshotCreate(Verb<CreateSnapshot>),
     /// List snapshots
     #[command(after_help = "Example:\n  climc server-snapshot-list --search upgrade")]
-    ServerSnapshotList(ListQuery),
+    ServerSnapshotList(Box<ListQuery>),
     /// Show a snapshot
     #[command(after_help = "Example:\n  climc server-snapshot-show before-upgrade")]
     ServerSnapshotShow {
