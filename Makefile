@@ -15,10 +15,10 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 RELEASE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 export REGISTRY VERSION PUSH KIND PLATFORMS BUILDER BASE
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-deploy image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
+.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-deploy image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
 
 deps: ## check the Rust toolchain and install what is missing from the distribution
 	@scripts/deps.sh
@@ -29,8 +29,11 @@ build: ## all programs, into target/debug (PROFILE=release: target/release)
 web: deps ## the web console: packages, types, unit tests, build; then `make build` embeds it (needs Node 20)
 	@scripts/web.sh check
 
-rescue-image: deps ## kernel, initramfs and signed manifest of the rescue system
+rescue-image: deps ## the rescue system `small`: kernel, initramfs, signed manifest
 	@scripts/built.sh rescue-image
+
+rescue-image-std: deps ## the rescue system `std`: generic kernel, LVM, RAID, LUKS, btrfs, ntfs, testdisk... (a minute; 150 MB the first time)
+	@scripts/built.sh rescue-image-std
 
 tiny-guest: deps
 	@scripts/built.sh tiny

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Builds what is no Rust program, unless it is there already and made from the same sources:
 #
-#   scripts/built.sh rescue-image   target/rescue-images: images/small (kernel, initramfs, signed manifest) and the development key
-#   scripts/built.sh tiny           target/guests/tiny.qcow2
-#   scripts/built.sh debian         target/guests/debian.qcow2
+#   scripts/built.sh rescue-image       target/rescue-images: images/small (kernel, initramfs, signed manifest) and the development key
+#   scripts/built.sh rescue-image-std   the same of images/std
+#   scripts/built.sh tiny               target/guests/tiny.qcow2
+#   scripts/built.sh debian             target/guests/debian.qcow2
 #
 # A stamp beside each holds the digest of the sources it was made from; `make clean` or --force builds anew.
 set -eu
@@ -23,13 +24,16 @@ fresh() { # STAMP DIGEST FILE...
   for file in "$@"; do [ -s "$file" ] || return 1; done
 }
 
-rescue_image() {
-  out="$images/images/small"
-  digest=$(sources docker/rescue-image scripts/lib crates/rescue-agent crates/types Cargo.lock)
-  if ! fresh "$images/stamp" "$digest" "$out/kernel" "$out/initramfs" "$out/image.json"; then
-    rm -f "$images/stamp"
-    docker/rescue-image/build.sh "$out"
-    echo "$digest" >"$images/stamp"
+rescue_image() { # NAME FOLDER_OF_ITS_BASE...
+  name=$1
+  out="$images/images/$name"
+  stamp="$images/$name.stamp"
+  for folder; do set -- "$@" "docker/rescue-image/$folder"; shift; done
+  digest=$(sources "$@" docker/rescue-image/build.sh docker/rescue-image/root scripts/lib crates/rescue-agent crates/types Cargo.lock)
+  if ! fresh "$stamp" "$digest" "$out/kernel" "$out/initramfs" "$out/licences.txt" "$out/image.json"; then
+    rm -f "$stamp"
+    docker/rescue-image/build.sh "$name" "$out"
+    echo "$digest" >"$stamp"
   fi
   sign
 }
@@ -61,12 +65,13 @@ guest() { # NAME
   fi
 }
 
-[ $# -gt 0 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 1; }
+[ $# -gt 0 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 1; }
 for what in "$@"; do
   case "$what" in
     --force) force=yes ;;
-    rescue-image) rescue_image ;;
+    rescue-image) rescue_image small ;;
+    rescue-image-std) rescue_image std small ;;
     tiny | debian) guest "$what" ;;
-    *) echo "scripts/built.sh: nothing is called '$what'; there are rescue-image, tiny and debian" >&2; exit 1 ;;
+    *) echo "scripts/built.sh: nothing is called '$what'; there are rescue-image, rescue-image-std, tiny and debian" >&2; exit 1 ;;
   esac
 done

@@ -1,12 +1,16 @@
 #!/bin/sh
-# Builds the rescue image `small`: the distribution's cloud kernel, and an initramfs with busybox, dropbear, e2fsprogs, the modules
-# of modules.txt and the rescue agent. Nothing is installed or mounted, no root needed; packages are cached (scripts/lib/packages.sh).
+# Builds a rescue image: the distribution's kernel, and an initramfs with busybox, dropbear, the programs and modules that the image's
+# profile names, and the rescue agent. Nothing is installed or mounted, no root needed; packages are cached (scripts/lib/packages.sh).
 #
-#   docker/rescue-image/build.sh [--check-reproducible] [OUT]     OUT: target/rescue-images/images/small
+#   docker/rescue-image/build.sh [--check-reproducible] [--arch x86_64|aarch64] [NAME|FOLDER [OUT]]
 #
-# Writes OUT/kernel, OUT/initramfs, OUT/packages.txt (name version) and OUT/image.json: the manifest without digests, which
-# `baremetal-agent image sign` completes and signs. The same packages and the same agent give the same bytes.
-# In this order below: what is needed, packages, the agent, the tree, the files.
+# NAME: `small` (if none is given) or `std`. FOLDER: a profile of one's own: profile.sh (kernel, packages, memory), programs.txt and
+# modules.txt (what is taken out of the packages), and, if it likes, root/ (files as they are); see small/ and std/.
+# OUT: target/rescue-images/images/NAME, for another architecture NAME-ARCH.
+#
+# Writes OUT/kernel, OUT/initramfs, OUT/packages.txt (name version), OUT/licences.txt (what is said of each of these packages, and the
+# crates in the agent) and OUT/image.json: the manifest without digests, which `baremetal-agent image sign` completes and signs. The
+# same packages and the same agent give the same bytes. In this order below: what is needed, packages, the agent, the tree, the files.
 set -eu
 export LC_ALL=C
 umask 022
@@ -18,38 +22,64 @@ PATH="$PATH:/usr/sbin:/sbin"
 . "$root/scripts/lib/tree.sh"
 
 check=no
-out="$root/target/rescue-images/images/small"
-for arg in "$@"; do
-  case "$arg" in
+arch=x86_64
+what=
+out=
+while [ $# -gt 0 ]; do
+  case "$1" in
     --check-reproducible) check=yes ;;
-    -*) echo "usage: docker/rescue-image/build.sh [--check-reproducible] [OUT]" >&2; exit 1 ;;
-    *) out=$arg ;;
+    --arch) arch=${2:-}; shift ;;
+    -*) sed -n '5p' "$0" >&2; exit 1 ;;
+    *) if [ -z "$what" ]; then what=$1; else out=$1; fi ;;
   esac
+  shift
 done
 started=$(date +%s)
 die() { echo "rescue-image: $*" >&2; exit 1; }
 say() { echo "rescue-image: $*"; }
 
-[ "$(uname -m)" = x86_64 ] || die "only x86_64 images are built, on x86_64"
-for tool in apt-get dpkg-deb cpio gzip depmod modprobe cargo; do
+case "$what" in
+  '') profile="$here/small" ;;
+  */*) profile=$what ;;
+  *) profile="$here/$what" ;;
+esac
+[ -e "$profile/profile.sh" ] || die "no profile in $profile; there are small and std, or name a folder with a profile.sh"
+name=$(basename "$profile")
+[ "$(uname -m)" = x86_64 ] || die "images are built on x86_64"
+case "$arch" in
+  x86_64) arch_debian=amd64; tty=ttyS0; suffix= ;;
+  aarch64) arch_debian=arm64; tty=ttyAMA0; suffix=-aarch64; export LB_ARCH=arm64 ;;
+  *) die "'$arch' is no architecture that is known here; there are x86_64 and aarch64" ;;
+esac
+: "${out:=$root/target/rescue-images/images/$name$suffix}"
+for tool in apt-get dpkg-deb cpio gzip depmod modprobe readelf cargo; do
   command -v "$tool" >/dev/null || die "$tool is missing; run: make deps"
 done
 
 # ── packages: programs with all they need, and what is taken alone
 . /etc/os-release
+# A base comes first, so that what stands on it can add to what it says.
+profiles=$profile
+base=$(sed -n 's/^base=//p' "$profile/profile.sh")
+[ -z "$base" ] || profiles="$here/$base $profile"
+for folder in $profiles; do . "$folder/profile.sh"; done
 case " ${ID:-} ${ID_LIKE:-} " in
-  *" ubuntu "*) kernel_meta=linux-image-virtual ;;
-  *) kernel_meta=linux-image-cloud-amd64 ;;
+  *" ubuntu "*) kernel_meta=$kernel_ubuntu ;;
+  *) kernel_meta=$kernel_debian ;;
 esac
-programs=$(lb_closure busybox-static dropbear-bin e2fsprogs util-linux) || die "the packages' dependencies can't be resolved"
-# The package's dependencies are for its neighbours; the server itself needs the C library only.
-sftp=$(lb_closure openssh-sftp-server | grep '^openssh-sftp-server=') || die "openssh-sftp-server is not available"
+# shellcheck disable=SC2086
+programs=$(lb_closure $packages) || die "the packages' dependencies can't be resolved"
+[ -z "$leave_out" ] || programs=$(echo "$programs" | grep -Ev "$leave_out")
+alone=
+for package in $packages_alone; do
+  alone="$alone $(lb_closure "$package" | grep "^$package=")" || die "$package is not available"
+done
 kernel=$(lb_real_kernel "$kernel_meta") || die "no kernel behind $kernel_meta"
 # shellcheck disable=SC2086
-stage=$(lb_stage $programs $sftp $kernel) || die "the packages can't be fetched"
+stage=$(lb_stage $programs $alone $kernel) || die "the packages can't be fetched"
 kernel_version=$(echo "$kernel" | head -n 1)
 kernel_version=${kernel_version#*=}
-epoch=$(find "$stage" -type f ! -name packages.txt -printf '%T@\n' | cut -d. -f1 | sort -n | tail -n 1)
+epoch=$(find "$stage" -type f ! -path "$stage/packages.txt" ! -path "$stage/files.txt" -printf '%T@\n' | cut -d. -f1 | sort -n | tail -n 1)
 export SOURCE_DATE_EPOCH="$epoch"
 
 staged() { lb_staged "$stage" "$1" || die "/$1 is in none of the packages"; }
@@ -57,7 +87,12 @@ staged() { lb_staged "$stage" "$1" || die "/$1 is in none of the packages"; }
 # ── the agent: static, and without this machine's paths in it
 say "building the agent"
 target=${CARGO_TARGET_DIR:-$root/target}
-triple=x86_64-unknown-linux-gnu
+triple=$arch-unknown-linux-gnu
+if [ "$arch" = aarch64 ]; then
+  [ -d "$(cd "$root" && rustc --print sysroot)/lib/rustlib/$triple" ] || die "Rust's library for $triple is missing; run: rustup target add $triple"
+  command -v aarch64-linux-gnu-gcc >/dev/null || die "a linker for $triple is missing; install gcc-aarch64-linux-gnu and libc6-dev-arm64-cross"
+  export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+fi
 (cd "$root" && RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$root=/lifeboat --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" \
   cargo build --quiet --package rescue-agent --profile rescue --target "$triple") || die "the agent does not build"
 agent="$target/$triple/rescue/rescue-agent"
@@ -66,47 +101,55 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
+# What is taken of the stage is noted here by lb_staged: the packages behind it are listed with the image.
+export LB_TAKEN="$work/taken"
+
 # ── the tree
-add_program() { # FROM TO
-  cp -L "$(staged "$1")" "$tree/$2"
-  lb_libraries "$stage" "$1" "$tree" || die "/$1 can't be taken out of the packages"
+# Lines of a list of all profiles, the base's first.
+lines_of() { for folder in $profiles; do sed 's/#.*//; /^[[:space:]]*$/d' "$folder/$1"; done; }
+
+add_programs() {
+  lines_of programs.txt | while read -r from to target; do
+    if [ "$to" = = ]; then
+      mkdir -p "$tree/$(dirname "$from")"
+      ln -sf "$target" "$tree/$from"
+      continue
+    fi
+    : "${to:=$from}"
+    mkdir -p "$tree/$(dirname "$to")"
+    # busybox's own of the same name may be in the other of the folders.
+    case "$to" in bin/* | sbin/* | usr/bin/* | usr/sbin/*)
+      for folder in bin sbin usr/bin usr/sbin; do rm -f "$tree/$folder/$(basename "$to")"; done ;;
+    esac
+    cp -L "$(staged "$from")" "$tree/$to" || exit 1
+    lb_libraries "$stage" "$from" "$tree" || die "/$from can't be taken out of the packages"
+  done
 }
 
 add_modules() {
   drivers=
+  lines_of modules.txt >"$work/wanted"
   while read -r module need driver; do
-    case "$module" in '' | '#'*) continue ;; esac
     if ! lb_module "$stage" "$work/modules" "$tree" "$module"; then
       [ "$need" = may ] || die "this kernel has no module $module"
     elif [ "$driver" != - ]; then
-      drivers="$drivers $driver"
+      case " $drivers " in *" $driver "*) ;; *) drivers="$drivers $driver" ;; esac
     fi
-  done <"$here/modules.txt"
+  done <"$work/wanted"
   lb_modules_done "$work/modules" "$tree"
 }
 
 make_tree() {
-  for folder in bin sbin usr/bin usr/sbin usr/lib lib/x86_64-linux-gnu lib64 etc/dropbear root/.ssh proc sys dev run tmp mnt var/log; do
+  for folder in bin sbin usr/bin usr/sbin usr/lib "lib/$(lb_triple)" lib64 etc/dropbear root/.ssh proc sys dev run tmp mnt var/log; do
     mkdir -p "$tree/$folder"
   done
-  cp -L "$(staged lib64/ld-linux-x86-64.so.2)" "$tree/lib64/"
+  cp -L "$(staged "$(lb_loader)")" "$tree/$(lb_loader)"
   lb_busybox "$stage" "$tree"
-  # These replace busybox's own of the same name.
-  for program in sbin/e2fsck sbin/mke2fs sbin/tune2fs sbin/resize2fs sbin/dumpe2fs sbin/debugfs sbin/blkid; do
-    rm -f "$tree/$program"
-    add_program "$program" "$program"
-  done
-  for kind in ext2 ext3 ext4; do
-    ln -sf e2fsck "$tree/sbin/fsck.$kind"
-    ln -sf mke2fs "$tree/sbin/mkfs.$kind"
-  done
-  cp "$(staged etc/mke2fs.conf)" "$tree/etc/"
-  add_program sbin/dropbear usr/sbin/dropbear
-  add_program bin/dropbearkey usr/bin/dropbearkey
-  add_program lib/openssh/sftp-server usr/lib/sftp-server
+  add_programs
   add_modules
   cp -R "$here/root/." "$tree/"
-  chmod 755 "$tree/init" "$tree/sbin/rescue-chroot" "$tree/etc/udhcpc.script"
+  for folder in $profiles; do [ ! -d "$folder/root" ] || cp -R "$folder/root/." "$tree/"; done
+  chmod 755 "$tree/init" "$tree"/sbin/rescue-* "$tree/etc/udhcpc.script"
   chmod 600 "$tree/etc/shadow"
   chmod 700 "$tree/root" "$tree/root/.ssh"
   chmod 1777 "$tree/tmp"
@@ -114,9 +157,31 @@ make_tree() {
   chmod 755 "$tree/sbin/rescue-agent"
 }
 
+# ── what is said beside the image: the packages that something was taken of, and their licences
+taken_packages() {
+  { sed "s|^$stage/||" "$work/taken" | sort -u | awk 'NR == FNR { taken[$0]; next } { name = $1; sub(/^[^ ]* /, ""); if ($0 in taken) print name }' - "$stage/files.txt"
+    echo "$kernel" | sed 's/=.*//'; } | sort -u
+}
+
+write_packages() { # FILE
+  taken_packages | while read -r package; do grep "^$package " "$stage/packages.txt" || die "$package is not listed"; done >"$1"
+}
+
+write_licences() { # FILE PACKAGES
+  {
+    while read -r package number; do
+      echo "════ $package $number"
+      cat "$stage/usr/share/doc/$package/copyright" || die "$package says nothing of its licence"
+      echo
+    done <"$2"
+    echo "════ rescue-agent: Apache-2.0, and these crates in it"
+    (cd "$root" && cargo tree --quiet --package rescue-agent --edges normal --target "$triple" --prefix none --format '{p} {l}') |
+      sed 's| ([/p][^)]*)||' | sort -u
+  } >"$1"
+}
+
 # The kernel's self-tests of its ciphers would cost a tenth of the boot under emulation.
-cmdline="console=tty0 console=ttyS0 quiet panic=-1 cryptomgr.notests"
-min_memory_mib=192
+cmdline="console=tty0 console=$tty quiet panic=-1 cryptomgr.notests"
 
 # The version names the content, command line and all, so it can't be part of what is counted.
 content_of() {
@@ -132,21 +197,22 @@ build() { # OUT
   mkdir -p "$tree" "$1"
   make_tree
   version="$kernel_version-$(content_of "$tree")"
-  echo "small $version" >"$tree/etc/lifeboat-release"
+  echo "$name $version" >"$tree/etc/lifeboat-release"
   find "$tree" -exec touch -h -d "@$epoch" {} +
   (cd "$tree" && find . -mindepth 1 | sort | cpio -o -H newc -R 0:0 --reproducible --quiet | gzip -9n) >"$1/initramfs"
   cp "$kernel_file" "$1/kernel"
-  cp "$stage/packages.txt" "$1/packages.txt"
+  write_packages "$1/packages.txt"
+  write_licences "$1/licences.txt" "$1/packages.txt"
   chmod 644 "$1"/*
   list=$(for driver in $drivers; do printf '"%s",' "$driver"; done)
   # The serial number orders manifests of one name and version; these come from the packages alone, as the content does.
   cat >"$1/image.json" <<JSON
 {
   "format": 1,
-  "name": "small",
+  "name": "$name",
   "version": "$version",
   "serial": $epoch,
-  "arch": "x86_64",
+  "arch": "$arch",
   "kernel": {"file": "kernel"},
   "initramfs": {"file": "initramfs"},
   "cmdline": "$cmdline",
@@ -169,7 +235,7 @@ fi
 # A file at a time, and the description last: whoever reads it finds what it describes.
 mkdir -p "$out"
 rm -f "$out/image.json" "$out/manifest.json" "$out/manifest.json.minisig"
-for file in kernel initramfs packages.txt image.json; do
+for file in kernel initramfs packages.txt licences.txt image.json; do
   cp "$work/out/$file" "$out/.$file.new"
   mv "$out/.$file.new" "$out/$file"
 done

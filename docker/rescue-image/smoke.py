@@ -22,6 +22,7 @@ IMAGE = sys.argv[1]
 READY_LIMIT = 120  # seconds; about 5 on an idle machine
 PREFIX = "LIFEBOAT-FRAME "
 CASES = []
+OF_STD = []
 READY = []  # seconds from QEMU's start to the proof, in the case that runs
 # What crypt(3) makes of it with SHA-512; Python no longer can.
 PASSWORD = "correct horse"
@@ -30,6 +31,15 @@ PASSWORD_HASH = "$6$lifeboatsmoke$oueXWoTRMaORoA7.3eXqeIZJMcTJ6MbqznaO0kZOcV8wz8
 
 def case(function):
     CASES.append(function)
+    return function
+
+
+def case_of_std(function):
+    """What only the image `std` can do."""
+    with open(f"{IMAGE}/image.json") as file:
+        if json.load(file)["name"] == "std":
+            OF_STD.append(function.__name__)
+            case(function)
     return function
 
 
@@ -228,7 +238,7 @@ def proves_repairs_and_shuts_down():
     port = free_port()
     with machine(session={}, disks=one_disk, extra=user_net(port), append="lifeboat.disks=1") as (vm, session):
         report = vm.ready(session)
-        assert report["image"] == f"small {vm.description['version']}", report["image"]
+        assert report["image"] == f"{vm.description['name']} {vm.description['version']}", report["image"]
         [disk] = report["disks"]
         assert (disk["name"], disk["size"], disk["serial"], disk["read_only"]) == ("vda", 64 << 20, "root-disk", False), disk
         [part] = disk["parts"]
@@ -372,8 +382,30 @@ def disks_on_every_bus_are_seen():
             assert [serial for serial, disk in disks.items() if disk["read_only"]] == ["on-virtio"], disks
 
 
+def usb_and_ahci(folder):
+    for name in ("sata", "stick"):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "raw", f"{folder}/{name}.img", "16M"], check=True)
+    return ["-drive", f"file={folder}/sata.img,format=raw,if=none,id=sata", "-device", "ide-hd,drive=sata,serial=on-ahci",
+            "-drive", f"file={folder}/stick.img,format=raw,if=none,id=stick",
+            "-device", "qemu-xhci", "-device", "usb-storage,drive=stick,serial=on-usb"]
+
+
+@case_of_std
+def disks_on_ahci_and_usb_are_seen():
+    """A stick comes later than the proof may; its driver is loaded even then."""
+    port = free_port()
+    with machine(session={}, disks=usb_and_ahci, extra=user_net(port), append="lifeboat.disks=1") as (vm, session):
+        report = vm.ready(session)
+        assert "on-ahci" in [disk["serial"] for disk in report["disks"]], report["disks"]
+        known_hosts = f"{vm.folder}/known_hosts"
+        with open(known_hosts, "w") as file:
+            file.write(f"[127.0.0.1]:{port} {report['ssh_host_key']}\n")
+        run = vm.ssh(port, session, known_hosts, "until lsblk -dno NAME,TRAN | grep -q usb; do sleep 0.2; done; lsblk -dno TRAN")
+        assert run.returncode == 0 and "usb" in run.stdout, run
+
+
 def main():
-    names = sys.argv[2:]
+    names = [name for word in sys.argv[2:] for name in (OF_STD if word == "--of-std" else [word])]
     for function in CASES:
         if names and function.__name__ not in names:
             continue

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Boots the rescue image in QEMU and checks from outside what it promises: see smoke.py.
 #
-#   docker/rescue-image/smoke.sh [IMAGE] [CASE...]    IMAGE: target/rescue-images/images/small; all cases if none is named
+#   docker/rescue-image/smoke.sh [IMAGE] [CASE...]    IMAGE: target/rescue-images/images/small; all cases if none is named,
+#   --of-std: those that are about the image `std` alone
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 PATH="$PATH:/usr/sbin:/sbin"

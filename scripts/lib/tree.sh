@@ -1,8 +1,10 @@
 # Puts a small system together from unpacked packages (see packages.sh). To be sourced (POSIX sh).
 #
-#   lb_staged STAGE PATH                   prints where the file is, whether /usr is merged there or not
+#   lb_staged STAGE PATH                   prints where the file is, whether /usr is merged there or not, and appends that to the file
+#                                          LB_TAKEN, if this is set
 #   lb_busybox STAGE TREE                  busybox and a link for each of its programs
-#   lb_libraries STAGE PATH TREE           the shared libraries of a program, into TREE/lib/x86_64-linux-gnu
+#   lb_libraries STAGE PATH TREE           the shared libraries of a program, into TREE/lib/TRIPLE
+#   lb_triple, lb_loader                   print Debian's name of the architecture's folders (x86_64-linux-gnu), and of the loader
 #   lb_kernel STAGE                        prints the file of the only kernel
 #   lb_module STAGE WORK TREE MODULE       a kernel module with those it needs; fails if this kernel has none of that name.
 #                                          WORK is a scratch folder, the same one in all calls
@@ -10,33 +12,60 @@
 
 lb_staged() {
   for _prefix in "" /usr; do
-    if [ -e "$1$_prefix/$2" ]; then echo "$1$_prefix/$2"; return 0; fi
+    if [ -e "$1$_prefix/$2" ]; then
+      [ -z "${LB_TAKEN:-}" ] || echo "$1$_prefix/$2" >>"$LB_TAKEN"
+      echo "$1$_prefix/$2"
+      return 0
+    fi
   done
   return 1
+}
+
+lb_triple() {
+  case "${LB_ARCH:-amd64}" in
+    arm64) echo aarch64-linux-gnu ;;
+    *) echo x86_64-linux-gnu ;;
+  esac
+}
+lb_loader() {
+  case "${LB_ARCH:-amd64}" in
+    arm64) echo lib/ld-linux-aarch64.so.1 ;;
+    *) echo lib64/ld-linux-x86-64.so.2 ;;
+  esac
 }
 
 lb_busybox() {
   mkdir -p "$2/bin"
   cp -L "$(lb_staged "$1" bin/busybox)" "$2/bin/busybox" || return 1
-  "$2/bin/busybox" --list-full | while read -r _applet; do
+  # One for another architecture can't be asked; this machine's own has the same programs.
+  _lister="$2/bin/busybox"
+  [ -z "${LB_ARCH:-}" ] || _lister=busybox
+  "$_lister" --list-full | while read -r _applet; do
     case "$_applet" in linuxrc | bin/busybox) continue ;; esac
     mkdir -p "$2/$(dirname "$_applet")"
     ln -sf /bin/busybox "$2/$_applet"
   done
 }
 
+# The names are read, not resolved by running the loader: so it works for another architecture too.
 lb_libraries() {
-  _file=$(lb_staged "$1" "$2") || return 1
-  _loader=$(lb_staged "$1" lib64/ld-linux-x86-64.so.2) || return 1
-  _list=$("$_loader" --library-path "$1/lib/x86_64-linux-gnu:$1/usr/lib/x86_64-linux-gnu" --list "$_file") || return 1
-  echo "$_list" | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | while read -r _library; do
-    case "$_library" in
+  _lb_needed "$(lb_staged "$1" "$2")" | while read -r _name; do
+    case "$_name" in
       # The loader has a place of its own, and its name in a program is absolute.
-      */ld-linux-*) ;;
-      "$1"/*) cp -Lu "$_library" "$3/lib/x86_64-linux-gnu/" ;;
-      *) echo "$2 needs $_library, which is in none of the packages" >&2; exit 1 ;;
+      ld-linux-*) continue ;;
     esac
+    [ ! -e "$3/lib/$(lb_triple)/$_name" ] || continue
+    _library=$(_lb_library "$1" "$_name") || { echo "$2 needs $_name, which is in none of the packages" >&2; exit 1; }
+    cp -L "$_library" "$3/lib/$(lb_triple)/$_name" || exit 1
+    lb_libraries "$1" "${_library#"$1"/}" "$3" || exit 1
   done
+}
+_lb_needed() { readelf -d "$1" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]$/\1/p'; }
+_lb_library() {
+  for _folder in "lib/$(lb_triple)" "lib/$(lb_triple)/systemd" lib; do
+    if lb_staged "$1" "$_folder/$2"; then return 0; fi
+  done
+  return 1
 }
 
 lb_kernel() { find "$1/boot" -name 'vmlinuz-*' | head -n 1 | grep .; }

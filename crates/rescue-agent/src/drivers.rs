@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use types::rescue::SeenDisk;
+
 use crate::command;
 
 /// More rounds than buses can be nested in a machine that QEMU makes.
@@ -39,11 +41,19 @@ pub fn modprobe(names: &[&str]) -> std::io::Result<()> {
     command::run("/sbin/modprobe", &args, LIMIT).map(drop)
 }
 
+/// The modules, by alias, of the file systems that were recognised: `mount` without a type tries those only that the kernel has.
+pub fn of_file_systems(disks: &[SeenDisk]) -> Vec<String> {
+    let found: BTreeSet<&str> =
+        disks.iter().flat_map(|disk| &disk.parts).map(|part| part.filesystem.as_str()).collect();
+    let word = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    found.into_iter().filter(word).map(|name| format!("fs-{name}")).collect()
+}
+
 /// What the devices of all buses ask for. Only kinds are asked that an image can hold a driver for: a machine lists dozens of
 /// ACPI and platform devices that are none of ours, and each would be searched for in vain.
 fn aliases(sys: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for bus in ["pci", "acpi", "virtio", "scsi"] {
+    for bus in ["pci", "acpi", "virtio", "scsi", "usb", "hid", "serio"] {
         let Ok(devices) = std::fs::read_dir(sys.join("bus").join(bus).join("devices")) else { continue };
         for device in devices.flatten() {
             if device.path().join("driver").exists() {
@@ -82,6 +92,25 @@ mod tests {
         device(sys.path(), "platform", "serial8250", "platform:serial8250\n");
         let found: Vec<_> = aliases(sys.path()).into_iter().collect();
         assert_eq!(found, ["acpi:QEMU0002:", "pci:v00001AF4d00001001", "virtio:d00000002v00001AF4"]);
+    }
+
+    #[test]
+    fn file_systems_are_asked_for_once_each() {
+        let part = |filesystem: &str| types::rescue::SeenPart {
+            name: "vda1".into(),
+            size: 1,
+            filesystem: filesystem.into(),
+            label: String::new(),
+            uuid: String::new(),
+        };
+        let disk = SeenDisk {
+            name: "vda".into(),
+            size: 1,
+            serial: String::new(),
+            read_only: false,
+            parts: ["xfs", "ext4", "", "ext4", "-r x"].map(part).into(),
+        };
+        assert_eq!(of_file_systems(&[disk]), ["fs-ext4", "fs-xfs"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The program inside the rescue image that makes the machine usable and proves it to the host.
 //!
 //! Init starts it once the kernel's own file systems are mounted. In order:
-//! [`drivers`] loads what the devices ask for, [`secrets`] reads the session from fw_cfg, [`access`] lets its owner in,
+//! [`drivers`] loads what the devices ask for (later ones: [`hotplug`]), [`secrets`] reads the session from fw_cfg, [`access`] lets its owner in,
 //! [`services`] keeps [`net`]'s DHCP and the [`ssh`] server running, [`disks`] looks at the disks, and then the ready report, proven
 //! with the session's key, goes out on the virtio-serial [`port`], or on the [`serial`] console. [`console`] tells people what is
 //! there. From then on it answers the host, whose requests [`verbs`] carries out, until [`power`] turns the machine off. [`frames`]
@@ -16,6 +16,7 @@ mod console;
 mod disks;
 mod drivers;
 mod frames;
+mod hotplug;
 mod net;
 mod port;
 mod power;
@@ -48,8 +49,8 @@ const SERVICES: &str = "/run/lifeboat/services";
 /// Where requests of the host and their answers are on file.
 const REQUESTS: &str = "/run/lifeboat/requests";
 
-/// Wanted, but not before the proof is out: power button, randomness.
-const LATE_MODULES: [&str; 3] = ["button", "evdev", "virtio-rng"];
+/// Wanted, but not before the proof is out: power button, randomness, a keyboard.
+const LATE_MODULES: [&str; 5] = ["button", "evdev", "virtio-rng", "i8042", "atkbd"];
 /// Disks that come later than this are missing from the report.
 const DISKS_LIMIT: Duration = Duration::from_secs(8);
 /// A network that has no answer by then is reported without an address.
@@ -121,6 +122,7 @@ fn rescue(secrets: &BootSecrets) {
         at_once(Arc::clone(&doors), report.clone()),
         Box::new(verbs::machine::carry_out),
     );
+    let file_systems = drivers::of_file_systems(&report.disks);
     let open_consoles = move || {
         let consoles = terminals();
         if let Ok(mut doors) = doors.lock() {
@@ -131,7 +133,7 @@ fn rescue(secrets: &BootSecrets) {
                 say(&consoles, &banner);
             }
         }
-        watch_button();
+        late(file_systems);
     };
     answer_host(&proof, desk, open_consoles);
 }
@@ -236,7 +238,7 @@ fn without_session(fault: Option<String>) {
         let _ = serial::print(serial, &Frame::Error { message });
     }
     say(&terminals(), console::NO_SESSION);
-    watch_button();
+    late(vec![]);
     loop {
         std::thread::park();
     }
@@ -250,9 +252,16 @@ fn say(consoles: &[String], text: &str) {
     }
 }
 
-fn watch_button() {
-    std::thread::spawn(|| {
+/// What can wait until the proof is out: more drivers, for these file systems too, and the power button, which is watched from then on.
+fn late(file_systems: Vec<String>) {
+    std::thread::spawn(move || {
         let _ = drivers::modprobe(&LATE_MODULES);
+        let _ = drivers::modprobe(&file_systems.iter().map(String::as_str).collect::<Vec<_>>());
+        std::thread::spawn(|| {
+            if let Err(error) = hotplug::follow() {
+                warn(&format!("devices that come from now on get no driver: {error}"));
+            }
+        });
         power::wait_for_button(Path::new(SYS), Path::new(DEV));
         power::off(|text| warn(&text));
     });
