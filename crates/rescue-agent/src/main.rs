@@ -64,6 +64,12 @@ const BUSY_ROUND: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(500);
 
 fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let progress: verbs::Tell<'_> = &mut |done, of, text| eprintln!("[{done}/{of}] {text}");
+    if let Some((text, code)) = verbs::machine::by_hand(&args, progress) {
+        print!("{text}");
+        std::process::exit(code);
+    }
     if let Err(error) = drivers::load(Path::new(SYS)) {
         warn(&format!("drivers can't be loaded: {error}"));
     }

@@ -1,0 +1,124 @@
+//! Errors in the file systems that the machine's boot needs, found by their own checkers without changing anything.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::devices::{Device, Meaning};
+use crate::extfs;
+use crate::patient::Patient;
+use crate::tools;
+
+const LIMIT: Duration = Duration::from_secs(40);
+
+pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
+    let mut evidence = Vec::new();
+    let mut unknown = Vec::new();
+    for device in needed(patient) {
+        match errors(&device) {
+            Ok(lines) => evidence.extend(lines.into_iter().map(|line| format!("{}: {line}", device.path()))),
+            Err(why) => unknown.push(format!("{}: {why}", device.path())),
+        }
+    }
+    if evidence.is_empty() && !unknown.is_empty() {
+        return Err(unknown.join("; "));
+    }
+    Ok(evidence)
+}
+
+/// Root, and what fstab insists on; without a system, everything that can be checked.
+pub fn needed(patient: &Patient) -> Vec<Device> {
+    let checkable = |device: &&Device| matches!(device.filesystem.as_str(), "ext2" | "ext3" | "ext4" | "xfs" | "btrfs");
+    let Some(system) = &patient.system else { return patient.devices.leaves().filter(checkable).cloned().collect() };
+    let mut devices = vec![system.device.clone()];
+    for line in patient.fstab().iter().filter(|line| !line.is_optional()) {
+        if let Meaning::Device(device) = patient.devices.meaning(&line.device)
+            && !devices.contains(device)
+        {
+            devices.push(device.clone());
+        }
+    }
+    devices.retain(|device| checkable(&device));
+    devices
+}
+
+/// What its checker complains of.
+///
+/// # Errors
+/// Why it can't be told.
+pub fn errors(device: &Device) -> Result<Vec<String>, String> {
+    let path = device.path();
+    match device.filesystem.as_str() {
+        "xfs" => complaints(tools::run("xfs_repair", &["-n", &path], LIMIT)?, |code| code == 1),
+        "btrfs" => {
+            complaints(tools::run("btrfs", &["check", "--readonly", "--force", &path], LIMIT)?, |code| code == 1)
+        }
+        _ => ext(Path::new(&path)),
+    }
+}
+
+fn ext(path: &Path) -> Result<Vec<String>, String> {
+    let superblock = extfs::primary(path).map_err(|error| error.to_string())?;
+    let Some(superblock) = superblock else { return Ok(vec!["its superblock is not readable".into()]) };
+    if superblock.needs_recovery {
+        // A check without replaying the journal sees half-done changes as errors.
+        return if superblock.errors {
+            Ok(vec!["its superblock says that the kernel met errors in it".into()])
+        } else {
+            Err("it was not unmounted; only a check that replays its journal, and so writes, could tell".into())
+        };
+    }
+    let path = path.to_str().unwrap_or_default();
+    let mut lines = complaints(tools::run("e2fsck", &["-f", "-n", path], LIMIT)?, |code| code & 4 != 0)?;
+    if lines.is_empty() && superblock.errors {
+        lines.push("its superblock says that the kernel met errors in it".into());
+    }
+    Ok(lines)
+}
+
+fn complaints(ended: tools::Ended, bad: impl Fn(i32) -> bool) -> Result<Vec<String>, String> {
+    match ended.code {
+        Some(0) => Ok(Vec::new()),
+        Some(code) if bad(code) => {
+            let noise = ["e2fsck ", "Warning", "Pass ", "Phase ", "***", "Clear? no", "Fix? no", "        - "];
+            let telling = ended.text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+            let telling = telling.filter(|line| !noise.iter().any(|start| line.starts_with(start))).map(tools::clean);
+            Ok(telling.take(12).collect())
+        }
+        _ if ended.too_slow => Err(format!("the check did not end within {} s", LIMIT.as_secs())),
+        code => Err(format!("the check failed ({code:?}): {}", ended.tail(2).join(" "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extfs::tests::image;
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    fn a_sound_file_system_has_none_and_a_damaged_one_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = image(folder.path(), 16, 1024);
+        assert_eq!(ext(&path), Ok(vec![]));
+        // The root folder's inode is wiped: inode 2, at the beginning of the table that dumpe2fs names.
+        let said = tools::run("dumpe2fs", &[path.to_str().unwrap()], LIMIT).unwrap().text;
+        let table = said.split("Inode table at ").nth(1).unwrap();
+        let block: u64 = table.split('-').next().unwrap().parse().unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&[0; 256], block * 1024 + 256).unwrap();
+        let found = ext(&path).unwrap();
+        assert!(found.iter().any(|line| line.contains("Root inode")), "{found:?}");
+    }
+
+    #[test]
+    fn a_journal_that_was_not_replayed_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = image(folder.path(), 16, 1024);
+        let file = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+        let mut incompat = [0; 4];
+        file.read_exact_at(&mut incompat, 1024 + 0x60).unwrap();
+        incompat[0] |= 4;
+        file.write_all_at(&incompat, 1024 + 0x60).unwrap();
+        assert!(ext(&path).unwrap_err().contains("journal"));
+    }
+}

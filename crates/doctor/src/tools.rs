@@ -1,0 +1,153 @@
+//! Programs of the rescue system, run with a limit. Which there are depends on the image: what is absent is told, not missed.
+
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// The most that is kept of what a program prints.
+const MAX_OUTPUT: usize = 2 * 1024 * 1024;
+/// Where programs are; the rescue system's own, never the machine's.
+const PLACES: [&str; 4] = ["/sbin", "/usr/sbin", "/bin", "/usr/bin"];
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Exit code; None if it was killed, or had to be at the limit.
+    pub code: Option<i32>,
+    /// Standard output and error, as they came.
+    pub text: String,
+    pub too_slow: bool,
+}
+
+impl Ended {
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// The last lines, for people.
+    #[must_use]
+    pub fn tail(&self, lines: usize) -> Vec<String> {
+        let all: Vec<&str> = self.text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+        all.iter().skip(all.len().saturating_sub(lines)).map(|line| clean(line)).collect()
+    }
+}
+
+/// A line without control characters, of bounded length: it ends up on terminals and in answers.
+#[must_use]
+pub fn clean(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+}
+
+/// The path of a program, if this image has it.
+#[must_use]
+pub fn find(name: &str) -> Option<PathBuf> {
+    PLACES.iter().map(|place| Path::new(place).join(name)).find(|path| path.exists())
+}
+
+/// Runs a program to its end, `limit` at most; then it is killed. Its output is kept as far as it came.
+///
+/// # Errors
+/// When it is not in this image, or can't be started; the text says so.
+pub fn run(name: &str, args: &[&str], limit: Duration) -> Result<Ended, String> {
+    let program = find(name).ok_or_else(|| format!("this rescue image has no {name}"))?;
+    run_command(Command::new(program).args(args), limit).map_err(|error| format!("{name} can't be run: {error}"))
+}
+
+/// The same for a command that is already put together. Its input is empty; its outputs come together.
+///
+/// # Errors
+/// When it can't be started.
+pub fn run_command(command: &mut Command, limit: Duration) -> std::io::Result<Ended> {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let deadline = Instant::now() + limit;
+    let mut child = command
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(write.try_clone()?))
+        .stderr(Stdio::from(write))
+        .spawn()?;
+    // The command holds the pipe's other end too, and would keep it open.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut bytes = Vec::new();
+    let complete = read_until(read, &mut bytes, deadline);
+    let code = if complete { wait(&mut child, deadline) } else { None };
+    if code.is_none() {
+        let _ = child.kill();
+        let _ = child.try_wait();
+    }
+    let too_slow = code.is_none() && Instant::now() >= deadline;
+    Ok(Ended { code: code.flatten(), text: String::from_utf8_lossy(&bytes).into_owned(), too_slow })
+}
+
+/// What exceeds the limit of the output is read and dropped, so that the program comes to its end.
+fn read_until(pipe: OwnedFd, bytes: &mut Vec<u8>, deadline: Instant) -> bool {
+    let mut pipe = std::fs::File::from(pipe);
+    let mut chunk = [0; 8192];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let wait = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        let mut fds = [PollFd::new(&pipe, PollFlags::IN)];
+        match poll(&mut fds, Some(&wait)) {
+            Ok(0) => return false,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
+        match pipe.read(&mut chunk) {
+            Ok(0) => return true,
+            Ok(count) => {
+                let room = MAX_OUTPUT.saturating_sub(bytes.len());
+                bytes.extend_from_slice(&chunk[..count.min(room)]);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+fn wait(child: &mut Child, deadline: Instant) -> Option<Option<i32>> {
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status.code());
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        // Its output is closed, so it is about to end.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn both_outputs_and_the_code_come_back() {
+        let ended = run("sh", &["-c", "echo out; echo err >&2; exit 3"], LONG).unwrap();
+        assert_eq!((ended.code, ended.text.as_str(), ended.too_slow), (Some(3), "out\nerr\n", false));
+        assert_eq!(ended.tail(1), ["err"]);
+    }
+
+    #[test]
+    fn what_is_absent_is_named_and_what_hangs_is_cut_off() {
+        assert_eq!(run("no-such-tool", &[], LONG).unwrap_err(), "this rescue image has no no-such-tool");
+        let ended = run("sh", &["-c", "echo half; exec sleep 100"], Duration::from_millis(200)).unwrap();
+        assert_eq!((ended.code, ended.text.as_str(), ended.too_slow), (None, "half\n", true));
+    }
+
+    #[test]
+    fn endless_output_does_not_fill_memory() {
+        let ended = run("sh", &["-c", "yes | head -c 4000000"], LONG).unwrap();
+        assert!(ended.success() && ended.text.len() == MAX_OUTPUT);
+    }
+}
