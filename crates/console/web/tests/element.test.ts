@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { sources, web } from './source'
 
 const kebab = (name: string) => name.replace(/([a-z])([A-Z])/g, '$1-$2').toLowerCase()
-/** Drawn by others: ElDialog's and ElDrawer's shade, what pops up, what scrolls, ElPagination's select. */
+/** Drawn by others: ElDialog's and ElDrawer's shade, what pops up, what scrolls. */
 const INNER = new Set(['el-overlay', 'el-popper', 'el-scrollbar', 'el-tag', 'el-option', 'el-select', 'el-input', 'el-config-provider'])
 
 describe('Element Plus', () => {

@@ -118,7 +118,7 @@ export class Live {
     this.heardAt = Date.now()
     this.silenceMs = FIRST_WORD_MS
     this.lookTimer = setInterval(() => {
-      if (this.silenceMs > 0 && Date.now() - this.heardAt > this.silenceMs) void this.silent()
+      if (this.silenceMs > 0 && Date.now() - this.heardAt > this.silenceMs) this.again()
     }, LOOK_MS)
     const note = (event: MessageEvent) => {
       this.heardAt = Date.now()
@@ -166,15 +166,11 @@ export class Live {
     if (!this.running) return
     if (state.value !== 'offline') state.value = 'polling'
     this.poll(true)
+    // A break of the stream alone, or of everything: that is said without waiting for the next question.
+    void this.isThere().then((isThere) => this.reached(isThere))
     const wait = this.retryMs * (0.75 + Math.random() / 2)
     this.retryMs = Math.min(this.retryMs * 2, LAST_RETRY_MS)
     this.retryTimer = setTimeout(() => this.connect(), wait)
-  }
-
-  /** Nothing came for too long: it is asked why, and begun anew. */
-  private async silent(): Promise<void> {
-    this.again()
-    this.reached(await this.isThere())
   }
 
   private poll(on: boolean): void {

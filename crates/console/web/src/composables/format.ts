@@ -45,6 +45,11 @@ export function moment(iso: string, language: string): string {
   return format.format(new Date(iso))
 }
 
+/** `10,003`, as the language groups digits. */
+export function count(value: number, language: string): string {
+  return value < 1_000 ? String(value) : value.toLocaleString(language)
+}
+
 const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
 
 /** Bytes in powers of 1024, as region counts. */
