@@ -13,9 +13,9 @@ export LIFEBOAT_RESCUE_IMAGES := $(TARGET)/rescue-images
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 RELEASE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-export REGISTRY VERSION PUSH KIND PLATFORMS BUILDER BASE
+export REGISTRY VERSION PUSH KIND PLATFORMS BUILDER NODE BASE
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-deploy image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
+.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-deploy test-images test-deb deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
@@ -116,10 +116,10 @@ fuzz: ## each fuzz target under libFuzzer for a minute (SECONDS_EACH=N; needs ca
 	    RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir $(TARGET)/fuzz $$target $(TARGET)/fuzz/corpus/$$target seeds/$$target -- -max_total_time=$(or $(SECONDS_EACH),60) || exit 1; \
 	done
 
-images: rescue-image ## container images of all services: REGISTRY= VERSION= PUSH=yes PLATFORMS=linux/amd64,linux/arm64 (scripts/images.sh says more)
+images: rescue-image rescue-image-std ## container images of all services: REGISTRY= VERSION= PUSH=yes PLATFORMS=linux/amd64,linux/arm64 (scripts/images.sh says more)
 	@scripts/images.sh
 
-image-region image-host image-baremetal-agent image-climc: image-%: rescue-image
+image-region image-host image-baremetal-agent image-climc: image-%: rescue-image rescue-image-std
 	@scripts/images.sh $*
 
 deploy: ## a kustomize overlay into the cluster that kubectl points to: OVERLAY=demo REGISTRY= VERSION=; waits until all runs
@@ -127,12 +127,22 @@ deploy: ## a kustomize overlay into the cluster that kubectl points to: OVERLAY=
 
 # A developer's round trip: build, push (REGISTRY=) or load (KIND=), set the image on the right object, wait, go back if it does not come up.
 # Without VERSION each call has one of its own.
-deploy-region deploy-host deploy-baremetal-agent: deploy-%: rescue-image
+deploy-region deploy-host deploy-baremetal-agent: deploy-%: rescue-image rescue-image-std
 	@version=$(or $(VERSION),$(RELEASE)-dev.$$(date -u +%Y%m%d%H%M%S)) && \
 	  VERSION=$$version PUSH=$(if $(REGISTRY),yes) scripts/images.sh $* && VERSION=$$version python3 scripts/deploy/rollout.py image $*
 
 test-deploy: ## manifests, images' configuration, rolling out, units, alerts; with KUBECONFIG also a cluster
 	@scripts/test-deploy.sh
+
+test-images: rescue-image rescue-image-std ## build the images by buildah without a registry, and start what is in them (root; compiles everything, cold some 10 minutes)
+	@scripts/test-images.sh
+
+deb: deps ## Debian packages of region, host, baremetal-agent and climc, into target/debian (needs cargo-deb)
+	@$(MAKE) --no-print-directory build PROFILE=release
+	@NO_BUILD=yes scripts/deb.sh
+
+test-deb: build ## the packages installed, upgraded, removed and purged in a Debian of their own, and their units (root; needs cargo-deb)
+	@BIN=$(BIN) scripts/test-deb.sh
 
 clean: ## end what runs and remove all that was built
 	@[ ! -x $(BIN)/lifeboat ] || [ ! -d $(STATE) ] || $(BIN)/lifeboat down --state $(STATE)

@@ -46,6 +46,7 @@ iproute2         netboot     ip
 nftables         netboot     nft
 runc             containers  runc
 python3          tests       python3
+python3-venv     deployment  /usr/lib/python3*/ensurepip/__init__.py
 gcc              linking     cc
 libc6-dev        linking     /usr/lib/*/libc.a
 LIST

@@ -9,10 +9,12 @@
 #   KIND       the name of a kind cluster: load what was built into it
 #   PLATFORMS  linux/amd64,linux/arm64: for several machines at once, by docker's buildx; takes REGISTRY, and pushes
 #   ENGINE     docker, podman or buildah; without it the first of these that is there
-#   BUILDER, BASE, PROFILE, CARGO_FLAGS   as the Dockerfiles say: images to build with and on, cargo's profile, and more words for cargo
-#   VOLUME     podman, buildah: FROM:TO[:ro], a folder that the build sees (cargo's registry, where there is no network)
+#   BUILDER, NODE, BASE, PROFILE, CARGO_FLAGS   as the Dockerfiles say: images to build with and on, cargo's profile, and more words for cargo
+#   VOLUMES    podman, buildah: FROM:TO[:O] ..., folders that the build sees (cargo's registry, where there is no network)
+#   STORE      buildah: words for each call, like --root DIR
 #
-# The signed rescue image and the key that counts are what `make rescue-image` made in $LIFEBOAT_RESCUE_IMAGES; the signing key stays outside.
+# The signed rescue images and the key that counts are what `make rescue-image rescue-image-std` made in $LIFEBOAT_RESCUE_IMAGES; the signing key
+# stays outside.
 set -eu
 cd "$(dirname "$0")/.."
 registry=${REGISTRY:-lifeboat}
@@ -35,9 +37,15 @@ esac
 # What else goes in: the rescue image, and the public key.
 rescue=$(mktemp -d)
 trap 'rm -rf "$rescue"' EXIT
-mkdir -p "$rescue/boot/images/small"
-for file in kernel initramfs manifest.json manifest.json.minisig packages.txt; do
-  cp "$images/images/small/$file" "$rescue/boot/images/small/$file"
+for image in "$images"/images/*/; do
+  name=$(basename "$image")
+  [ -s "$image/manifest.json.minisig" ] || continue
+  mkdir -p "$rescue/boot/images/$name"
+  for file in kernel initramfs manifest.json manifest.json.minisig packages.txt licences.txt; do
+    # Images of older releases have no licences.txt.
+    [ -e "$image/$file" ] || continue
+    cp "$image/$file" "$rescue/boot/images/$name/$file"
+  done
 done
 cat "$images"/keys/*.pub >"$rescue/images.pub"
 chmod -R a+rX "$rescue"
@@ -49,7 +57,7 @@ build() { # SERVICE NAME
   file=docker/$1/Dockerfile name=$2
   set -- --file "$file" --tag "$name" --build-context "rescue=$rescue" \
     --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "CREATED=$created"
-  for it in BUILDER BASE PROFILE CARGO_FLAGS; do
+  for it in BUILDER NODE BASE PROFILE CARGO_FLAGS; do
     eval "value=\${$it:-}"
     [ -z "$value" ] || set -- "$@" --build-arg "$it=$value"
   done
@@ -58,7 +66,10 @@ build() { # SERVICE NAME
       if [ -n "${PLATFORMS:-}" ]; then docker buildx build "$@" --platform "$PLATFORMS" --sbom=true --provenance=true --push .
       else DOCKER_BUILDKIT=1 docker build "$@" .; fi ;;
     # Health checks are an extension of docker's format.
-    podman | buildah) "$engine" build --format docker --layers ${VOLUME:+--volume "$VOLUME"} "$@" . ;;
+    podman | buildah)
+      for it in ${VOLUMES:-}; do set -- --volume "$it" "$@"; done
+      # shellcheck disable=SC2086
+      "$engine" ${STORE:-} build --format docker --layers "$@" . ;;
     *) die "ENGINE is $engine; docker, podman and buildah are known" ;;
   esac
 }
@@ -67,6 +78,6 @@ for service; do
   name=$registry/$service:$version
   echo "── $name"
   build "$service" "$name"
-  [ "${PUSH:-}" != yes ] || [ -n "${PLATFORMS:-}" ] || "$engine" push "$name"
+  [ "${PUSH:-}" != yes ] || [ -n "${PLATFORMS:-}" ] || "$engine" ${STORE:-} push "$name"
   [ -z "${KIND:-}" ] || kind load docker-image --name "$KIND" "$name"
 done

@@ -1,7 +1,7 @@
 #!/bin/bash
 # `make test`: each phase in turn, stops at the first that fails, then prints how many minutes each took and the sum of all tests.
 #
-# Phases: formatting, web console, lints, build, rescue images and what only `std` can do, tiny guest, tests, browser. Tests run against one private Postgres server that
+# Phases: formatting, web console, lints, build, deployment, rescue images and what only `std` can do, tiny guest, tests. Tests run against one private Postgres server that
 # lives as long as they do. The web console comes before the build, which embeds it. A phase that ends with 77 was skipped, and has said why.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -47,6 +47,8 @@ phase web scripts/web.sh check
 phase lint cargo clippy --quiet --workspace --all-targets -- -D warnings
 # All targets at once: the same features, so that nothing is compiled twice.
 phase build cargo build --quiet --workspace --all-targets
+# Never with a cluster that somebody happens to have at hand.
+phase deployment env -u KUBECONFIG scripts/test-deploy.sh
 phase rescue-image scripts/built.sh rescue-image
 phase rescue-std scripts/built.sh rescue-image-std
 phase rescue-smoke docker/rescue-image/smoke.sh "$target/rescue-images/images/std" --of-std

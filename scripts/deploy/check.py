@@ -39,8 +39,9 @@ def main() -> int:
         wrong, started = check(documents), ""
         if args.bin:
             refused, good = config_keys.start(Manifests(documents), args.bin)
-            wrong += refused
-            started = f", {good} configurations taken by their programs"
+            stumbled, jobs = config_keys.understood(Manifests(documents), args.bin)
+            wrong += refused + stumbled
+            started = f", {good} configurations taken by their programs, and {jobs} commands of Jobs understood"
         for problem in wrong:
             print(f"{name}: {problem}", file=sys.stderr)
         failed |= bool(wrong)

@@ -1,7 +1,7 @@
 """Whether the programs take the configuration that their pods get: the ConfigMap's file, and the variables that go over it.
 
 Each variable must be a key that the shipped example shows, with a value of its type. Where the programs are built, each is also started with
-file and variables and `--check-config`, which reads all of it and ends.
+file and variables and `--check-config`, which reads all of it and ends; and the Job that makes Secrets with its words, outside of a cluster.
 """
 
 import os
@@ -113,4 +113,22 @@ def start(all: Manifests, folder: Path) -> tuple[list[str], int]:
             wrong.append(f"{pod}: {program} --check-config shows the database's password")
         else:
             good += 1
+    return wrong, good
+
+
+def understood(all: Manifests, folder: Path) -> tuple[list[str], int]:
+    """Gives `lifeboat` the words of its Job, with a service account that is not there: it must get as far as missing that (exit code 1), and
+    not stumble over the words (2). What it stumbled over, and how many were understood."""
+    wrong, good = [], 0
+    for pod in all.pods():
+        for it in pod.containers():
+            if Path((it.get("command") or [""])[0]).name != "lifeboat" or not (folder / "lifeboat").exists():
+                continue
+            words = [*it.get("args", []), "--service-account", "/nonexistent"]
+            env = {"PATH": os.environ["PATH"], "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "1"}
+            done = subprocess.run([folder / "lifeboat", *words], env=env, capture_output=True, text=True, timeout=30)
+            if done.returncode != 1 or "/nonexistent" not in done.stderr:
+                wrong.append(f"{pod}: lifeboat does not understand its words: {done.stderr.strip()}")
+            else:
+                good += 1
     return wrong, good

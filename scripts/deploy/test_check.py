@@ -194,6 +194,19 @@ class Programs(unittest.TestCase):
         wrong, good = self.run_with("exit 0")
         self.assertTrue(good == 0 and all("no --check-config" in it for it in wrong), wrong)
 
+    def test_words_that_a_job_gives_are_understood_or_told(self):
+        for script, wrong, good in (
+            ("echo 'no /nonexistent/token' >&2; exit 1", 0, 2),
+            ("echo 'unexpected argument' >&2; exit 2", 2, 0),
+            ("exit 0", 2, 0),
+        ):
+            with self.subTest(script=script), tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "lifeboat")
+                path.write_text(f"#!/bin/sh\n{script}\n")
+                path.chmod(path.stat().st_mode | stat.S_IXUSR)
+                told, understood = config_keys.understood(Manifests(rendered("demo")), Path(folder))
+                self.assertEqual((len(told), understood), (wrong, good))
+
 
 if __name__ == "__main__":
     sys.exit(unittest.main())
