@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use types::{GuestId, RecordingId, SessionId};
 
-use crate::action::Resource;
+use crate::action::{Action, NoExtra, Resource};
 
 #[derive(Debug)]
 pub enum ConsoleRecordings {}
@@ -36,4 +36,16 @@ pub struct ConsoleRecording {
     pub bytes: u64,
     /// False: it reached the limit of size, some of it was lost, or its region ended before it.
     pub is_whole: bool,
+}
+
+/// `DELETE /consolerecordings/{id}`: for one that shows what nobody may keep.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct DeleteConsoleRecording {}
+impl Action for DeleteConsoleRecording {
+    type On = ConsoleRecordings;
+    type Extra = NoExtra;
+    const NAME: &'static str = "delete";
+    const SUMMARY: &'static str = "Erase a recording before its time; that it was there stays in the log";
 }

@@ -6,6 +6,8 @@ use types::Secret;
 
 /// The cookie that holds a session's token.
 pub const SESSION_COOKIE: &str = "lifeboat_session";
+/// Its name where TLS is: a browser takes one of this name from this very host alone (RFC 6265bis, section 4.1.3.2).
+pub const SECURE_SESSION_COOKIE: &str = "__Host-lifeboat_session";
 /// The header that a request which changes something must carry beside the cookie: [`Session::csrf`].
 pub const CSRF_HEADER: &str = "x-csrf-token";
 

@@ -69,28 +69,55 @@ pub struct Progress {
     pub is_over: bool,
 }
 
+/// What a recording's writer learns by writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Written {
+    /// False: it was deleted, and nothing was written.
+    #[diesel(sql_type = Bool)]
+    pub is_there: bool,
+    /// Bytes of the other recordings of the same rescue.
+    #[diesel(sql_type = BigInt)]
+    pub elsewhere: i64,
+}
+
 /// Adds lines, in one statement with the row; a chunk that is there already, because an answer was lost, is not added again. Lines may be
-/// empty. False: the recording is gone.
-pub async fn write(conn: &mut Conn, id: RecordingId, seq: i32, lines: &str, now: Progress) -> QueryResult<bool> {
+/// empty.
+pub async fn write(conn: &mut Conn, id: RecordingId, seq: i32, lines: &str, now: Progress) -> QueryResult<Written> {
     let written = diesel::sql_query(
         "with added as (
              insert into console_recording_chunks (recording_id, seq, lines)
              select $1, $2, $3 where $3 <> '' and exists (select from console_recordings where id = $1)
-             on conflict do nothing returning octet_length(lines) as bytes)
-         update console_recordings set bytes = bytes + coalesce((select sum(bytes) from added), 0), duration_ms = $4,
-             is_whole = is_whole and $5, written_at = now(), ended_at = case when $6 then now() else null end
-         where id = $1",
+             on conflict do nothing returning octet_length(lines) as bytes),
+         updated as (
+             update console_recordings set bytes = bytes + coalesce((select sum(bytes) from added), 0), duration_ms = $4,
+                 is_whole = is_whole and $5, written_at = now(), ended_at = case when $6 then now() else null end
+             where id = $1 returning session_id)
+         select exists (select from updated) as is_there, coalesce((
+             select sum(bytes) from console_recordings
+             where session_id = (select session_id from updated) and id <> $1), 0)::bigint as elsewhere",
     );
-    let rows = written
+    written
         .bind::<SqlUuid, _>(id.uuid())
         .bind::<Integer, _>(seq)
         .bind::<Text, _>(lines)
         .bind::<BigInt, _>(i64::try_from(now.duration.as_millis()).unwrap_or(i64::MAX))
         .bind::<Bool, _>(now.is_whole)
         .bind::<Bool, _>(now.is_over)
-        .execute(conn)
-        .await?;
-    Ok(rows > 0)
+        .get_result(conn)
+        .await
+}
+
+/// Bytes of all recordings of a rescue.
+pub async fn bytes_of(conn: &mut Conn, session: SessionId) -> QueryResult<u64> {
+    let all = recordings::table.filter(recordings::session_id.eq(session)).select(recordings::bytes);
+    let all: Vec<i64> = all.load(conn).await?;
+    Ok(u64::try_from(all.iter().sum::<i64>()).unwrap_or(0))
+}
+
+/// Erases one that has ended. False: it goes on, or is gone already.
+pub async fn delete(conn: &mut Conn, id: RecordingId) -> QueryResult<bool> {
+    let ended = recordings::table.find(id).filter(recordings::ended_at.is_not_null());
+    Ok(diesel::delete(ended).execute(conn).await? > 0)
 }
 
 /// Some chunks, those after `seq`, in order.

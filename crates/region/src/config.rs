@@ -226,13 +226,17 @@ pub struct Rescue {
     pub max_per_host: u32,
 }
 
-/// Serial consoles.
+/// Consoles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Console {
-    /// Which are recorded: what they show, never what is typed. Whoever opens one is told.
+    /// Consoles, serial or screens, that one user may have open at once at this process.
+    pub max_per_user: usize,
+    /// Consoles that may be open at once at this process.
+    pub max_open: usize,
+    /// Which serial ones are recorded: what they show, never what is typed. Whoever opens one is told.
     pub record: Record,
-    /// Bytes of one recording; what comes after is not kept.
+    /// Bytes of all recordings of one rescue together; what comes after is not kept.
     pub record_max_bytes: u64,
     /// Seconds that recordings are kept; 0: for ever.
     pub record_kept_s: u64,
@@ -328,7 +332,13 @@ impl Default for Stream {
 }
 impl Default for Console {
     fn default() -> Self {
-        Self { record: Record::Never, record_max_bytes: 16 * 1024 * 1024, record_kept_s: 90 * 24 * 3600 }
+        Self {
+            max_per_user: 64,
+            max_open: 500,
+            record: Record::Never,
+            record_max_bytes: 64 * 1024 * 1024,
+            record_kept_s: 90 * 24 * 3600,
+        }
     }
 }
 impl Default for Rescue {

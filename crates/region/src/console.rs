@@ -7,10 +7,12 @@
 //! * [`rights`]: who may, asked again while it is open;
 //! * [`relay`]: the bytes, until either side ends, or the rights do;
 //! * [`buffer`]: what stands between a host and a reader that is slower;
+//! * [`places`]: how many may be open at once;
 //! * [`record`], [`cast`], [`recordings`]: what consoles of servers in rescue showed, for auditors.
 
 mod buffer;
 mod cast;
+mod places;
 mod record;
 pub mod recordings;
 mod relay;
@@ -19,6 +21,7 @@ mod ticket;
 
 use std::time::Duration;
 
+use api::ErrorClass;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
@@ -37,6 +40,7 @@ use crate::auth::{self, Caller};
 use crate::error::{Error, Result};
 use crate::http::layers::RequestId;
 use crate::http::via::Via;
+use places::Places;
 pub use record::SILENT as RECORDER_SILENT;
 use relay::Relay;
 
@@ -67,6 +71,7 @@ struct Ticketed {
 pub struct Consoles {
     stop: CancellationToken,
     open: TaskTracker,
+    places: Places,
 }
 
 impl Consoles {
@@ -99,7 +104,7 @@ async fn open(
                 ticket::redeem(&ticket, &ident, kind, auth::source(&parts), request_id, &mut conn).await?;
             if caller.is_ok_and(|caller| caller.user_id != holder.user_id) {
                 let details = "ticket: was made for another user than the one who is logged in: get another";
-                return Err(Error::new(api::ErrorClass::Forbidden, details));
+                return Err(Error::new(ErrorClass::Forbidden, details));
             }
             // It may be a minute old.
             let guest = rights::allowed(&app, &holder, &guest.id.to_string(), kind, &mut conn).await?;
@@ -111,11 +116,20 @@ async fn open(
             (caller, guest)
         }
     };
+    let limits = &app.config.console;
+    let place = app.consoles.places.take(caller.user_id, limits).ok_or_else(|| {
+        let details = format!(
+            "too many consoles are open: at most {} of one user, {} in all; close one",
+            limits.max_per_user, limits.max_open
+        );
+        Error::new(ErrorClass::TooManyRequests, details).retry_after(Duration::from_secs(5))
+    })?;
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app).await;
     let upgrade = upgrade
         .map_err(|e| Error::input(format!("the {kind} is a WebSocket: {e}; use climc {}", kind.command())))?
         .protocols(["binary"])
-        .max_message_size(LONGEST);
+        .max_message_size(LONGEST)
+        .max_frame_size(LONGEST);
     let host = db::host::get(&mut conn, guest.host_id).await?;
     let host = host.ok_or_else(|| Error::status(format!("the host of server '{}' is gone", guest.name)))?;
     let client = app.hosts.console_client(&host).map_err(Error::internal)?;
@@ -126,6 +140,7 @@ async fn open(
     Ok(upgrade.on_upgrade(move |socket| async move {
         let stop = consoles.stop.clone();
         consoles.open.track_future(relay.run(socket, stop)).await;
+        drop(place);
     }))
 }
 

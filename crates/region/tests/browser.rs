@@ -264,7 +264,17 @@ async fn behind_a_proxy_that_is_trusted_the_cookie_is_for_tls_alone() {
     };
     let answer = request().header("origin", "https://region.example.org").json(&body).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 200);
-    assert!(answer.headers()["set-cookie"].to_str().unwrap().ends_with("; Secure"));
+    let set = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(
+        set.starts_with("__Host-lifeboat_session=") && set.ends_with("; Path=/; HttpOnly; SameSite=Strict; Secure")
+    );
+    // Under the name that a neighbouring host can set, the same token counts for nothing.
+    let token = set.split(['=', ';']).nth(1).unwrap();
+    for (name, status) in [("__Host-lifeboat_session", 200), ("lifeboat_session", 401)] {
+        let http = reqwest::Client::new().get(format!("{}/auth/session", stack.base_url()));
+        let asked = http.header("cookie", format!("{name}={token}")).header("x-forwarded-proto", "https");
+        assert_eq!(send(asked).await.0, status, "{name}");
+    }
     // The same name without TLS is another origin.
     assert_eq!(send(request().header("origin", "http://region.example.org").json(&body)).await.0, 403);
     // Wrong passwords count for the one who sent them, not for the proxy.

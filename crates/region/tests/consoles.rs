@@ -250,6 +250,72 @@ async fn a_reader_that_is_slow_keeps_nobody_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_many_come_with_lets_one_in_and_an_old_one_nobody() {
+    let stack = Stack::start().await;
+    stack.server("web1", true).await;
+    let browser = Browser::admin(&stack).await;
+    let protocols = format!("binary, ticket.{}", ticket(&browser, "web1", "console").await);
+    let headers = [("origin", browser.base.as_str()), ("sec-websocket-protocol", &protocols)];
+    let all = (0..20).map(|_| Socket::open(&stack, "/servers/web1/console", &headers));
+    let (opened, refused): (Vec<_>, Vec<_>) = futures::future::join_all(all).await.into_iter().partition(Result::is_ok);
+    assert_eq!((opened.len(), refused.len()), (1, 19));
+    assert!(refused.iter().all(|one| one.as_ref().is_err_and(|(status, _)| *status == 401)));
+    // A minute, and no longer, at whichever replica.
+    let protocols = format!("binary, ticket.{}", ticket(&browser, "web1", "console").await);
+    let headers = [("origin", browser.base.as_str()), ("sec-websocket-protocol", &protocols)];
+    let left = "select extract(epoch from max(expires_at) - now())::bigint as left from console_tickets";
+    #[derive(diesel::QueryableByName)]
+    struct Left {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        left: i64,
+    }
+    let mut conn = stack.connection().await;
+    let left: Left = diesel_async::RunQueryDsl::get_result(diesel::sql_query(left), &mut conn).await.unwrap();
+    assert!((30..=60).contains(&left.left), "{} s", left.left);
+    let sql = "update console_tickets set expires_at = now() - interval '1 second'";
+    diesel_async::RunQueryDsl::execute(diesel::sql_query(sql), &mut conn).await.unwrap();
+    assert_eq!(Socket::open(&stack, "/servers/web1/console", &headers).await.err().expect("refused").0, 401);
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_opens_consoles_without_end() {
+    let mut setup = Setup::default();
+    setup.config.console.max_per_user = 2;
+    let stack = Stack::start_with(setup).await;
+    stack.server("web1", true).await;
+    // Another token is not another user.
+    let (first, second) = (stack.web().await.token, stack.web().await.token);
+    let path = "/servers/web1/console";
+    let open = async |token: &types::Secret| Socket::open(&stack, path, &[("x-auth-token", token.expose())]).await;
+    let one = open(&first).await.expect("it opens");
+    let _two = open(&second).await.expect("it opens");
+    let (status, answer) = open(&second).await.err().expect("refused");
+    assert_eq!((status, &answer["class"]), (429, &json!("TooManyRequestsError")), "{answer}");
+    assert!(answer["details"].as_str().unwrap().contains("at most 2 of one user"), "{answer}");
+    one.close().await;
+    eventually("a place is free again", async || open(&first).await.ok()).await.close().await;
+    stack.finish().await;
+}
+
+/// A frame that claims to be huge ends the connection before it is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_has_a_limit() {
+    let stack = Stack::start().await;
+    stack.server("web1", true).await;
+    let token = stack.web().await.token;
+    let mut console =
+        Socket::open(&stack, "/servers/web1/console", &[("x-auth-token", token.expose())]).await.expect("it opens");
+    console.until("simulated console").await;
+    console.send(&"x".repeat(1024 * 1024)).await;
+    console.until("xxx").await;
+    console.begin(8 * 1024 * 1024 * 1024).await;
+    let (code, _) = tokio::time::timeout(LIMIT, console.closed()).await.expect("it ends");
+    assert!(matches!(code, 1006 | 1009), "{code}");
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_region_that_stops_says_so_and_writes_down_who_was_there() {
     let stack = Stack::start().await;
     stack.server("web1", true).await;

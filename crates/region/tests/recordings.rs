@@ -214,8 +214,18 @@ async fn a_recording_has_a_limit_and_an_age() {
     assert_eq!((all.len(), &all[0]["is_whole"]), (1, &json!(false)), "{all:?}");
     assert!(all[0]["bytes"].as_u64().unwrap() < 4200, "{all:?}");
     let (_, shown) = cast(&web, &all[0]["id"]).await;
-    assert!(shown.contains("\n1 xxx") && shown.ends_with("it has reached its limit of size]\r\n"), "{shown}");
+    let full = "those of this rescue have reached their limit of size]\r\n";
+    assert!(shown.contains("\n1 xxx") && shown.ends_with(full), "{shown}");
     assert!(!shown.contains("\n19 xxx"));
+    // Another console of the same rescue has no more than what is left: nobody fills the database by opening one after another.
+    let mut again = open(&web.base, &web).await;
+    print(&stack, guest, &format!("once more {}", "x".repeat(990))).await;
+    again.until("once more").await;
+    again.close().await;
+    let both = ended(&web).await;
+    assert_eq!((both.len(), &both[0]["is_whole"]), (2, &json!(false)), "{both:?}");
+    let (_, shown) = cast(&web, &both[0]["id"]).await;
+    assert!(shown.ends_with(full) && !shown.contains("once more"), "{shown}");
 
     let mut conn = stack.connection().await;
     let age = async |conn: &mut db::Conn, days: i64| {
@@ -227,11 +237,103 @@ async fn a_recording_has_a_limit_and_an_age() {
         .execute(&mut conn)
         .await
         .unwrap();
-    assert_eq!(age(&mut conn, 1).await, 1);
+    assert_eq!(age(&mut conn, 1).await, 2);
     let path = format!("/consolerecordings/{}/cast", all[0]["id"].as_str().unwrap());
     assert_eq!(web.send(web.request("GET", &path)).await.0, 404);
     let left = diesel::sql_query("delete from console_recording_chunks").execute(&mut conn).await.unwrap();
     assert_eq!(left, 0, "its chunks are gone with it");
+    stop_rescue(&stack).await;
+    stack.finish().await;
+}
+
+/// What nobody may keep can be erased by an administrator, and that it was is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_can_be_erased_and_the_log_says_by_whom() {
+    let actors = Actors::start_with(recording()).await;
+    let (stack, web) = (&actors.stack, &actors.admin);
+    let guest = stack.server("web1", true).await.id;
+    start_rescue(stack).await;
+    let mut console = open(&web.base, web).await;
+    print(stack, guest, "a password that somebody typed at the wrong prompt\r\n").await;
+    console.until("wrong prompt").await;
+    let [one] = recordings(web, "").await.try_into().expect("one recording");
+    let path = format!("/consolerecordings/{}", one["id"].as_str().unwrap());
+    let (status, answer) = web.send(web.request("DELETE", &path)).await;
+    assert_eq!((status, &answer["class"]), (409, &json!("InvalidStatusError")), "it goes on: {answer}");
+    console.close().await;
+    ended(web).await;
+    let auditor = actors.user("eve", "system", "auditor").await;
+    assert_eq!(auditor.send(auditor.request("DELETE", &path)).await.0, 403, "who looks does not erase");
+    let owner = actors.user("ann", "system", "project_owner").await;
+    assert_eq!(owner.send(owner.request("DELETE", &path)).await.0, 404);
+    assert_eq!(web.send(web.request("DELETE", &path)).await.0, 200);
+    assert_eq!(web.send(web.request("DELETE", &path)).await.0, 404);
+    assert_eq!(recordings(web, "").await, Vec::<Value>::new());
+    let left = diesel::sql_query("delete from console_recording_chunks");
+    assert_eq!(left.execute(&mut stack.connection().await).await.unwrap(), 0);
+    let (_, events) = web.send(web.request("GET", "/events?obj_id=web1&action.0=console_erase")).await;
+    let event = &events["events"][0];
+    assert_eq!((&events["total"], &event["user"]), (&json!(1), &json!("admin")), "{events}");
+    assert!(event["notes"].as_str().unwrap().contains(one["id"].as_str().unwrap()), "{event}");
+    stop_rescue(stack).await;
+    actors.stack.finish().await;
+}
+
+/// Recordings are the database's: what one replica wrote another shows, also while it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn any_replica_shows_what_another_records() {
+    let stack = Stack::start_with(recording()).await;
+    let guest = stack.server("web1", true).await.id;
+    start_rescue(&stack).await;
+    let replica = stack.replica().await;
+    let web = stack.web().await;
+    let mut console = open(&format!("http://{}", replica.http), &web).await;
+    print(&stack, guest, "shown by the other\r\n").await;
+    console.until("shown by the other").await;
+    let shown = async || {
+        let [one] = recordings(&web, "").await.try_into().ok()?;
+        cast(&web, &one["id"]).await.1.contains("shown by the other").then_some(one)
+    };
+    let one = eventually("it is there while it goes on", shown).await;
+    assert_eq!(one["ended_at"], Value::Null);
+    // A region that stops ends what it records, in order.
+    replica.shutdown().await;
+    let all = ended(&web).await;
+    assert_eq!((&all[0]["id"], &all[0]["is_whole"]), (&one["id"], &json!(true)), "{all:?}");
+    stop_rescue(&stack).await;
+    stack.finish().await;
+}
+
+/// A reader that takes nothing holds up neither the guest nor what is kept of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_slow_reader_misses_is_recorded() {
+    const PIECES: usize = 200;
+    let stack = Stack::start_with(recording()).await;
+    let guest = stack.server("web1", true).await.id;
+    start_rescue(&stack).await;
+    let web = stack.web().await;
+    let mut console = open(&web.base, &web).await;
+    console.until(RECORDED).await;
+    let piece = format!("{}\r\n", "x".repeat(64 * 1024 - 2));
+    for n in 0..PIECES {
+        print(&stack, guest, &piece).await;
+        if n % 40 == 0 {
+            // The database keeps up, as it does with any real serial line.
+            let saved = async || {
+                let all = recordings(&web, "").await;
+                (all[0]["bytes"].as_u64()? >= (n * piece.len()) as u64).then_some(())
+            };
+            eventually("it is saved", saved).await;
+        }
+    }
+    print(&stack, guest, "the end\r\n").await;
+    let seen = console.until("the end").await;
+    assert!(seen.contains("bytes of output were missed here]"), "the reader was slow");
+    console.close().await;
+    let all = ended(&web).await;
+    let (_, shown) = cast(&web, &all[0]["id"]).await;
+    assert!(shown.contains("the end") && all[0]["is_whole"] == json!(true), "{all:?}");
+    assert_eq!(shown.matches('x').count(), PIECES * (piece.len() - 2));
     stop_rescue(&stack).await;
     stack.finish().await;
 }

@@ -53,7 +53,7 @@ export const router = createRouter({
 
 /** Where to go after log-in: only ever within the console. */
 export function backTo(to: unknown): string {
-  return typeof to === 'string' && to.startsWith('/') && !to.startsWith('//') && !to.startsWith('/login') ? to : '/servers'
+  return typeof to === 'string' && /^\/(?![/\\])/.test(to) && !to.startsWith('/login') ? to : '/servers'
 }
 
 function toLogin(from: RouteLocationNormalized) {

@@ -1,6 +1,7 @@
 //! Failed log-ins are slowed down: after a few, the same name from the same address must wait, each time twice as long.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -71,7 +72,13 @@ impl Attempts {
 }
 
 fn key(user: &str, source: &str) -> (String, String) {
-    (user.chars().take(128).collect(), source.to_owned())
+    // One customer has a whole /64 of addresses.
+    let network = match source.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V6(ip)) => format!("{:x}/64", u128::from(ip) >> 64),
+        Ok(ip) => ip.to_string(),
+        Err(_) => source.to_owned(),
+    };
+    (user.chars().take(128).collect(), network)
 }
 
 #[cfg(test)]
@@ -90,6 +97,20 @@ mod tests {
         assert!(attempts.check("b", "1").is_ok() && attempts.check("a", "2").is_ok());
         attempts.succeeded("a", "1");
         assert!(attempts.check("a", "1").is_ok());
+    }
+
+    #[test]
+    fn a_network_that_one_customer_has_counts_as_one() {
+        let attempts = Attempts::default();
+        for host in 1..=FREE {
+            attempts.failed("a", &format!("2001:db8:1:2::{host}"));
+        }
+        assert!(attempts.check("a", "2001:db8:1:2:ffff::1").is_err());
+        assert!(attempts.check("a", "2001:db8:1:3::1").is_ok());
+        for _ in 0..FREE {
+            attempts.failed("a", "::ffff:192.0.2.1");
+        }
+        assert!(attempts.check("a", "192.0.2.1").is_err() && attempts.check("a", "192.0.2.2").is_ok());
     }
 
     #[test]

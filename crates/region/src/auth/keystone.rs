@@ -21,6 +21,7 @@ use types::id::ProjectId;
 
 use crate::app::App;
 use crate::auth::oidc::Verified;
+use crate::auth::password::NOBODY;
 use crate::auth::{Caller, token, unauthorized};
 use crate::dispatch::decode;
 use crate::error::{Error, Result};
@@ -32,10 +33,6 @@ pub fn routes() -> Router<App> {
 
 /// What a wrong name and a wrong password are both answered with.
 const WRONG: &str = "the user name or the password is wrong";
-
-/// A hash nobody's password fits: checked for unknown users, so that they take as long as known ones.
-const NOBODY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 async fn log_in(
     State(app): State<App>,
@@ -93,23 +90,27 @@ pub(super) async fn by_password(app: &App, given: UserPassword, source: &str) ->
     let (name, user, open) = {
         let mut conn = app.pool.get().await?;
         let domain = named_domain(&mut conn, given.domain.as_ref()).await?;
-        let name = match given.id.as_deref() {
-            Some(id) if given.name.is_empty() => id.to_owned(),
-            _ => db::identity::key(&domain, &given.name),
+        let by_id = given.id.as_deref().filter(|_| given.name.is_empty());
+        let user = match by_id {
+            Some(id) => match id.parse() {
+                Ok(id) => db::identity::user(&mut conn, id).await?,
+                Err(_) => None,
+            },
+            None => db::identity::user_named(&mut conn, &domain, &given.name).await?,
         };
-        app.attempts.check(&name, source)?;
-        let user = match given.id.as_deref().and_then(|id| id.parse().ok()) {
-            Some(id) if given.name.is_empty() => db::identity::user(&mut conn, id).await?,
-            _ => db::identity::user_named(&mut conn, &domain, &given.name).await?,
+        // One user is one, by whichever name.
+        let name = match (&user, by_id) {
+            (Some(user), _) => user.key(),
+            (None, Some(id)) => id.to_owned(),
+            (None, None) => db::identity::key(&domain, &given.name),
         };
-        let open = match &user {
-            Some(user) => db::domain::find(&mut conn, &user.domain).await?.is_some_and(|domain| domain.enabled),
-            None => false,
-        };
-        (name, user, open)
+        let domain = db::domain::find(&mut conn, user.as_ref().map_or(&domain, |user| &user.domain)).await?;
+        (name, user, domain.is_some_and(|domain| domain.enabled))
     };
+    let may = || app.attempts.check(&name, source);
+    may()?;
     let hash = user.as_ref().map_or_else(|| NOBODY.to_owned(), |u| u.password_hash.clone());
-    let fits = app.authority.check(hash, given.password).await?;
+    let fits = app.authority.check(hash, given.password, may).await?;
     match user.filter(|u| fits && u.enabled && open) {
         Some(user) => {
             app.attempts.succeeded(&name, source);
@@ -118,6 +119,7 @@ pub(super) async fn by_password(app: &App, given: UserPassword, source: &str) ->
         None => {
             app.attempts.failed(&name, source);
             metrics::counter!("region_logins_failed_total").increment(1);
+            tracing::warn!(user = name, source, "a log-in failed");
             Err(unauthorized(WRONG))
         }
     }

@@ -21,6 +21,10 @@ const CHECKS: usize = 4;
 const MEMORY_KIB: u32 = 7 * 1024;
 const PASSES: u32 = 5;
 
+/// A hash nobody's password fits: checked for unknown users, so that they take as long as known ones.
+pub const NOBODY: &str =
+    "$argon2id$v=19$m=7168,t=5,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// Checks passwords.
 pub struct Authority {
     /// SHA-256 over hash and password, so that neither stands in memory for long.
@@ -35,17 +39,19 @@ impl Default for Authority {
 }
 
 impl Authority {
-    /// Whether the password fits the hash.
+    /// Whether the password fits the hash. `may` is asked when its turn has come: of many guesses that are sent at once, those that wait
+    /// learn here that the ones before them were wrong.
     ///
     /// # Errors
-    /// A hash that is not in PHC form.
-    pub async fn check(&self, hash: String, password: Secret) -> Result<bool> {
+    /// A hash that is not in PHC form; what `may` says.
+    pub async fn check(&self, hash: String, password: Secret, may: impl FnOnce() -> Result<()>) -> Result<bool> {
         let pair: [u8; 32] =
             Sha256::new().chain_update(&hash).chain_update([0]).chain_update(password.expose()).finalize().into();
         if self.remembered(pair) {
             return Ok(true);
         }
         let _turn = self.checks.acquire().await.map_err(Error::internal)?;
+        may()?;
         let fits = tokio::task::spawn_blocking(move || {
             let hash = PasswordHash::new(&hash).map_err(|e| std::io::Error::other(e.to_string()))?;
             // With the algorithm and the parameters that the hash names.
@@ -99,8 +105,21 @@ mod tests {
         let authority = Authority::default();
         let stored = hash(Secret::new("right")).await.unwrap();
         for _ in 0..2 {
-            assert!(authority.check(stored.clone(), Secret::new("right")).await.unwrap());
-            assert!(!authority.check(stored.clone(), Secret::new("wrong")).await.unwrap());
+            assert!(authority.check(stored.clone(), Secret::new("right"), || Ok(())).await.unwrap());
+            assert!(!authority.check(stored.clone(), Secret::new("wrong"), || Ok(())).await.unwrap());
         }
+        let no = || Err(Error::input("not now"));
+        assert!(authority.check(stored.clone(), Secret::new("wrong"), no).await.is_err(), "it is asked");
+        assert!(authority.check(stored, Secret::new("right"), no).await.unwrap(), "what is remembered is no guess");
+    }
+
+    /// By how long it takes nobody learns which names there are.
+    #[tokio::test]
+    async fn an_unknown_user_costs_what_a_known_one_does() {
+        let cost = |hash: &str| {
+            let hash = PasswordHash::new(hash).expect("a hash");
+            (hash.algorithm.to_string(), hash.version, hash.params.to_string(), hash.hash.map(|hash| hash.len()))
+        };
+        assert_eq!(cost(&hash(Secret::new("x")).await.unwrap()), cost(NOBODY));
     }
 }

@@ -75,7 +75,14 @@ impl Recorder {
             is_whole: true,
             written_at: now,
         };
-        db::recording::insert(&mut *app.pool.get().await?, &row).await?;
+        let elsewhere = {
+            let mut conn = app.pool.get().await?;
+            db::recording::insert(&mut conn, &row).await?;
+            match row.session_id {
+                Some(session) => db::recording::bytes_of(&mut conn, session).await?,
+                None => 0,
+            }
+        };
         let (pieces, queue) = mpsc::channel(QUEUE);
         let (lost, begun) = (Arc::<AtomicU64>::default(), Instant::now());
         let writer = Writer {
@@ -88,6 +95,7 @@ impl Recorder {
             saving: String::new(),
             seq: 0,
             kept: 0,
+            elsewhere,
             last: Duration::ZERO,
             is_whole: true,
             is_full: false,
@@ -118,6 +126,9 @@ struct Writer {
     seq: i32,
     /// Bytes of lines that were made.
     kept: u64,
+    /// Bytes of other recordings of the same rescue, when it last was asked: all together have one limit, or a system that prints without end,
+    /// on many consoles or on one that is opened again and again, fills the database.
+    elsewhere: u64,
     /// Of the last line.
     last: Duration,
     is_whole: bool,
@@ -183,9 +194,12 @@ impl Writer {
         }
         self.last = at;
         self.kept += line.len() as u64;
-        if self.kept > self.app.config.console.record_max_bytes {
+        if self.kept + self.elsewhere > self.app.config.console.record_max_bytes {
             (self.is_full, self.is_whole) = (true, false);
-            self.waiting += &cast::said(at, "\r\n[the recording ends here: it has reached its limit of size]\r\n");
+            self.waiting += &cast::said(
+                at,
+                "\r\n[the recording ends here: those of this rescue have reached their limit of size]\r\n",
+            );
         } else {
             self.waiting += line;
         }
@@ -206,7 +220,8 @@ impl Writer {
             Ok::<_, crate::error::Error>(db::recording::write(&mut conn, self.id, self.seq, &self.saving, now).await?)
         };
         match written.await {
-            Ok(_) => {
+            Ok(written) => {
+                self.elsewhere = u64::try_from(written.elsewhere).unwrap_or(0);
                 self.saving.clear();
                 self.seq += 1;
                 self.saved = Instant::now();

@@ -1,6 +1,7 @@
 //! `GET /consolerecordings`: recordings, for those who audit. To look at one is itself written down.
 
-use api::recording::{ConsoleRecording, ConsoleRecordings};
+use api::ErrorClass;
+use api::recording::{ConsoleRecording, ConsoleRecordings, DeleteConsoleRecording};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -19,7 +20,7 @@ use super::cast;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::dispatch::perform::Note;
-use crate::dispatch::{List, Model, Registry, crud};
+use crate::dispatch::{Cx, Done, List, Model, Perform, Registry, crud};
 use crate::error::{Error, Result};
 use crate::guest;
 use crate::http::openapi::Operation;
@@ -32,7 +33,7 @@ const GET: Rule = Rule { service: "audit", resource: "consolerecordings", word: 
 const PAGE: i64 = 8;
 
 pub fn register(registry: &mut Registry) {
-    registry.resource::<Recording>();
+    registry.resource::<Recording>().delete::<DeleteConsoleRecording>();
     let about = "What it showed, as asciicast v2; looking at it leaves an event on its server";
     let cast = Operation::file::<Recording>(&format!("{GET}_cast"), about, "application/x-asciicast");
     registry.document("/consolerecordings/{id}/cast", &Method::GET, cast);
@@ -81,24 +82,36 @@ impl List for Recording {
     }
 }
 
-/// One that goes on is given as far as it has come.
-async fn replay(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response> {
-    let (recording, mut conn) = crud::find::<Recording>(&app, &caller, &id, &GET).await?;
-    let note = Note {
+impl Perform<DeleteConsoleRecording> for Recording {
+    async fn perform(self, _: DeleteConsoleRecording, cx: &mut Cx<'_>) -> Result<Done<DeleteConsoleRecording>> {
+        if !db::recording::delete(cx.conn, self.id).await? {
+            let details = "the recording goes on: close its console first, or wait until it is closed";
+            return Err(Error::new(ErrorClass::InvalidStatus, details));
+        }
+        cx.event(note(&self, "console_erase", "erased")).await?;
+        Ok(Done::nothing())
+    }
+}
+
+/// What happened to a recording is part of its server's story.
+fn note<'r>(recording: &'r Recording, action: &'r str, what: &str) -> Note<'r> {
+    let started = recording.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    Note {
         obj_type: guest::OBJECT,
         obj_id: recording.guest_id.uuid(),
         obj_name: &recording.guest_name,
-        action: "console_replay",
+        action,
         success: true,
-        notes: format!(
-            "looked at recording {} of {}'s console, {}",
-            recording.id,
-            recording.user_name,
-            recording.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-        ),
+        notes: format!("{what} recording {} of {}'s console, {started}", recording.id, recording.user_name),
         status: None,
         task: None,
-    };
+    }
+}
+
+/// One that goes on is given as far as it has come.
+async fn replay(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response> {
+    let (recording, mut conn) = crud::find::<Recording>(&app, &caller, &id, &GET).await?;
+    let note = note(&recording, "console_replay", "looked at");
     let event = note.of(&caller.user, caller.project_name(), caller.source.clone(), Some(caller.request_id.clone()));
     db::event::insert(&mut conn, &event).await?;
     drop(conn);

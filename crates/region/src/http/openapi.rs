@@ -19,7 +19,7 @@ use utoipa::openapi::{
 
 use crate::dispatch::model::{Create, List, Model, Perform, Update, View};
 
-const CSRF: &str = "A browser's session. A request that may change something (any but GET, HEAD and OPTIONS) also carries X-CSRF-Token: \
+const CSRF: &str = "A browser's session; behind TLS its name is __Host-lifeboat_session. A request that may change something (any but GET, HEAD and OPTIONS) also carries X-CSRF-Token: \
     `csrf` of GET /auth/session";
 
 type Schemas = Vec<(String, RefOr<Schema>)>;

@@ -90,12 +90,29 @@ impl Trust {
         if let Some(host) = last("x-forwarded-host") {
             via.host = Some(host.to_owned());
         }
-        let all = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        let chain: Vec<IpAddr> =
-            all.flat_map(|value| value.split(',')).map_while(|one| one.trim().parse().ok()).collect();
-        let sender = chain.iter().rev().find(|ip| !self.trusts(**ip)).or(chain.first()).copied();
-        (via, sender)
+        (via, self.sender(headers))
     }
+
+    /// The nearest address that is no proxy of ours. From the right: what stands left of it its owner may have written, whatever it is.
+    fn sender(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let values = headers.get_all("x-forwarded-for").iter().rev();
+        let told = values.flat_map(|value| value.to_str().unwrap_or("?").rsplit(',')).map(address);
+        let mut sender = None;
+        for ip in told.map_while(|ip| ip) {
+            sender = Some(ip);
+            if !self.trusts(ip) {
+                break;
+            }
+        }
+        sender
+    }
+}
+
+/// Some proxies write the port too: `192.0.2.1:4711`, `[2001:db8::1]:4711`.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let ip = text.parse().or_else(|_| text.parse::<SocketAddr>().map(|at| at.ip())).ok();
+    ip.or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()).map(|ip: IpAddr| ip.to_canonical())
 }
 
 /// Puts [`Via`] among the request's extensions, and the sender's address in the place of the proxy's.
@@ -177,7 +194,35 @@ mod tests {
         // What the sender wrote itself stands before what the proxy added.
         let forged = headers(&[("x-forwarded-for", "9.9.9.9, 1.2.3.4")]);
         assert_eq!(trust.look(ip("10.1.1.1"), None, &forged).1, ip("1.2.3.4"));
-        assert_eq!(trust.look(ip("10.1.1.1"), None, &headers(&[("x-forwarded-for", "?")])).1, None);
+    }
+
+    #[test]
+    fn nobody_hides_behind_what_they_wrote_into_a_header() {
+        let trust = trust("", &["10.0.0.0/8", "fd00::/8"]);
+        for (told, sender) in [
+            ("1.2.3.4", "1.2.3.4"),
+            ("9.9.9.9, 1.2.3.4, 10.0.0.9", "1.2.3.4"),
+            ("rubbish, 1.2.3.4", "1.2.3.4"),
+            ("10.0.0.1, rubbish, 1.2.3.4, 10.0.0.9", "1.2.3.4"),
+            (", ,1.2.3.4", "1.2.3.4"),
+            ("9.9.9.9, 1.2.3.4:4711", "1.2.3.4"),
+            ("[2001:db8::1]:4711, fd00::9", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("::ffff:1.2.3.4", "1.2.3.4"),
+            // All of it ours: the first is the one who asked.
+            ("10.0.0.7, 10.0.0.9", "10.0.0.7"),
+            // What can't be read is nobody's; the proxy that wrote beside it is the one we know.
+            ("rubbish, 10.0.0.9", "10.0.0.9"),
+            ("rubbish", ""),
+            ("", ""),
+        ] {
+            let told_by_proxy = headers(&[("x-forwarded-for", told)]);
+            assert_eq!(trust.look(ip("10.1.1.1"), None, &told_by_proxy).1, ip(sender), "{told}");
+        }
+        // Two headers are one, in their order.
+        let mut two = headers(&[("x-forwarded-for", "9.9.9.9")]);
+        two.append("x-forwarded-for", HeaderValue::from_static("1.2.3.4"));
+        assert_eq!(trust.look(ip("10.1.1.1"), None, &two).1, ip("1.2.3.4"));
     }
 
     #[test]

@@ -57,6 +57,12 @@ impl Socket {
         self.stream.send(Message::Binary(text.to_owned().into())).await.expect("sent");
     }
 
+    /// The head of a binary frame of so many bytes, masked as a client's must be, and none of them (RFC 6455, section 5.2).
+    pub async fn begin(&mut self, length: u64) {
+        let head = [&[0x82, 0xff][..], &length.to_be_bytes(), &[0; 4]].concat();
+        self.stream.get_mut().write_all(&head).await.expect("sent");
+    }
+
     /// All that is shown until this text has been.
     pub async fn until(&mut self, text: &str) -> String {
         let mut seen = Vec::new();

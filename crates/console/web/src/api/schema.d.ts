@@ -232,7 +232,8 @@ export interface paths {
         get: operations["consolerecording_get"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Erase a recording before its time; that it was there stays in the log */
+        delete: operations["consolerecording_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1668,6 +1669,8 @@ export interface components {
         };
         /** @description `DELETE /servers/{id}`. */
         Delete: Record<string, never>;
+        /** @description `DELETE /consolerecordings/{id}`: for one that shows what nobody may keep. */
+        DeleteConsoleRecording: Record<string, never>;
         /** @description `DELETE /disks/{id}`: of a detached one. */
         DeleteDisk: Record<string, never>;
         /** @description `DELETE /domains/{id}`. */
@@ -3176,6 +3179,63 @@ export interface operations {
                 content: {
                     "application/json": {
                         consolerecording: components["schemas"]["ConsoleRecording"];
+                    };
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    consolerecording_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id, or the name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description May also come without the resource's keyword around it */
+        requestBody?: {
+            content: {
+                "application/json": {
+                    consolerecording?: components["schemas"]["DeleteConsoleRecording"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done: nothing is left for a task */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        consolerecording: components["schemas"]["ConsoleRecording"];
+                        /** @description Keys of the body that were not understood, and so ignored */
+                        warnings?: string[];
+                    };
+                };
+            };
+            /** @description Accepted: the task does the rest */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        consolerecording: components["schemas"]["ConsoleRecording"];
+                        task: components["schemas"]["TaskBrief"];
+                        /** @description Keys of the body that were not understood, and so ignored */
+                        warnings?: string[];
                     };
                 };
             };

@@ -15,24 +15,23 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use types::Secret;
 
-use super::cookie;
+use super::cookie::{self, Held};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::via::Via;
 
 /// The token that the request's cookie held. Whoever finds it among a request's extensions knows that a browser's session authorised it.
 #[derive(Debug, Clone)]
-pub struct BySession(pub Secret);
+pub struct BySession(pub Held);
 
 pub async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
     match taken(&app, &request) {
-        Ok(Some(token)) => {
-            let Ok(mut value) = HeaderValue::from_str(token.expose()) else { return next.run(request).await };
+        Ok(Some(held)) => {
+            let Ok(mut value) = HeaderValue::from_str(held.token.expose()) else { return next.run(request).await };
             value.set_sensitive(true);
             request.headers_mut().insert(AUTH_TOKEN, value);
-            request.extensions_mut().insert(BySession(token));
+            request.extensions_mut().insert(BySession(held));
             next.run(request).await
         }
         Ok(None) => next.run(request).await,
@@ -41,20 +40,21 @@ pub async fn admit(State(app): State<App>, mut request: Request, next: Next) -> 
 }
 
 /// The token that the request may use.
-fn taken(app: &App, request: &Request) -> Result<Option<Secret>> {
+fn taken(app: &App, request: &Request) -> Result<Option<Held>> {
     let (headers, path) = (request.headers(), request.uri().path());
     let with_token = headers.contains_key(AUTH_TOKEN) || headers.contains_key(header::AUTHORIZATION);
     let takes_none = path.starts_with(web_console::BASE) || path.starts_with("/v3/") || path == "/auth/login";
     if with_token || takes_none {
         return Ok(None);
     }
-    let Some(token) = cookie::token(headers) else { return Ok(None) };
-    let own = from_own_page(app, Via::of(request), headers);
+    let via = Via::of(request);
+    let Some(held) = cookie::held(headers, via.secure) else { return Ok(None) };
+    let own = from_own_page(app, via, headers);
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-        return Ok(own.is_ok().then_some(token));
+        return Ok(own.is_ok().then_some(held));
     }
     own?;
-    if !cookie::has_csrf(headers, &token) {
+    if !cookie::has_csrf(headers, &held.token) {
         let details = if headers.contains_key(CSRF_HEADER) {
             "X-CSRF-Token: is not this session's: take `csrf` of GET /auth/session"
         } else {
@@ -62,7 +62,7 @@ fn taken(app: &App, request: &Request) -> Result<Option<Secret>> {
         };
         return Err(Error::new(ErrorClass::Forbidden, details));
     }
-    Ok(Some(token))
+    Ok(Some(held))
 }
 
 /// Whether a page of ours sent this, as far as the request tells. A program that is no browser tells nothing, and is none to be misled.

@@ -15,7 +15,7 @@ use db::Conn;
 use db::identity::{Holder, Project, User};
 use types::Secret;
 
-use super::cookie;
+use super::cookie::{self, Held};
 use super::guard::{BySession, from_own_page};
 use crate::app::App;
 use crate::auth::{self, keystone, token, unauthorized};
@@ -42,12 +42,13 @@ pub fn register(registry: &mut Registry) {
     registry.merge(routes);
 }
 
-/// The cookie's token, or what to do without one.
-type Held = Option<Extension<BySession>>;
+/// What the request's cookie held.
+type InCookie = Option<Extension<BySession>>;
 
-fn held(session: Held) -> Result<Secret> {
+/// The cookie's token, or what to do without one.
+fn held(session: InCookie) -> Result<Held> {
     let missing = || unauthorized("no session: log in with POST /auth/login");
-    session.map(|Extension(BySession(token))| token).ok_or_else(missing)
+    session.map(|Extension(BySession(held))| held).ok_or_else(missing)
 }
 
 async fn log_in(State(app): State<App>, request: Request) -> Result<Response> {
@@ -66,15 +67,22 @@ async fn log_in(State(app): State<App>, request: Request) -> Result<Response> {
         None => db::identity::home_project(&mut conn, user.id).await?,
     };
     // One browser, one session: that of before is not left lying about.
-    if let Some(old) = cookie::token(&parts.headers) {
-        token::revoke(&mut conn, &old).await?;
+    if let Some(old) = cookie::held(&parts.headers, via.secure) {
+        token::revoke(&mut conn, &old.token).await?;
     }
     let ends = Utc::now() + Duration::from_secs(app.config.auth.token_lifetime_s.max(60).into());
-    begin(&mut conn, &user, project, ends, &via).await
+    // A browser says itself that its page came by TLS, also where no proxy does.
+    let secure = via.secure || has_tls(&via, &parts.headers);
+    begin(&mut conn, &user, project, ends, secure).await
 }
 
-async fn look_at(State(app): State<App>, session: Held) -> Result<Response> {
-    let token = held(session)?;
+fn has_tls(via: &Via, headers: &HeaderMap) -> bool {
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    origin.is_some_and(|origin| origin.starts_with("https://") && via.is_origin(origin))
+}
+
+async fn look_at(State(app): State<App>, session: InCookie) -> Result<Response> {
+    let token = held(session)?.token;
     let mut conn = app.pool.get().await?;
     let holder = holder(&mut conn, &token).await?;
     Ok(Json(answer(&mut conn, holder, &token).await?).into_response())
@@ -82,12 +90,11 @@ async fn look_at(State(app): State<App>, session: Held) -> Result<Response> {
 
 async fn choose_project(
     State(app): State<App>,
-    session: Held,
-    Extension(via): Extension<Via>,
+    session: InCookie,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    let old = held(session)?;
+    let Held { token: old, secure } = held(session)?;
     let (wanted, _) = decode::typed::<ChooseProject>(decode::json(&headers, &body)?)?;
     let mut conn = app.pool.get().await?;
     let holder = holder(&mut conn, &old).await?;
@@ -97,18 +104,31 @@ async fn choose_project(
         api::ErrorClass::Unauthorized => Error::not_found("project", &wanted.project),
         _ => error,
     })?;
-    let response = begin(&mut conn, &holder.user, Some(project), holder.expires_at, &via).await?;
+    let response = begin(&mut conn, &holder.user, Some(project), holder.expires_at, secure).await?;
     token::revoke(&mut conn, &old).await?;
     Ok(response)
 }
 
-/// Also without a session, or with one that has ended: the browser forgets it.
-async fn log_out(State(app): State<App>, session: Held, Extension(via): Extension<Via>) -> Result<Response> {
-    if let Some(Extension(BySession(token))) = session {
+/// Also without a session, or with one that has ended: the browser forgets it. But no foreign page logs anybody out, not even one that
+/// the browser goes to region from: with such a request it sends no cookie, and would take the answer's.
+async fn log_out(
+    State(app): State<App>,
+    session: InCookie,
+    Extension(via): Extension<Via>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    from_own_page(&app, &via, &headers)?;
+    let mut secure = via.secure || has_tls(&via, &headers);
+    if let Some(Extension(BySession(held))) = session {
+        secure |= held.secure;
         let mut conn = app.pool.get().await?;
-        token::revoke(&mut conn, &token).await?;
+        token::revoke(&mut conn, &held.token).await?;
     }
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie::clear(via.secure)?)]).into_response())
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    for secure in [false].into_iter().chain(secure.then_some(true)) {
+        response.headers_mut().append(header::SET_COOKIE, cookie::clear(secure)?);
+    }
+    Ok(response)
 }
 
 /// A token for the browser, in its cookie.
@@ -117,12 +137,12 @@ async fn begin(
     user: &User,
     project: Option<Project>,
     expires_at: chrono::DateTime<Utc>,
-    via: &Via,
+    secure: bool,
 ) -> Result<Response> {
     let token = token::issue(conn, user.id, project.map(|project| project.id), expires_at).await?;
     let holder = holder(conn, &token).await?;
     let body = answer(conn, holder, &token).await?;
-    Ok(([(header::SET_COOKIE, cookie::set(&token, via.secure)?)], Json(body)).into_response())
+    Ok(([(header::SET_COOKIE, cookie::set(&token, secure)?)], Json(body)).into_response())
 }
 
 async fn holder(conn: &mut Conn, token: &Secret) -> Result<Holder> {
