@@ -15,7 +15,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 RELEASE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 export REGISTRY VERSION PUSH KIND PLATFORMS BUILDER NODE BASE
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-deploy test-images test-deb deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
+.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-corpus test-deploy test-images test-deb deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
@@ -108,6 +108,10 @@ test-browser: deps build web ## the web console in Debian's Chromium, against a 
 
 test-boot: deps rescue-image ## boot files alone: loss, other clients, network boot, a minute of fuzzing each
 	@LIFEBOAT_FUZZ_SECONDS=60 cargo test --workspace --test netboot --test loss --test clients --test relay --test fuzz_short
+
+test-corpus: deps ## guests broken in named ways: what the diagnosis finds, how many come back; writes target/reports/corpus.json (NAMES="tiny ...", JOBS=2)
+	@scripts/built.sh rescue-image tiny debian
+	@python3 tests/broken-guests/corpus.py --image $(LIFEBOAT_RESCUE_IMAGES)/images/small --guests $(LIFEBOAT_GUESTS) --jobs $(or $(JOBS),2) --report $(TARGET)/reports/corpus.json $(NAMES)
 
 fuzz: ## each fuzz target under libFuzzer for a minute (SECONDS_EACH=N; needs cargo-fuzz); what it finds stays in target/fuzz
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is not installed: cargo install cargo-fuzz --locked"; exit 1; }

@@ -54,6 +54,7 @@ phase rescue-std scripts/built.sh rescue-image-std
 phase rescue-smoke docker/rescue-image/smoke.sh "$target/rescue-images/images/std" --of-std
 phase tiny-guest scripts/built.sh tiny
 phase tests tests
+phase corpus python3 tests/broken-guests/corpus.py --short --image "$target/rescue-images/images/small" --guests "$target/guests"
 
 printf '\n%s' "$report"
 awk -v s=$SECONDS 'BEGIN { printf "  %-14s %5.1f min\n", "together", s / 60 }'

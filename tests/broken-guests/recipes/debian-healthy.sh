@@ -1,0 +1,5 @@
+#!/bin/sh
+# As it was made.
+# guest: debian
+# expect: 
+. "$LIB"

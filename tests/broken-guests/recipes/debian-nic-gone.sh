@@ -1,0 +1,6 @@
+#!/bin/sh
+# The network's configuration is that of the machine it was copied from.
+# guest: debian
+# expect: network_nic_gone
+. "$LIB"
+text /etc/systemd/network/80-dhcp.network | sed 's/^Type=ether/MACAddress=52:54:00:00:00:99/' | put /etc/systemd/network/80-dhcp.network

@@ -1,0 +1,5 @@
+#!/bin/sh
+# As it was made.
+# guest: tiny
+# expect: 
+. "$LIB"

@@ -1,0 +1,6 @@
+#!/bin/sh
+# /sbin/init was removed.
+# guest: tiny
+# expect: init_missing
+. "$LIB"
+gone /sbin/init

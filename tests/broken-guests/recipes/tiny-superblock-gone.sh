@@ -1,0 +1,7 @@
+#!/bin/sh
+# The first blocks were overwritten.
+# guest: tiny
+# expect: superblock_gone
+# also: root_missing
+. "$LIB"
+zero 1024 1024
