@@ -7,6 +7,7 @@ import { divide, refusalOf, SERVER_ACTIONS } from '@/actions'
 import { forwardsOf } from '@/actions/attachNetwork'
 import { changes, changeConfig } from '@/actions/changeConfig'
 import { initialValues, shownFields, wrongFields } from '@/actions/form'
+import { CREATE_FIELDS, createBody, createLine } from '@/actions/create'
 import { metadataOf, setMetadata } from '@/actions/setMetadata'
 import { resizeDisk } from '@/actions/resizeDisk'
 import { shellWord } from '@/actions/validate'
@@ -163,4 +164,32 @@ describe('a word of a command line', () => {
     ['$(reboot)', "'$(reboot)'"],
     ['', "''"],
   ])('%s', (word, quoted) => expect(shellWord(word)).toBe(quoted))
+})
+
+describe('a new server', () => {
+  const values = { ...initialValues(CREATE_FIELDS, {} as Server), name: 'web9', image: 'debian.qcow2', forwards: '2222:22, 8080:80' }
+
+  it('is asked for as it was typed', () => {
+    expect(createBody(values)).toEqual({
+      name: 'web9',
+      vcpu_count: 1,
+      vmem_size: 1_024,
+      disks: [{ image: 'debian.qcow2' }],
+      nets: [{ forwards: [{ host_port: 2222, guest_port: 22 }, { host_port: 8080, guest_port: 80 }] }],
+      auto_start: true,
+    })
+    expect(createBody({ ...values, image: '', size: 2_048, auto_start: false, vnc: true, forwards: '' })).toMatchObject({ disks: [{ size: 2_048 }], nets: [{ forwards: [] }], vnc: true })
+  })
+
+  it('has the same as a command line, of options that climc has', () => {
+    const line = createLine({ ...values, size: 10_240, vnc: true })
+    expect(line).toBe("climc server-create web9 --disk image=debian.qcow2,size=10240M --ncpu 1 --mem 1024 --net hostfwd=2222:22,hostfwd=8080:80 --vnc --auto-start --wait")
+    const section = help.split(/^\$ climc /m).find((one) => one.startsWith('server-create --help'))
+    for (const [option] of line.matchAll(/--[a-z-]+/g)) expect(section).toContain(`${option} `.trimEnd())
+  })
+
+  it('needs a name, and a size where it is no copy', () => {
+    expect(wrongFields(CREATE_FIELDS, {} as Server, values)).toEqual([])
+    expect(wrongFields(CREATE_FIELDS, {} as Server, { ...values, name: '-x', image: '' })).toEqual(['name', 'size'])
+  })
 })

@@ -6,7 +6,7 @@ import type { PerformAnswer, RescueImage, SeenDisk, Server, Task } from '@/api/t
 import { ApiError } from '@/api/errors'
 import { outcomeOf, patiently, pool } from '@/composables/useBatch'
 import { bodyOf, climcOf, emptyForm, faultOf, imagesFor, isLockedOut, meant, planOf } from '@/dialogs/startRescueForm'
-import { diskRows, rootPart, sshAccess, stepsOf } from '@/views/server/repair'
+import { diskRows, ownSteps, rootPart, sshAccess, stepsOf } from '@/views/server/repair'
 import { quickOf, STATUSES_OF } from '@/views/servers/quickFilters'
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB83GIlhhtFqJshm7as59ClNOyNjXAXc3QtXBEfl8Y6y me@laptop'
@@ -163,6 +163,12 @@ describe('disks in rescue', () => {
     expect(commands('ro').join()).not.toMatch(/chroot|vi |e2fsck -f \//)
     // xfs can be mounted there, not checked.
     expect(stepsOf({ ...session, disks: [disk('vda', 's', [part('vda1', 5, 'xfs')])] }).flatMap((step) => step.commands).join()).not.toContain('e2fsck')
+  })
+
+  it('are diagnosed by the rescue system itself, and repaired only where they can be written', () => {
+    const commands = (mode: 'rw' | 'ro' | 'overlay') => ownSteps({ disk_mode: mode }).flatMap((step) => step.commands)
+    expect(commands('overlay')).toEqual(['rescue-agent diagnose', 'rescue-agent repair --dry-run CODE', 'rescue-agent repair CODE'])
+    expect(commands('ro')).toEqual(['rescue-agent diagnose'])
   })
 
   it('are reached by ssh where a port leads to it', () => {

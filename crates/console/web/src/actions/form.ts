@@ -20,6 +20,8 @@ export interface FormField {
   isRequired?: boolean
   min?: number | ((server: Server, values: FormValues) => number)
   max?: number
+  /** What the kind alone does not tell. */
+  isWrong?: (server: Server, values: FormValues) => boolean
   step?: number
   /** What a text must look like. */
   pattern?: RegExp
@@ -43,6 +45,7 @@ export function initialValues(fields: readonly FormField[], server: Server): For
 export function wrongFields(fields: readonly FormField[], server: Server, values: FormValues): string[] {
   return shownFields(fields, server, values)
     .filter((field) => {
+      if (field.isWrong?.(server, values)) return true
       const value = values[field.key]
       if (field.kind === 'number') {
         const min = typeof field.min === 'function' ? field.min(server, values) : field.min

@@ -11,12 +11,21 @@ export interface Step {
   commands: string[]
 }
 
+/** What the rescue system's own agent finds and mends (docs/diagnosis.md): looking changes nothing, and repairs are shown before they are done. */
+export function ownSteps(session: Pick<RescueSession, 'disk_mode'>): Step[] {
+  const diagnose = { title: 'diagnose', commands: ['rescue-agent diagnose'] }
+  // A disk that is read only can be looked at; a repair would be refused.
+  if (session.disk_mode === 'ro') return [diagnose]
+  return [diagnose, { title: 'preview', commands: ['rescue-agent repair --dry-run CODE'] }, { title: 'repair', commands: ['rescue-agent repair CODE'] }]
+}
+
 /** Where its system most likely is: the largest file system that can be mounted, and is no boot partition. */
 export function rootPart(disks: readonly SeenDisk[]): SeenPart | null {
   const parts = disks.flatMap((disk) => disk.parts ?? []).filter((part) => MOUNTED.includes(part.filesystem) && part.filesystem !== 'vfat')
   return parts.reduce<SeenPart | null>((best, part) => (best === null || part.size > best.size ? part : best), null)
 }
 
+/** The same by hand, for the usual faults. */
 export function stepsOf(session: Pick<RescueSession, 'disks' | 'disk_mode'>): Step[] {
   const isReadOnly = session.disk_mode === 'ro'
   const root = rootPart(session.disks)
