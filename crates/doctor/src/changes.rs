@@ -284,6 +284,7 @@ fn diff(path: &str, old: &str, new: &str) -> Option<String> {
     let diff = TextDiff::from_lines(old, new);
     let text = diff.unified_diff().context_radius(3).header(&format!("a{path}"), &format!("b{path}")).to_string();
     // It is shown on terminals and pages.
+    let text = crate::tools::masked(&text);
     let clean = text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '?' } else { c });
     Some(clean.take(MAX_DIFF).collect())
 }

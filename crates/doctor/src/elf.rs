@@ -116,6 +116,8 @@ pub fn missing(tree: &Tree, program: &str) -> BTreeMap<String, String> {
     let mut missing = BTreeMap::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut queue = vec![program.to_owned()];
+    // One that was loaded for another is not looked for again (ld.so goes by the name).
+    let mut loaded: BTreeSet<String> = BTreeSet::new();
     while let Some(path) = queue.pop() {
         if !seen.insert(path.clone()) || seen.len() > MAX_FILES {
             continue;
@@ -148,13 +150,17 @@ pub fn missing(tree: &Tree, program: &str) -> BTreeMap<String, String> {
                 all.iter().map(|place| format!("{place}/{library}")).collect()
             };
             match candidates.into_iter().find(|path| tree.size(path).is_some()) {
-                Some(found) => queue.push(found),
+                Some(found) => {
+                    loaded.insert(library);
+                    queue.push(found);
+                }
                 None => {
                     missing.insert(library, path.clone());
                 }
             }
         }
     }
+    missing.retain(|name, _| !loaded.contains(name));
     missing
 }
 

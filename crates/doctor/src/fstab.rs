@@ -37,7 +37,7 @@ impl Line {
     /// `line 3: LABEL=x /data ext4 defaults 0 2`.
     #[must_use]
     pub fn shown(&self) -> String {
-        format!("/etc/fstab line {}: {}", self.number, crate::tools::clean(self.text.trim()))
+        format!("/etc/fstab line {}: {}", self.number, crate::tools::clean(&crate::tools::masked(self.text.trim())))
     }
 
     /// What is wrong with its form; None where it is right.

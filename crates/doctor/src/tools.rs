@@ -43,6 +43,34 @@ pub fn clean(line: &str) -> String {
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
 }
 
+/// The text without the passwords that lines of configuration may hold: `password=x` among options (fstab), and GRUB's `password ...`.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    text.split_inclusive('\n').map(masked_line).collect()
+}
+
+fn masked_line(line: &str) -> String {
+    let word = line.trim_start_matches(['+', '-', ' ', '\t', '#']);
+    if word.starts_with("password") && !word.starts_with("password=") {
+        let indent = &line[..line.len() - word.len()];
+        let first = word.split_ascii_whitespace().next().unwrap_or_default();
+        return format!("{indent}{first} ...{}", if line.ends_with('\n') { "\n" } else { "" });
+    }
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = ["password=", "passwd=", "pass="]
+        .iter()
+        .filter_map(|key| rest.find(key).map(|at| at + key.len()))
+        .min()
+        .map(|at| rest.split_at(at))
+    {
+        let end = after.find(|c: char| c == ',' || c.is_ascii_whitespace()).unwrap_or(after.len());
+        out = out + before + "...";
+        rest = &after[end..];
+    }
+    out + rest
+}
+
 /// The path of a program, if this image has it.
 #[must_use]
 pub fn find(name: &str) -> Option<PathBuf> {
@@ -143,6 +171,14 @@ mod tests {
         assert_eq!(run("no-such-tool", &[], LONG).unwrap_err(), "this rescue image has no no-such-tool");
         let ended = run("sh", &["-c", "echo half; exec sleep 100"], Duration::from_millis(200)).unwrap();
         assert_eq!((ended.code, ended.text.as_str(), ended.too_slow), (None, "half\n", true));
+    }
+
+    #[test]
+    fn passwords_in_configuration_are_not_shown() {
+        let text =
+            "//s/x /n cifs user=me,password=hunter2,ro 0 0\n+password_pbkdf2 root grub.hunter2\n/dev/vda1 / ext4 x 0 1";
+        let shown = masked(text);
+        assert_eq!(shown, "//s/x /n cifs user=me,password=...,ro 0 0\n+password_pbkdf2 ...\n/dev/vda1 / ext4 x 0 1");
     }
 
     #[test]
