@@ -15,7 +15,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 RELEASE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 export REGISTRY VERSION PUSH KIND PLATFORMS BUILDER NODE BASE
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-corpus test-deploy test-images test-deb deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
+.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host bench-climc images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-corpus test-deploy test-images test-deb deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
@@ -78,7 +78,7 @@ e2e: deps build ## the stories across processes, with real QEMU
 	@scripts/built.sh rescue-image tiny
 	@cargo test -p e2e -- --nocapture
 
-bench: bench-story bench-boot bench-region bench-host ## all measurements
+bench: bench-story bench-boot bench-region bench-host bench-climc ## all measurements
 
 bench-story: deps ## a rescue by Lifeboat against a bare shell script with QEMU; writes target/reports/story.json
 	@$(MAKE) --no-print-directory build PROFILE=release
@@ -93,6 +93,10 @@ bench-host: deps ## the host agent's own time in a rescue, memory, downloads bes
 	@$(MAKE) --no-print-directory build PROFILE=release
 	@scripts/built.sh rescue-image
 	@$(TARGET)/release/bench-host --bin $(TARGET)/release --image $(LIFEBOAT_RESCUE_IMAGES)/images/small --image-key $(LIFEBOAT_RESCUE_IMAGES)/keys/development.pub --report $(TARGET)/reports/host.json $(if $(QUICK),--quick)
+
+bench-climc: deps ## how long commands of climc take from start to end, beside /bin/true; writes target/reports/climc.json (RUNS=200)
+	@cargo build --quiet --release -p climc
+	@python3 scripts/bench/climc.py $(TARGET)/release/climc $(TARGET)/reports/climc.json $(RUNS)
 
 bench-boot: deps ## boot files beside tftpd-hpa, atftpd, dnsmasq, tftpd and nginx (root; an hour); writes target/reports/boot.json
 	@scripts/bench/boot-peers.sh

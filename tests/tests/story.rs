@@ -61,9 +61,11 @@ async fn a_server_without_init_is_rescued_while_its_host_agent_dies() {
     let machines = stack.machines();
     assert_eq!(machines.len(), 1);
     stack.kill("host").await.unwrap();
-    let login = key.login(web.ssh_port, session.ssh_host_key.as_deref().expect("ssh host key")).unwrap();
+    assert!(session.ssh_host_key.is_some(), "no ssh host key was published");
     let repair = Fault::Init.repair(&root_of(&session.disks).unwrap());
-    login.run(&repair).await.unwrap();
+    let identity = key.private().display().to_string();
+    let ssh = ["server-ssh-rescue", "web1", "--", "-i", &identity, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"];
+    stack.climc(&[&ssh[..], &[&repair]].concat()).await.unwrap();
     assert_eq!(stack.machines(), machines, "the same QEMU process runs");
     let same = async || {
         let server = web.view().await?;

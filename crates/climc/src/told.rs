@@ -3,7 +3,7 @@
 use api::ErrorClass;
 use client::Error;
 
-use crate::lang::{Lang, say};
+use crate::lang::{self, Lang, say};
 
 /// What went wrong. In English as the client says it; in Chinese with the service's own details as they are.
 pub fn error(error: &Error) -> String {
@@ -24,7 +24,7 @@ pub fn error(error: &Error) -> String {
             problem = problem
         ),
         Error::Input(what) => what.clone(),
-        Error::NoCredentials(why) => say!("not logged in: {why}", why = why),
+        Error::NoCredentials(why) => say!("not logged in: {why}", why = lang::chinese(why).unwrap_or(why)),
         Error::Console(why) => say!("serial console: {why}", why = why),
     }
 }

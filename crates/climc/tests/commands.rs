@@ -190,6 +190,13 @@ async fn a_batch_says_which_failed() {
     assert_eq!((&results[0]["ok"], &results[0]["server"]["name"]), (&json!(true), &json!("web1")));
     assert_eq!((&results[1]["ok"], &results[1]["error"]["class"]), (&json!(false), &json!("InvalidStatusError")));
     assert_eq!((&results[2]["error"]["code"], &results[2]["error"]["request_id"]), (&json!(404), &json!("req-1")));
+    // One id is told as each of many: a script needs no second case.
+    let one = program.run(&["server-stop", "web2", "-o", "json"]).await;
+    assert_eq!((one.code, &one.json()), (1, &results[1]));
+    for (format, part) in [("yaml", "class: InvalidStatusError"), ("kv", "error.class=InvalidStatusError")] {
+        let told = program.run(&["server-stop", "web2", "-o", format]).await;
+        assert!(told.code == 1 && told.out.contains(part), "{told:?}");
+    }
 }
 
 #[tokio::test]
@@ -372,7 +379,9 @@ async fn how_to_get_into_a_rescue() {
         &format!("[127.0.0.1]:2222 {key}"),
         "climc server-console web1",
         "SHA256:xyz",
-        "vda1  1023.0 MiB  ext4 'guestroot'  u-1",
+        "|   vda1 | 1023.0 MiB | ext4  | guestroot | u-1  |",
+        "| vda    | 1.0 GiB    | -     | -         | -    | d0     | read-write |",
+        "climc server-ssh-rescue web1",
         "acpi in 2.5s",
     ] {
         assert!(ran.out.contains(part), "{part:?} in {}", ran.out);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use program::Program;
 use region::{Answer, Region, SESSION, id_of};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const ID: &str = "0198c7a6-0000-7000-8000-00000000000c";
 const CAST: &str = concat!(
@@ -21,13 +21,16 @@ const CAST: &str = concat!(
     "[7200.000000, \"o\", \"\\r\\nbye\"]\n",
 );
 
-async fn with_a_recording() -> Region {
-    let region = Region::start().await;
-    let recording = json!({
+fn recording() -> Value {
+    json!({
         "id": ID, "server_id": id_of("web1"), "server": "web1", "project": "system", "session_id": SESSION, "user": "ann",
         "source": "192.0.2.7", "started_at": "2026-11-23T10:00:00Z", "ended_at": "2026-11-23T12:00:00Z", "duration_ms": 7_200_000,
         "bytes": 2048, "is_whole": true,
-    });
+    })
+}
+
+async fn with_a_recording() -> Region {
+    let (region, recording) = (Region::start().await, recording());
     region.json(
         "GET /consolerecordings",
         200,
@@ -49,6 +52,8 @@ async fn recordings_are_listed_and_shown() {
     assert!(target.contains("name=web1") && target.contains("filter.0=session_id.equals"), "{target}");
     let shown = program.run(&["console-recording-show", ID]).await;
     assert!(shown.code == 0 && shown.out.contains(&format!("climc consolerecording-play {ID}")), "{shown:?}");
+    region.json(&format!("DELETE /consolerecordings/{ID}"), 200, json!({ "consolerecording": recording() }));
+    assert_eq!(program.run(&["consolerecording-delete", ID]).await.code, 0);
 }
 
 #[tokio::test]

@@ -139,10 +139,7 @@ fn print_summary(state: &State) -> Result<()> {
     let bin = std::env::current_exe()?.parent().map(|p| p.display().to_string()).unwrap_or_default();
     let bin = bin.strip_prefix(&format!("{}/", std::env::current_dir()?.display())).unwrap_or(&bin).to_owned();
     let image = crate::stack::guests(state).and_then(|folder| crate::image::guest_images(&folder).into_iter().next());
-    let try_create = image.map_or_else(
-        || format!("{bin}/climc host-list"),
-        |image| format!("{bin}/climc server-create web1 --disk image={image} --auto-start --wait"),
-    );
+    let tries = tries(&bin, image.as_deref(), &way_in());
     let (bold, plain) = if std::io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
     println!(
         "
@@ -155,14 +152,33 @@ fn print_summary(state: &State) -> Result<()> {
 
 Try:
   export LIFEBOAT_RC={place}/rc
-  {try_create}
-  {bin}/climc server-start-rescue web1 --ssh-key ~/.ssh/id_ed25519.pub --wait
+{tries}
 End it with: make down   (or: {bin}/lifeboat down --state {place})",
         url = rc.base(),
         user = rc.user,
         password = rc.password.expose(),
     );
     Ok(())
+}
+
+/// What a newcomer types first: a server with a way in, its rescue, and back. Without a guest's image there is only the host to look at.
+fn tries(bin: &str, image: Option<&str>, access: &str) -> String {
+    let Some(image) = image else { return format!("  {bin}/climc host-list") };
+    let lines = [
+        format!("server-create web1 --disk image={image} --net hostfwd=2222:22 --auto-start --wait"),
+        format!("server-start-rescue web1 {access} --wait"),
+        "server-ssh-rescue web1               # or: server-console web1; Ctrl-] leaves".into(),
+        "server-stop-rescue web1 --wait".into(),
+    ];
+    lines.map(|line| format!("  {bin}/climc {line}")).join("\n")
+}
+
+/// The user's own public key; without one a password that is made and shown once.
+fn way_in() -> String {
+    let home = std::env::var_os("HOME").map(std::path::PathBuf::from).unwrap_or_default();
+    let key =
+        ["id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub"].into_iter().find(|key| home.join(".ssh").join(key).exists());
+    key.map_or_else(|| "--password generate".into(), |key| format!("--ssh-key ~/.ssh/{key}"))
 }
 
 /// The state folder as one would type it here.
@@ -172,4 +188,16 @@ fn shorter(state: &State) -> String {
         .ok()
         .and_then(|here| root.strip_prefix(here).ok().map(|p| p.display().to_string()))
         .unwrap_or_else(|| root.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_tried_has_a_way_in() {
+        let told = tries("bin", Some("tiny.qcow2"), "--password generate");
+        assert!(told.contains("--net hostfwd=2222:22") && told.contains("bin/climc server-ssh-rescue web1"), "{told}");
+        assert_eq!(tries("bin", None, ""), "  bin/climc host-list");
+    }
 }

@@ -52,7 +52,8 @@ impl Key {
         self.folder.join("id_ed25519.pub")
     }
 
-    fn private(&self) -> PathBuf {
+    /// What `ssh -i` wants.
+    pub fn private(&self) -> PathBuf {
         self.folder.join("id_ed25519")
     }
 

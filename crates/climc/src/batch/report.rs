@@ -44,10 +44,10 @@ pub fn print<R: Shown>(format: Format, verb: &str, outcomes: &[Outcome<R>]) -> R
 }
 
 fn single<R: Shown>(format: Format, outcome: &Outcome<R>) -> std::io::Result<()> {
-    let Some(receipt) = &outcome.receipt else { return Ok(()) };
     if format != Format::Table {
-        return output::data(format, &body(outcome));
+        return output::data(format, &result(outcome));
     }
+    let Some(receipt) = &outcome.receipt else { return Ok(()) };
     let mut rows = R::details(&receipt.view);
     rows.iter_mut().filter(|(name, _)| outcome.gone && *name == "status").for_each(|(_, value)| *value = GONE.into());
     rows.extend(receipt.notes.iter().cloned());
@@ -106,7 +106,7 @@ fn body<R: Shown>(outcome: &Outcome<R>) -> Value {
     Value::Object(body)
 }
 
-/// One of several: what was asked for, whether it went well, and the answer or the error.
+/// What was asked for, whether it went well, and the answer or the error: the same for one id as for each of many.
 fn result<R: Shown>(outcome: &Outcome<R>) -> Value {
     let mut result =
         json!({"asked": outcome.asked, "ok": code_of(&outcome.end) == exit::OK, "result": word(&outcome.end)});

@@ -1,4 +1,4 @@
-//! Recordings of consoles, for those who audit: `consolerecording-list`, `-show`, `-play`.
+//! Recordings of consoles, for those who audit: `consolerecording-list`, `-show`, `-play`, `-delete`.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use types::SessionId;
 use uuid::Uuid;
 
-use super::{list, show};
-use crate::batch::Cx;
+use super::{change, list, show};
+use crate::batch::{Cx, Many};
 use crate::console::filter::Filter;
 use crate::console::terminal::AS_BEFORE;
 use crate::exit::{self, Exit};
@@ -39,6 +39,9 @@ pub enum Command {
     /// Play what a console showed; that it was looked at is written down
     #[command(visible_alias = "console-recording-play", after_help = HELP)]
     ConsolerecordingPlay(Play),
+    /// Erase recordings before their time; that they were there stays in the log
+    #[command(visible_alias = "console-recording-delete", after_help = "Example:\n  climc consolerecording-delete ID")]
+    ConsolerecordingDelete(Many),
 }
 
 const HELP: &str = "\
@@ -85,6 +88,7 @@ pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
         Command::ConsolerecordingList(wanted) => list::<ConsoleRecordings>(cx, &query(*wanted)).await,
         Command::ConsolerecordingShow { id } => show::<ConsoleRecordings>(cx, &id).await,
         Command::ConsolerecordingPlay(args) => play(cx, &args).await,
+        Command::ConsolerecordingDelete(many) => change::delete::<ConsoleRecordings>(cx, &many).await,
     }
 }
 

@@ -58,8 +58,12 @@ pub async fn of_server(cx: &Cx, id: &str) -> Result<(), Exit> {
         return Ok(output::one::<RescueSessions>(cx.format, &session)?);
     }
     let mut rows = access(&server, &session, Utc::now());
-    rows.extend(RescueSessions::details(&session));
-    Ok(output::sheet(&rows)?)
+    rows.extend(RescueSessions::details(&session).into_iter().filter(|(name, _)| *name != "disks"));
+    output::sheet(&rows)?;
+    Ok(output::rows(
+        &["Disk", "Size", "Holds", "Label", "UUID", "Serial", "Access"],
+        session.disks.iter().flat_map(parts),
+    )?)
 }
 
 /// What became of a server's rescue, in words for somebody at a bad moment.
@@ -217,6 +221,28 @@ impl Shown for RescueSessions {
     fn status(view: &RescueSession) -> String {
         view.state.to_string()
     }
+}
+
+/// A disk, and below it what is on it, as rows.
+fn parts(disk: &SeenDisk) -> Vec<Vec<String>> {
+    let access = if disk.read_only { "read-only" } else { "read-write" };
+    let serial = text::or_dash(Some(&disk.serial));
+    let none = || "-".to_owned();
+    let mut rows = vec![vec![disk.name.clone(), text::bytes(disk.size), none(), none(), none(), serial, access.into()]];
+    rows.extend(disk.parts.iter().map(|part| {
+        let word = |text: &String| text::or_dash(Some(text));
+        let holds = if part.filesystem.is_empty() { say!("nothing known") } else { part.filesystem.clone() };
+        vec![
+            format!("  {}", part.name),
+            text::bytes(part.size),
+            holds,
+            word(&part.label),
+            word(&part.uuid),
+            String::new(),
+            String::new(),
+        ]
+    }));
+    rows
 }
 
 /// A disk, and indented below it what is on it.

@@ -151,7 +151,7 @@ pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
         Command::ServerSshRescue(args) => ssh::run(cx, &args).await,
         Command::ServerConsole(args) => console::run(&cx.client, &args).await,
         Command::ServerConsoleTicket { id, kind } => ticket(cx, &id, &kind).await,
-        Command::ServerVnc(args) => vnc::run(&cx.client, &args).await,
+        Command::ServerVnc(args) => vnc::run(cx, &args).await,
         Command::ServerTasks { id, page } => list::<Tasks>(cx, &of("server", &id, page.into())).await,
         Command::ServerEvent { id, page } => list::<Events>(cx, &of("server", &id, page.into())).await,
     }
@@ -172,6 +172,7 @@ async fn ticket(cx: &Cx, id: &str, kind: &str) -> Result<(), Exit> {
                     ("ticket (shown once)", ticket.ticket.expose().to_owned()),
                     ("path", ticket.path.expose().to_owned()),
                     ("expires_at", crate::text::time(ticket.expires_at)),
+                    ("recording", crate::text::yes_no(ticket.recording)),
                 ]
             })
             .unwrap_or_default()

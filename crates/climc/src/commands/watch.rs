@@ -89,7 +89,7 @@ pub async fn run(cx: &Cx, args: &Args) -> Result<(), Exit> {
 
 /// One line, or one object, for each change.
 async fn print(format: Format, mut changes: Changes) -> Result<(), Exit> {
-    let mut told: HashMap<String, String> = HashMap::new();
+    let mut told: HashMap<String, (String, String)> = HashMap::new();
     let mut away = false;
     loop {
         let change = changes.next(|error| outage(&mut away, error)).await?;
@@ -112,7 +112,11 @@ async fn print(format: Format, mut changes: Changes) -> Result<(), Exit> {
             Format::Table => {
                 // Not every commit changes what the line says.
                 let Some((key, time, said)) = summary(&word, &body) else { continue };
-                if told.insert(key, said.clone()).as_ref() != Some(&said) {
+                let before = told.insert(key, (time.clone(), said.clone()));
+                if before.as_ref().is_none_or(|(_, before)| *before != said) {
+                    // A power state changes beside the row's own time: it is told when it is heard.
+                    let known = before.is_some_and(|(then, _)| then == time);
+                    let time = if known { text::time(Utc::now()) } else { time };
                     line(&format!("{time}  {said}"))?;
                 }
             }

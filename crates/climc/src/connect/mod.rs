@@ -52,6 +52,30 @@ pub struct Connection {
     pub config: Option<PathBuf>,
 }
 
+/// What other tools call the same: of an environment and of a credentials file, where the first name is not set.
+const ALSO: &[(&str, &[&str])] = &[
+    ("LIFEBOAT_TOKEN", &["OS_AUTH_TOKEN", "OS_TOKEN"]),
+    ("OS_DOMAIN_NAME", &["OS_USER_DOMAIN_NAME"]),
+    ("OS_PROJECT_NAME", &["OS_TENANT_NAME"]),
+];
+
+/// Every name of a variable, and which of ours it is.
+fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let ours = VARIABLES.iter().map(|name| (*name, *name));
+    ours.chain(ALSO.iter().flat_map(|(ours, others)| others.iter().map(|other| (*other, *ours))))
+}
+
+/// What some source says, under our names.
+fn layer_of(value: impl Fn(&str) -> Option<String>) -> Layer {
+    let mut layer = Layer::new();
+    for (name, ours) in names() {
+        if let Some(value) = value(name).filter(|value| !value.is_empty()) {
+            layer.entry(ours.to_owned()).or_insert(value);
+        }
+    }
+    layer
+}
+
 /// Every variable that is understood, in the environment and in a credentials file.
 pub const VARIABLES: &[&str] = &[
     "OS_AUTH_URL",
@@ -85,10 +109,7 @@ impl Connection {
     /// # Errors
     /// A credentials file that can't be read.
     pub fn settings(&self) -> Result<Settings, Exit> {
-        let environment: Layer = VARIABLES
-            .iter()
-            .filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok().filter(|v| !v.is_empty())?)))
-            .collect();
+        let environment = layer_of(|name| std::env::var(name).ok());
         let chosen = self.rc.is_some() || self.profile.is_some();
         Ok(resolve(self.layer(), environment, self.file()?, chosen))
     }

@@ -1,9 +1,10 @@
 //! The credentials file: `KEY=VALUE` lines, as a shell would read them: `export` before, quotes around, `#` at the beginning.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{Layer, VARIABLES};
+use super::{Layer, layer_of};
 use crate::exit::Exit;
 use crate::lang::say;
 
@@ -33,7 +34,7 @@ pub fn warn_if_open(path: &Path, secret: bool) {
 
 /// Variables that this program does not know are left alone: the file may serve others as well.
 fn parse(text: &str) -> Result<Layer, String> {
-    let mut layer = Layer::new();
+    let mut said = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
@@ -43,11 +44,9 @@ fn parse(text: &str) -> Result<Layer, String> {
         // The line may hold a secret: it is not repeated.
         let (key, value) =
             line.split_once('=').ok_or_else(|| say!("line {line}: KEY=VALUE is wanted", line = number + 1))?;
-        if VARIABLES.contains(&key.trim_end()) && !value.trim().is_empty() {
-            layer.insert(key.trim_end().to_owned(), unquote(value.trim()).to_owned());
-        }
+        said.insert(key.trim_end(), unquote(value.trim()));
     }
-    Ok(layer)
+    Ok(layer_of(|name| said.get(name).map(|value| (*value).to_owned())))
 }
 
 fn unquote(value: &str) -> &str {
@@ -68,6 +67,14 @@ mod tests {
         let text = "# lifeboat\n\nOS_AUTH_URL=http://127.0.0.1:1/v3\nexport OS_PASSWORD='a=b #c'\nPATH=/bin\n OS_USERNAME=\"ad\"\r\nOS_CACERT=\n";
         let layer = parse(text).unwrap();
         let expected = [("OS_AUTH_URL", "http://127.0.0.1:1/v3"), ("OS_PASSWORD", "a=b #c"), ("OS_USERNAME", "ad")];
+        assert_eq!(layer, expected.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+    }
+
+    #[test]
+    fn other_tools_names_count_where_ours_are_not_set() {
+        let layer =
+            parse("OS_TENANT_NAME=other\nOS_PROJECT_NAME=ours\nOS_AUTH_TOKEN=t\nOS_USER_DOMAIN_NAME=d\n").unwrap();
+        let expected = [("LIFEBOAT_TOKEN", "t"), ("OS_DOMAIN_NAME", "d"), ("OS_PROJECT_NAME", "ours")];
         assert_eq!(layer, expected.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
     }
 

@@ -5,10 +5,17 @@ use std::path::Path;
 
 use super::*;
 
-/// Every text of the program: those of `say!` and `text(...)` in its sources, and those that clap shows.
+/// Every text of the program: those of `say!` and `text(...)` in its sources, why the client is not logged in, and those that clap shows.
 fn spoken() -> BTreeMap<String, String> {
     let mut spoken = BTreeMap::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut |file, source| {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (ours, client) = (here.join("src"), here.join("../client/src"));
+    sources(&client, &mut |file, source| {
+        for (at, opening) in source.match_indices("NoCredentials(") {
+            spoken.extend(literal(source[at + opening.len()..].trim_start()).map(|text| (text, file.to_owned())));
+        }
+    });
+    sources(&ours, &mut |file, source| {
         for opening in ["say!(", "lang::text("] {
             for (at, _) in source.match_indices(opening) {
                 let rest = source[at + opening.len()..].trim_start();

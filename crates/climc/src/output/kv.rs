@@ -12,21 +12,27 @@ pub fn lines(value: &Value) -> String {
 }
 
 fn block(value: &Value) -> String {
-    let mut lines = Vec::new();
-    flatten(String::new(), value, &mut lines);
-    lines.join("\n")
+    let line = |(key, value): (String, String)| format!("{key}={}", one_line(&value));
+    pairs(value).into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn flatten(key: String, value: &Value, lines: &mut Vec<String>) {
+/// Every value with its key, in their order.
+pub fn pairs(value: &Value) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    flatten(String::new(), value, &mut pairs);
+    pairs
+}
+
+fn flatten(key: String, value: &Value, pairs: &mut Vec<(String, String)>) {
     let inner = |part: &str| if key.is_empty() { part.to_owned() } else { format!("{key}.{part}") };
     match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(inner(name), value, lines)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(inner(name), value, pairs)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, value)| flatten(inner(&i.to_string()), value, lines));
+            items.iter().enumerate().for_each(|(i, value)| flatten(inner(&i.to_string()), value, pairs));
         }
-        Value::Null => lines.push(format!("{key}=")),
-        Value::String(text) => lines.push(format!("{key}={}", one_line(text))),
-        other => lines.push(format!("{key}={other}")),
+        Value::Null => pairs.push((key, String::new())),
+        Value::String(text) => pairs.push((key, text.clone())),
+        other => pairs.push((key, other.to_string())),
     }
 }
 

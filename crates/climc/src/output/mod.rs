@@ -95,10 +95,14 @@ pub fn rows(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> std::io::
     write(&grid(head, rows))
 }
 
-/// As json, yaml or kv; as json where a table was asked for.
+/// As json, yaml or kv; where a table was asked for, each value beside its key.
 pub fn data(format: Format, value: &impl Serialize) -> std::io::Result<()> {
     let text = match format {
-        Format::Table | Format::Json => serde_json::to_string_pretty(value)?,
+        Format::Table => {
+            let pairs = kv::pairs(&serde_json::to_value(value)?);
+            return write(&grid(&["Field", "Value"], pairs.into_iter().map(|(key, value)| vec![key, value])));
+        }
+        Format::Json => serde_json::to_string_pretty(value)?,
         Format::Yaml => yaml_serde::to_string(value).map_err(std::io::Error::other)?.trim_end().to_owned(),
         Format::Kv => kv::lines(&serde_json::to_value(value)?),
     };

@@ -81,8 +81,9 @@ impl Shown for Servers {
             ))
         };
         match view.status {
-            GuestStatus::Ready => Some(format!(
-                "{name} is off, as a machine that can be started; what happened: climc server-event {name}"
+            GuestStatus::Ready => Some(say!(
+                "{name} is off, as a machine that can be started; what happened: climc server-event {name}",
+                name = name
             )),
             GuestStatus::Running => {
                 Some(say!("{name} runs from its own disks; what happened: climc server-event {name}", name = name))

@@ -48,6 +48,9 @@ pub struct Args {
     pub rest: Vec<String>,
 }
 
+/// ssh's own failure, as its exit code.
+const NO_SESSION: i32 = 255;
+
 pub async fn run(cx: &Cx, args: &Args) -> Result<(), Exit> {
     let server = cx.client.get::<Servers>(&args.id).await?;
     let Some(id) = server.rescue_session_id else {
@@ -91,6 +94,15 @@ pub async fn run(cx: &Cx, args: &Args) -> Result<(), Exit> {
     drop(known);
     match status.code().or_else(|| status.signal().map(|signal| 128 + signal)) {
         Some(0) => Ok(()),
+        // ssh(1): it could not log in, or lost the connection.
+        Some(NO_SESSION) => Err(Exit {
+            code: NO_SESSION,
+            message: say!(
+                "ssh did not get in, or was cut off; the only host key that is right here is {key}",
+                key = text::or_dash(session.ssh_fingerprint.as_ref())
+            ),
+            next: Some(say!("see who may log in, and how: climc server-rescue-show {server}", server = server.name)),
+        }),
         code => Err(Exit::silent(code.unwrap_or(crate::exit::FAILED))),
     }
 }

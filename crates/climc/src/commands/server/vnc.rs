@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 
-use client::{Client, Error};
+use client::Error;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::batch::Cx;
 use crate::exit::Exit;
 use crate::lang::say;
+use crate::output::{self, Format};
 
 pub const HELP: &str = "\
 It listens on a port of this machine's loopback until Ctrl-C, and passes each viewer that connects on to the server's screen. The port has
@@ -31,7 +34,7 @@ pub struct Args {
     pub once: bool,
 }
 
-pub async fn run(client: &Client, args: &Args) -> Result<(), Exit> {
+pub async fn run(cx: &Cx, args: &Args) -> Result<(), Exit> {
     if !args.listen.ip().is_loopback() {
         return Err(Exit::usage(say!(
             "--listen {address}: an address of the loopback is wanted, as 127.0.0.1:5900",
@@ -39,11 +42,14 @@ pub async fn run(client: &Client, args: &Args) -> Result<(), Exit> {
         )));
     }
     // Whether the screen can be had is known before a viewer comes.
-    let mut screen = Some(client.screen(&args.id).await?);
+    let mut screen = Some(cx.client.screen(&args.id).await?);
     let listener =
         TcpListener::bind(args.listen).await.map_err(|e| Exit::failed(format!("--listen {}: {e}", args.listen)))?;
     let at = listener.local_addr().map_err(|e| Exit::failed(e.to_string()))?;
-    println!("{at}");
+    match cx.format {
+        Format::Table => println!("{at}"),
+        format => output::data(format, &json!({ "address": at, "ip": at.ip(), "port": at.port() }))?,
+    }
     let told = say!(
         "the screen of {server} is at {at} until Ctrl-C, as in: vncviewer {ip}::{port}",
         server = crate::text::line(&args.id),
@@ -60,7 +66,7 @@ pub async fn run(client: &Client, args: &Args) -> Result<(), Exit> {
         // Only the first one finds a connection that is open already.
         let opened = match screen.take() {
             Some(screen) => screen,
-            None => client.screen(&args.id).await?,
+            None => cx.client.screen(&args.id).await?,
         };
         tokio::select! {
             passed = pass(viewer, opened) => if let Err(error) = passed { eprintln!("climc: {}", crate::told::error(&error)) },

@@ -182,4 +182,8 @@ pub const TABLE: &[(&str, &str)] = &[
     ("List recordings of consoles of servers in rescue, newest first", "列出救援中服务器控制台的录像，最新的在前"),
     ("Show a recording: whose console, of which server, when", "显示一份录像：谁的控制台、哪台服务器、何时"),
     ("Play what a console showed; that it was looked at is written down", "播放控制台显示过的内容；查看录像会留下记录"),
+    (
+        "Erase recordings before their time; that they were there stays in the log",
+        "提前删除录像；曾有此录像的事实仍留在日志中",
+    ),
 ];

@@ -117,6 +117,15 @@ pub const TABLE: &[(&str, &str)] = &[
         "connect again; if that fails, see whether the server is on: climc server-show",
         "重新连接；若仍失败，看看服务器是否开机：climc server-show",
     ),
+    ("there is no password: set OS_PASSWORD, or run climc login", "没有密码：请设置 OS_PASSWORD，或运行 climc login"),
+    (
+        "there is no identity service: set OS_AUTH_URL (http://HOST:PORT/v3)",
+        "没有认证服务：请设置 OS_AUTH_URL（http://HOST:PORT/v3）",
+    ),
+    (
+        "{name} is off, as a machine that can be started; what happened: climc server-event {name}",
+        "{name} 已关机，可以启动；发生了什么：climc server-event {name}",
+    ),
     // Rescue and ssh.
     ("{server} has never been in rescue", "{server} 从未进入过救援"),
     ("{server} is not in rescue", "{server} 不在救援中"),
@@ -153,6 +162,14 @@ pub const TABLE: &[(&str, &str)] = &[
     (
         "run this on host {host}, or go through it: climc server-ssh-rescue {server} --jump USER@{host}",
         "在宿主机 {host} 上运行，或经由它：climc server-ssh-rescue {server} --jump USER@{host}",
+    ),
+    (
+        "ssh did not get in, or was cut off; the only host key that is right here is {key}",
+        "ssh 未能登录，或连接被切断；此处唯一正确的主机密钥是 {key}",
+    ),
+    (
+        "see who may log in, and how: climc server-rescue-show {server}",
+        "查看谁能登录、如何登录：climc server-rescue-show {server}",
     ),
     ("ssh can't be started: {error}", "无法启动 ssh：{error}"),
     (
@@ -191,6 +208,7 @@ pub const TABLE: &[(&str, &str)] = &[
     ("the recording can't be read: {why}", "录像无法读取：{why}"),
     ("it is not asciicast of version 2", "它不是 asciicast 第 2 版"),
     ("the recording is over", "录像结束"),
+    ("nothing known", "未知"),
     // Watching.
     (
         "{time}  {servers} servers, {rescued} in rescue, {failed} failed; Ctrl-C ends",
