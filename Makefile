@@ -15,7 +15,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 RELEASE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 export REGISTRY VERSION PUSH KIND PLATFORMS BUILDER NODE BASE
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host bench-climc images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-corpus test-deploy test-images test-deb deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
+.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host bench-climc images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-corpus test-deploy test-images test-deb test-units deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
@@ -151,6 +151,10 @@ deb: deps ## Debian packages of region, host, baremetal-agent and climc, into ta
 
 test-deb: build ## the packages installed, upgraded, removed and purged in a Debian of their own, and their units (root; needs cargo-deb)
 	@BIN=$(BIN) scripts/test-deb.sh
+
+test-units: build ## Postgres, region, host and agent under their units, in a systemd of their own, and a rescue (root; needs cargo-deb; five minutes)
+	@scripts/built.sh rescue-image tiny
+	@BIN=$(BIN) scripts/test-units.sh
 
 clean: ## end what runs and remove all that was built
 	@[ ! -x $(BIN)/lifeboat ] || [ ! -d $(STATE) ] || $(BIN)/lifeboat down --state $(STATE)

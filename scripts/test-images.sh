@@ -38,7 +38,7 @@ builder=localhost/lifeboat-test/builder:$VERSION_CODENAME-$(rustc --version | cu
 
 if ! b inspect --type image "$base" >/dev/null 2>&1; then
   say "a base: $PRETTY_NAME by mmdebstrap"
-  mmdebstrap --quiet --variant=minbase "$VERSION_CODENAME" "$place/base.tar"
+  mmdebstrap --quiet --variant=minbase --customize-hook='rm -rf "$1"/var/lib/apt/lists/*' "$VERSION_CODENAME" "$place/base.tar"
   from scratch
   b add --quiet "$it" "$place/base.tar" / >/dev/null
   rm "$place/base.tar"

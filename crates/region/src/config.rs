@@ -274,7 +274,7 @@ impl Default for Grpc {
 }
 impl Default for Database {
     fn default() -> Self {
-        Self { url: "postgres:///lifeboat".into(), pool: 16, migrate: Migrate::Auto }
+        Self { url: "postgres://lifeboat@%2Fvar%2Frun%2Fpostgresql/lifeboat".into(), pool: 16, migrate: Migrate::Auto }
     }
 }
 impl Default for Bootstrap {

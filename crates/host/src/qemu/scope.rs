@@ -162,7 +162,7 @@ fn busctl() -> Command {
 /// does not take the end of its guests for theirs.
 fn start_unit(guest: GuestId, pid: i32) -> Vec<String> {
     let manager =
-        "org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartTransientUnit";
+        "call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartTransientUnit";
     let call = format!(
         "{manager} ssa(sv)a(sa(sv)) lifeboat-guest-{guest}-{pid}.scope fail 4 \
          Description s lifeboat-guest PIDs au 1 {pid} CollectMode s inactive-or-failed Before as 1 lifeboat-host.service 0"
@@ -224,12 +224,14 @@ mod tests {
         assert_eq!(found, expected);
     }
 
+    /// As busctl(1) wants it; `make test-units` has a systemd take it.
     #[test]
     fn systemd_is_asked_for_a_scope_with_the_process_in_it() {
         let guest = GuestId::from_uuid(uuid::Uuid::nil());
         let words = start_unit(guest, 42);
         assert_eq!(words.iter().skip_while(|it| *it != "PIDs").take(4).collect::<Vec<_>>(), ["PIDs", "au", "1", "42"]);
-        assert!(words[5].starts_with("lifeboat-guest-0000") && words[5].ends_with("-42.scope"), "{words:?}");
-        assert_eq!(words[4], "ssa(sv)a(sa(sv))");
+        assert_eq!(words[..2], ["call", "org.freedesktop.systemd1"]);
+        assert_eq!(words[4..6], ["StartTransientUnit", "ssa(sv)a(sa(sv))"]);
+        assert!(words[6].starts_with("lifeboat-guest-0000") && words[6].ends_with("-42.scope"), "{words:?}");
     }
 }
