@@ -29,9 +29,10 @@ trap 'rm -f "$config"' EXIT
 # The token goes by file: arguments are in the process list.
 printf 'headers = { "X-Auth-Token" = "%s" }\n' "$token" >"$config"
 chmod 600 "$config"
-# Not asked: the stream, which has no end.
+# Not asked: the stream, which has no end. One worker: two threads that parse at once trip over each other in Python 3.11 ("AST constructor
+# recursion depth mismatch"), and the run counts as failed though every answer was right.
 "$venv/bin/schemathesis" --config-file "$config" run "$url/openapi.json" \
   --checks not_a_server_error,response_schema_conformance,content_type_conformance,status_code_conformance \
   --phases examples,coverage,fuzzing --max-examples "${EXAMPLES:-15}" --max-time "${SECONDS_MAX:-240}" \
   --exclude-path /stream \
-  --suppress-health-check all --continue-on-failure --no-shrink --workers 2 --request-timeout 35 --seed 1
+  --suppress-health-check all --continue-on-failure --no-shrink --workers 1 --request-timeout 35 --seed 1

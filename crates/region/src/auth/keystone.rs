@@ -119,7 +119,9 @@ pub(super) async fn by_password(app: &App, given: UserPassword, source: &str) ->
         None => {
             app.attempts.failed(&name, source);
             metrics::counter!("region_logins_failed_total").increment(1);
-            tracing::warn!(user = name, source, "a log-in failed");
+            // As long as a name may be; what was sent in its place may be a megabyte.
+            let user: String = name.chars().take(128).collect();
+            tracing::warn!(user, source, "a log-in failed");
             Err(unauthorized(WRONG))
         }
     }
