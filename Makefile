@@ -15,7 +15,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 RELEASE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 export REGISTRY VERSION PUSH KIND PLATFORMS BUILDER NODE BASE
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host bench-climc images deploy clean bench-boot test-boot fuzz test-contract web test-browser test-corpus test-deploy test-images test-deb test-units deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
+.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host bench-climc images deploy clean bench-boot test-boot fuzz test-contract web test-browser screenshots test-corpus test-deploy test-images test-deb test-units deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
@@ -106,9 +106,17 @@ bench-boot: deps ## boot files beside tftpd-hpa, atftpd, dnsmasq, tftpd and ngin
 test-contract: deps ## a live region against its OpenAPI document, by schemathesis from PyPI (EXAMPLES=N a call, at most SECONDS_MAX=240)
 	@scripts/contract.sh
 
-test-browser: deps build web ## the web console in Debian's Chromium, against a whole stack with real QEMU (SCREENSHOTS=1: docs/screenshots too)
+test-browser: deps ## the web console in Debian's Chromium, against a whole stack with real QEMU
+	@scripts/web.sh build
+	@$(MAKE) --no-print-directory build
 	@scripts/built.sh rescue-image tiny
 	@scripts/web.sh browser
+
+screenshots: deps ## pictures of each page of the web console, light and dark, in both languages, into docs/screenshots
+	@scripts/web.sh build
+	@$(MAKE) --no-print-directory build
+	@scripts/built.sh rescue-image tiny
+	@SCREENSHOTS=1 scripts/web.sh browser
 
 test-boot: deps rescue-image ## boot files alone: loss, other clients, network boot, a minute of fuzzing each
 	@LIFEBOAT_FUZZ_SECONDS=60 cargo test --workspace --test netboot --test loss --test clients --test relay --test fuzz_short

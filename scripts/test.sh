@@ -1,7 +1,7 @@
 #!/bin/bash
 # `make test`: each phase in turn, stops at the first that fails, then prints how many minutes each took and the sum of all tests.
 #
-# Phases: formatting, web console, lints, build, deployment, rescue images and what only `std` can do, tiny guest, tests. Tests run against one private Postgres server that
+# Phases: formatting, web console, lints, build, deployment, rescue images and what only `std` can do, tiny guest, tests, browser, corpus. Tests run against one private Postgres server that
 # lives as long as they do. The web console comes before the build, which embeds it. A phase that ends with 77 was skipped, and has said why.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -54,6 +54,7 @@ phase rescue-std scripts/built.sh rescue-image-std
 phase rescue-smoke docker/rescue-image/smoke.sh "$target/rescue-images/images/std" --of-std
 phase tiny-guest scripts/built.sh tiny
 phase tests tests
+phase browser scripts/web.sh browser
 phase corpus python3 tests/broken-guests/corpus.py --short --image "$target/rescue-images/images/small" --guests "$target/guests"
 
 printf '\n%s' "$report"

@@ -5,6 +5,7 @@
 #   scripts/web.sh check     packages, types, unit tests, build into dist (with the limit of the first page's size)
 #   scripts/web.sh build     packages and build alone
 #   scripts/web.sh browser   stories in Debian's Chromium against a whole stack with real QEMU; what they need must have been built
+#                            (SCREENSHOTS=1: pictures of each page instead)
 #
 # Exit 77: skipped, because this machine lacks Node 20 or Chromium, which is said loudly. The console is then a page that says how to build
 # it; everything else works.
@@ -69,7 +70,7 @@ case "${1:-}" in
     (cd "$web" && LIFEBOAT_TARGET=$target npm run --silent browser)
     ;;
   *)
-    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
     exit 1
     ;;
 esac

@@ -49,7 +49,7 @@ const NODE = [
 
 const TASK = ['task_list', 'task_get', 'task_perform_cancel', 'task_perform_retry', 'task_perform_abandon', 'archivedtask_list', 'archivedtask_get'] as const
 
-const LOG = ['event_list', 'event_get', 'action_list', 'action_get'] as const
+const LOG = ['event_list', 'event_get', 'action_list', 'action_get', 'consolerecording_list', 'consolerecording_get'] as const
 
 const ACCOUNT = [
   'domain_list',
