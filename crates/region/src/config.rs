@@ -207,7 +207,7 @@ pub struct Stream {
     pub max_per_token: usize,
     /// Streams that may be open at once at this process.
     pub max_streams: usize,
-    /// Seconds between comments while nothing happens, so that nobody in between takes the connection for dead.
+    /// Seconds between `alive` events while nothing happens, so that nobody takes the connection for dead.
     pub keep_alive_s: u32,
     /// Seconds that changes are kept: a stream that was cut for longer must list again.
     pub kept_s: u32,

@@ -20,7 +20,8 @@ struct Told {
 struct Stream {
     response: reqwest::Response,
     text: Vec<u8>,
-    comments: usize,
+    /// How often it only said that it is alive.
+    alive: usize,
 }
 
 impl Stream {
@@ -35,7 +36,7 @@ impl Stream {
             return Err((status, response.json().await.unwrap()));
         }
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Ok(Self { response, text: Vec::new(), comments: 0 })
+        Ok(Self { response, text: Vec::new(), alive: 0 })
     }
 
     /// The next event; `None`: the stream has ended.
@@ -48,8 +49,9 @@ impl Stream {
                     let values = block.lines().filter_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
                     values.map(str::trim_start).collect::<Vec<_>>().join("\n")
                 };
-                if field("event").is_empty() {
-                    self.comments += 1;
+                if field("event") == "alive" {
+                    assert_eq!(field("id"), "", "it is no place to go on from");
+                    self.alive += 1;
                     continue;
                 }
                 let data = serde_json::from_str(&field("data")).unwrap();
@@ -285,24 +287,26 @@ async fn rights_are_checked_per_row_and_again_while_it_runs() {
 
 /// Streams are limited per token, kept alive while nothing happens, and told when what they ask for is gone.
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_comments_and_resets() {
+async fn limits_life_and_resets() {
     let mut setup = testing::Setup::default();
     setup.config.stream.max_per_token = 2;
     setup.config.stream.keep_alive_s = 1;
     let stack = Stack::start_with(setup).await;
     let web = stack.web().await;
     let mut first = Stream::open(&web, "", None).await.unwrap();
-    let start = first.ready().await.id;
+    let ready = first.ready().await;
+    assert_eq!(ready.data["keep_alive_s"], 1);
+    let start = ready.id;
     let second = Stream::open(&web, "", None).await.unwrap();
     let (status, answer) = Stream::open(&web, "", None).await.err().unwrap();
     assert_eq!((status, &answer["class"]), (429, &json!("TooManyRequestsError")));
     drop(second);
     eventually("a place is free again", async || Stream::open(&web, "", None).await.ok()).await;
 
-    // Nothing happens: comments come.
+    // Nothing happens: that is said, so that silence means a dead connection.
     let mut conn = stack.connection().await;
     tokio::time::timeout(LIMIT, async {
-        while first.comments < 2 {
+        while first.alive < 2 {
             let _ = tokio::time::timeout(Duration::from_millis(100), first.next()).await;
         }
     })

@@ -114,7 +114,8 @@ impl Listener {
             None => subscription.from,
         };
         // From here on nothing is missed: whoever lists now and listens on has everything.
-        let ready = Event::default().event("ready").id(last.to_string()).data("{}");
+        let keep_alive = json!({ "keep_alive_s": self.app.config.stream.keep_alive_s.max(1) });
+        let ready = Event::default().event("ready").id(last.to_string()).data(keep_alive.to_string());
         self.put(ready).await?;
         let mut check = tokio::time::interval(CHECK);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, Method, header};
-use axum::response::sse::{KeepAlive, Sse};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use db::change::Position;
@@ -68,10 +68,12 @@ async fn open(State(app): State<App>, caller: Caller, request: Request) -> Resul
     let subscription = app.feed.subscribe().await.ok_or_else(unavailable)?;
     let (out, events) = mpsc::channel(16);
     let keep_alive = Duration::from_secs(u64::from(app.config.stream.keep_alive_s).max(1));
+    // An event and no comment: a browser's page hears it, and knows by its lack that the connection is dead.
+    let alive = Event::default().event("alive").data("{}");
     let listener = Listener { app, parts, rights, checked: Instant::now(), ids, out, place };
     tokio::spawn(listener.run(subscription, since));
     let stream = ReceiverStream::new(events).map(Ok::<_, std::convert::Infallible>);
-    let mut response = Sse::new(stream).keep_alive(KeepAlive::new().interval(keep_alive)).into_response();
+    let mut response = Sse::new(stream).keep_alive(KeepAlive::new().interval(keep_alive).event(alive)).into_response();
     // Proxies that gather answers before they pass them on are asked not to.
     response.headers_mut().insert("x-accel-buffering", header::HeaderValue::from_static("no"));
     Ok(response)
