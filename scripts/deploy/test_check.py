@@ -160,6 +160,25 @@ class Faults(unittest.TestCase):
             pod(documents, "DaemonSet", f"host-zone-{zone}")["nodeSelector"].pop("topology.kubernetes.io/zone")
         self.assertTrue([it for it in policy.ports(Manifests(documents)) if "want the node's ports" in it])
 
+    def test_traces_reach_their_collector_from_every_program(self):
+        with tempfile.TemporaryDirectory(prefix=".made-", dir=ROOT / "deploy" / "overlays") as folder:
+            Path(folder, "kustomization.yaml").write_text(
+                "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+                "namespace: lifeboat\nresources: [../production]\ncomponents: [../../components/tracing]\n"
+            )
+            documents = render(Path(folder), KUBECTL)
+        self.assertEqual(check(documents), [])
+        told = [
+            it.name
+            for it in Manifests(documents).pods()
+            for variable in it.spec["containers"][0].get("env", [])
+            if variable["name"] == "OTEL_EXPORTER_OTLP_ENDPOINT" and it.kind in ("Deployment", "DaemonSet")
+        ]
+        wanted = ["region"] + [f"{part}-zone-{zone}" for part in ("baremetal-agent", "host") for zone in ("a", "b")]
+        self.assertEqual(sorted(told), sorted(wanted))
+        policy_of_region = pick(documents, "NetworkPolicy", "region-traces")["spec"]
+        self.assertEqual(policy_of_region["egress"], [{"ports": [{"port": 4317}]}])
+
     def test_what_does_not_render_is_said(self):
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "kustomization.yaml").write_text("resources: [missing.yaml]\n")

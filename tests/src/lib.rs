@@ -1,10 +1,12 @@
 //! A whole Lifeboat for a story: real programs, a private Postgres, real QEMU, in a folder of its own that is gone afterwards.
 //!
-//! [`Stack`] is what `lifeboat up` starts and `lifeboat down` ends. [`guest`] makes, breaks and watches servers in it.
+//! [`Stack`] is what `lifeboat up` starts and `lifeboat down` ends. [`guest`] makes, breaks and watches servers in it, [`Replica`] is another
+//! region beside the stack's.
 //!
 //! The programs, the rescue image and the guests' disks must be there: `make e2e` and `make test` see to it.
 
 pub mod guest;
+mod replica;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -19,6 +21,8 @@ use lifeboat::state::{State, tail};
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
+pub use replica::Replica;
+
 /// A stack that runs. Dropping it ends it, guests included.
 pub struct Stack {
     pub state: State,
@@ -32,6 +36,14 @@ impl Stack {
     /// # Errors
     /// `lifeboat up` failed; with what it said.
     pub async fn up() -> Result<Self> {
+        Self::up_with(&[]).await
+    }
+
+    /// With variables in the environment of all programs.
+    ///
+    /// # Errors
+    /// As [`Stack::up`].
+    pub async fn up_with(variables: &[(&str, &str)]) -> Result<Self> {
         use std::os::unix::fs::PermissionsExt;
         // Short, for unix sockets beneath it; and Postgres, which runs as another user when root starts it, must get through.
         let folder = tempfile::Builder::new()
@@ -44,7 +56,7 @@ impl Stack {
         let rc = state.path("rc");
         // From here on dropping it ends whatever came up.
         let guard = Unfinished(&programs, &state);
-        start(&programs, &state)?;
+        start(&programs, &state, variables)?;
         let client = lifeboat::registered::client(&Rc::read(&state)?)?;
         std::mem::forget(guard);
         Ok(Self { state, client, programs, rc, _folder: folder })
@@ -55,7 +67,7 @@ impl Stack {
     /// # Errors
     /// It failed; with what it said.
     pub fn up_again(&self) -> Result<()> {
-        start(&self.programs, &self.state)
+        start(&self.programs, &self.state, &[])
     }
 
     /// Runs a command of `lifeboat` on this stack; its exit code and what it printed.
@@ -84,12 +96,21 @@ impl Stack {
     /// # Errors
     /// It does not run.
     pub async fn climc_output(&self, args: &[&str]) -> Result<Output> {
+        self.climc_with(&[], args).await
+    }
+
+    /// The same, with variables in its environment, which go over those of the credentials file.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn climc_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Result<Output> {
         let home = self.state.path("home");
         tokio::process::Command::new(self.programs.join("climc"))
             .args(args)
             .env("LIFEBOAT_RC", &self.rc)
             .env("XDG_CONFIG_HOME", &home)
             .env("XDG_CACHE_HOME", &home)
+            .envs(variables.iter().copied())
             .stdin(std::process::Stdio::null())
             .kill_on_drop(true)
             .output()
@@ -146,7 +167,7 @@ impl Drop for Stack {
     }
 }
 
-fn start(programs: &Path, state: &State) -> Result<()> {
+fn start(programs: &Path, state: &State, variables: &[(&str, &str)]) -> Result<()> {
     let target = programs.parent().unwrap_or(Path::new("/"));
     let up = Command::new(programs.join("lifeboat"))
         .args(["up", "--listen", "127.0.0.1:0", "--accel", "tcg", "--state"])
@@ -154,6 +175,7 @@ fn start(programs: &Path, state: &State) -> Result<()> {
         .env_remove("DATABASE_URL")
         .env("LIFEBOAT_GUESTS", target.join("guests"))
         .env("LIFEBOAT_RESCUE_IMAGES", target.join("rescue-images"))
+        .envs(variables.iter().copied())
         .output()
         .with_context(|| format!("{}: build it with make build", programs.join("lifeboat").display()))?;
     if !up.status.success() {

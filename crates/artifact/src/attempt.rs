@@ -7,6 +7,7 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, IF_RANGE, LOCATION, RANGE};
 use reqwest::{Client, StatusCode};
 use tokio::sync::mpsc;
+use tracing::{Instrument as _, Span};
 
 use crate::digest::Digest;
 use crate::partial::Partial;
@@ -134,8 +135,12 @@ impl Request<'_> {
     /// # Errors
     /// Only what is wrong on this side: the part can't be written.
     pub(crate) async fn run(&self, partial: Partial, progress: &(dyn Fn(u64) + Sync)) -> io::Result<Answer> {
+        self.ask(partial, progress).instrument(span(&self.url)).await
+    }
+
+    async fn ask(&self, partial: Partial, progress: &(dyn Fn(u64) + Sync)) -> io::Result<Answer> {
         let offset = partial.length();
-        let mut request = self.client.get(&self.url);
+        let mut request = traced(self.client.get(&self.url));
         if offset > 0 {
             // The entity tag is known beforehand: content under a digest has one form. A server that has another sends it whole.
             let tag = format!("\"{}\"", self.digest);
@@ -197,10 +202,32 @@ impl Request<'_> {
     }
 }
 
+/// Tells the server where in a trace the request belongs, if it does.
+fn traced(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    match trace::current() {
+        Some(place) => request.header(trace::HEADER, place.to_string()),
+        None => request,
+    }
+}
+
+/// The span around one request, if it belongs to a trace. Of the address only parts that can hold no secret.
+fn span(url: &str) -> Span {
+    let (Some(_), Ok(url)) = (trace::current(), reqwest::Url::parse(url)) else { return Span::none() };
+    tracing::info_span!(
+        "download",
+        otel.name = %format_args!("GET {}", url.path().split('/').take(3).collect::<Vec<_>>().join("/")),
+        otel.kind = "client",
+        http.request.method = "GET",
+        server.address = url.host_str(),
+        server.port = url.port_or_known_default(),
+        url.path = url.path(),
+    )
+}
+
 /// Fetches something small, whole, into memory.
 pub(crate) async fn small(client: &Client, url: &str, max: usize, idle: Duration) -> Result<Bytes, Problem> {
     let fetch = async {
-        let mut response = client.get(url).send().await.map_err(|e| Problem::Connection(chain(&e)))?;
+        let mut response = traced(client.get(url)).send().await.map_err(|e| Problem::Connection(chain(&e)))?;
         let status = response.status();
         if status != StatusCode::OK {
             // 206 without a question for it is no answer either.
@@ -218,7 +245,7 @@ pub(crate) async fn small(client: &Client, url: &str, max: usize, idle: Duration
             }
         }
     };
-    tokio::time::timeout(idle, fetch).await.unwrap_or(Err(Problem::Silent(idle)))
+    tokio::time::timeout(idle, fetch.instrument(span(url))).await.unwrap_or(Err(Problem::Silent(idle)))
 }
 
 /// An error with its causes: reqwest's own text leaves out the one that matters ("connection refused").

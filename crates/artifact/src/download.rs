@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::Client;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use crate::attempt::{Problem, Request, url};
 use crate::digest::Digest;
@@ -213,7 +214,7 @@ impl Fetcher {
         running.insert(key.clone(), receiver.clone());
         drop(running);
         let inner = self.0.clone();
-        tokio::spawn(async move {
+        let work = async move {
             let outcome = tokio::select! {
                 outcome = inner.run(&key, &sender) => Some(outcome),
                 () = inner.abandoned(&key, &sender) => None,
@@ -223,7 +224,9 @@ impl Fetcher {
                 inner.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             }
             sender.send_modify(|state| state.outcome = outcome);
-        });
+        };
+        // It belongs to the trace of whoever asked first.
+        tokio::spawn(work.in_current_span());
         receiver
     }
 }

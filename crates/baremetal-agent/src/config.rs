@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use artifact::{Digest, Trust};
 use serde::{Deserialize, Serialize};
-use service::telemetry::LogConfig;
+use service::telemetry::{LogConfig, TraceConfig};
 use service::tls::TlsConfig;
 
 use crate::script::Mac;
@@ -42,6 +42,7 @@ pub struct Config {
     /// Mutual TLS with region. Without it region must be on loopback.
     pub tls: Option<TlsConfig>,
     pub log: LogConfig,
+    pub trace: TraceConfig,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -143,6 +144,7 @@ impl Default for Config {
             region: Region::default(),
             tls: None,
             log: LogConfig::default(),
+            trace: TraceConfig::default(),
         }
     }
 }

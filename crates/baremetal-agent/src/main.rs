@@ -160,7 +160,8 @@ fn healthy(config: &Config) -> Result<()> {
 async fn serve(file: Option<PathBuf>, ready_file: Option<&Path>) -> Result<ExitCode> {
     let load = |file: Option<&Path>| service::config::load::<Config>(ENVIRONMENT, file);
     let config = load(file.as_deref())?;
-    let telemetry = service::telemetry::init(&config.log);
+    let (name, version) = ("baremetal-agent", env!("CARGO_PKG_VERSION"));
+    let telemetry = service::telemetry::start(name, version, &config.log, &config.trace)?;
     service::metrics::install();
     tracing::info!(config = serde_json::to_string(&config)?, "configuration in effect");
     telemetry.follow(file.as_deref(), &config, |config| &config.log, {
@@ -171,5 +172,6 @@ async fn serve(file: Option<PathBuf>, ready_file: Option<&Path>) -> Result<ExitC
     let app = App::bind(config).await?;
     app.run(ready_file, shutdown).await?;
     tracing::info!("ended");
+    telemetry.end().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@
 //! * [`changes`]: what changes, as it happens, over outages.
 //! * [`console`]: a server's serial console, both ways; [`recording`]: what one showed.
 //! * [`session`]: log-in, the token and its file; `transport` (private): connections, time-outs, repeats; [`path`]: ids and queries as text.
+//! * [`spans`]: requests as a part of traces.
 //! * [`error`]: what can go wrong.
 //!
 //! Nothing here prints, and no token or password is in any error.
@@ -19,6 +20,7 @@ pub mod path;
 pub mod recording;
 pub mod rest;
 pub mod session;
+pub mod spans;
 mod token_file;
 mod transport;
 pub mod wait;

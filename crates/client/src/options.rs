@@ -37,6 +37,8 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// For one try of one request, answer included.
     pub request_timeout: Duration,
+    /// Requests are spans of its trace, and what they cause belongs to it. `None`: nothing is traced.
+    pub trace: Option<trace::record::Recorder>,
 }
 
 impl ClientOptions {
@@ -52,6 +54,7 @@ impl ClientOptions {
             token_folder: None,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(60),
+            trace: None,
         }
     }
 }

@@ -77,7 +77,7 @@ impl Client {
         for url in [&options.auth_url, &options.region_url].into_iter().flatten() {
             base(url)?;
         }
-        let transport = Transport::new(options.ca.clone(), options.connect_timeout);
+        let transport = Transport::new(options.ca.clone(), options.connect_timeout, options.trace.clone());
         let request_timeout = options.request_timeout;
         Ok(Self(Arc::new(Inner { transport, sessions: Sessions::new(options), request_timeout })))
     }
@@ -253,7 +253,7 @@ impl Client {
                 .map_err(|e| Error::Input(format!("{path}: {e}")))?;
             let stack = inner.transport.stack(&url)?;
             let request = build(&stack, url.clone()).header(AUTH_TOKEN, session.token.expose());
-            request.send().await.map_err(|e| failure(&e, &url))
+            inner.transport.execute(&stack, request).await.map_err(|e| failure(&e, &url))
         };
         let session = inner.sessions.current(&inner.transport).await?;
         let response = send(&session).await?;

@@ -182,28 +182,29 @@ impl Sessions {
             },
         };
         let url = self.tokens_url()?;
-        let request = transport.stack(&url)?.post(url.clone()).json(&body);
-        let (token, view) = self.exchange(request, &url).await?;
+        let stack = transport.stack(&url)?;
+        let request = stack.post(url.clone()).json(&body);
+        let (token, view) = self.exchange(transport, &stack, request, &url).await?;
         let token = token.ok_or_else(|| foreign(&url, 200, "it has no X-Subject-Token".into()))?;
         Ok((token, view))
     }
 
     async fn validate(&self, token: &Secret, transport: &Transport) -> Result<TokenView, Error> {
         let url = self.tokens_url()?;
-        let request = transport
-            .stack(&url)?
-            .get(url.clone())
-            .header(AUTH_TOKEN, token.expose())
-            .header(SUBJECT_TOKEN, token.expose());
-        Ok(self.exchange(request, &url).await?.1)
+        let stack = transport.stack(&url)?;
+        let request = stack.get(url.clone()).header(AUTH_TOKEN, token.expose()).header(SUBJECT_TOKEN, token.expose());
+        Ok(self.exchange(transport, &stack, request, &url).await?.1)
     }
 
     async fn exchange(
         &self,
+        transport: &Transport,
+        stack: &reqwest::Client,
         request: reqwest::RequestBuilder,
         url: &Url,
     ) -> Result<(Option<Secret>, TokenView), Error> {
-        let response = request.timeout(self.options.request_timeout).send().await.map_err(|e| failure(&e, url))?;
+        let request = request.timeout(self.options.request_timeout);
+        let response = transport.execute(stack, request).await.map_err(|e| failure(&e, url))?;
         let status = response.status().as_u16();
         let token = response.headers().get(SUBJECT_TOKEN).and_then(|v| v.to_str().ok()).map(Secret::new);
         let body = read(response).await?;

@@ -4,22 +4,34 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use reqwest::Url;
+use reqwest::{RequestBuilder, Response, Url};
 use serde_json::Value;
+use trace::record::Recorder;
 
 use crate::error::{ApiError, Error};
+use crate::spans;
 
 pub struct Transport {
     ca: Option<PathBuf>,
     connect_timeout: Duration,
+    trace: Option<Recorder>,
     /// By whether the URL is `https`, and whether it is on this machine. Made when first needed: reading the system's
     /// authorities takes longer than many a request.
     stacks: Mutex<Vec<((bool, bool), reqwest::Client)>>,
 }
 
 impl Transport {
-    pub fn new(ca: Option<PathBuf>, connect_timeout: Duration) -> Self {
-        Self { ca, connect_timeout, stacks: Mutex::new(Vec::new()) }
+    pub fn new(ca: Option<PathBuf>, connect_timeout: Duration, trace: Option<Recorder>) -> Self {
+        Self { ca, connect_timeout, trace, stacks: Mutex::new(Vec::new()) }
+    }
+
+    /// Sends a request, as a span of the trace if there is one.
+    pub async fn execute(&self, stack: &reqwest::Client, request: RequestBuilder) -> Result<Response, reqwest::Error> {
+        let mut request = request.build()?;
+        let span = spans::begin(self.trace.as_ref(), &mut request);
+        let answer = stack.execute(request).await;
+        spans::end(span, &answer);
+        answer
     }
 
     /// The stack for a URL.
@@ -95,7 +107,7 @@ pub fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut innermost = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

@@ -14,6 +14,7 @@ use crate::connect::Connection;
 use crate::exit::{self, Exit};
 use crate::lang::{self, Lang};
 use crate::output::Format;
+use crate::traced::Traced;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -182,18 +183,26 @@ fn groups() -> String {
 /// Parses, runs, tells what went wrong. Answers the exit code.
 pub async fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
     let args: Vec<OsString> = args.into_iter().collect();
-    let parsed = parser(command()).try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
-        Ok(cli) => cli,
+    let parsed = parser(command()).try_get_matches_from(&args).and_then(|matches| {
+        let name = matches.subcommand_name().unwrap_or_default().to_owned();
+        Ok((name, Cli::from_arg_matches(&matches)?))
+    });
+    let (name, cli) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return usage(error, &args),
     };
-    match Box::pin(act(cli)).await {
+    let traced = Traced::begin(&name);
+    let code = match Box::pin(act(cli)).await {
         Ok(()) => exit::OK,
         Err(exit) => {
             exit.tell();
             exit.code
         }
+    };
+    if let Some(traced) = traced {
+        traced.end(code).await;
     }
+    code
 }
 
 async fn act(cli: Cli) -> Result<(), Exit> {

@@ -7,7 +7,7 @@
 //! * [`batch`]: a verb on many ids at once, and `--wait`; [`progress`]: stages as lines or drawn.
 //! * [`console`]: the serial console, at a terminal and in scripts.
 //! * [`output`]: table, json, yaml, kv; [`text`]: what may be shown on a terminal.
-//! * [`exit`]: exit codes; [`told`]: failures of requests in words, and the next step.
+//! * [`exit`]: exit codes; [`told`]: failures of requests in words, and the next step; [`traced`]: the command as the beginning of a trace.
 //! * [`lang`]: English and Chinese.
 
 mod batch;
@@ -21,6 +21,7 @@ mod output;
 mod progress;
 mod text;
 mod told;
+mod traced;
 
 fn main() {
     if commands::completion::answer() {

@@ -82,7 +82,7 @@ impl SimHandle {
         let token = CancellationToken::new();
         let core = Arc::clone(&self.shared.core);
         let service = Service { core: Arc::clone(&core), life: token.clone() };
-        let mut server = tonic::transport::Server::builder();
+        let mut server = tonic::transport::Server::builder().trace_fn(service::rpc::span);
         if let Some(tls) = &core.options.tls {
             server = server.tls_config(tls.server()?)?;
         }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use service::telemetry::LogConfig;
+use service::telemetry::{LogConfig, TraceConfig};
 use service::tls::TlsConfig;
 
 use crate::guest::interrupted::Autostart;
@@ -60,6 +60,7 @@ pub struct Config {
     pub limits: Limits,
     pub metrics: MetricsConfig,
     pub log: LogConfig,
+    pub trace: TraceConfig,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,6 +192,7 @@ impl Default for Config {
             limits: Limits::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),
+            trace: TraceConfig::default(),
         }
     }
 }

@@ -52,13 +52,15 @@ async fn main() -> anyhow::Result<()> {
         }
         None => {
             let config = Config::load(file)?;
-            let telemetry = service::telemetry::init(&config.log);
+            let telemetry = service::telemetry::start("host", env!("CARGO_PKG_VERSION"), &config.log, &config.trace)?;
             service::metrics::install();
             // It holds the paths of keys, no keys.
             tracing::info!(config = %serde_json::to_string(&config)?, "configuration");
             let followed = arguments.config.clone();
             telemetry.follow(file, &config, |config| &config.log, move || Config::load(followed.as_deref()));
-            host::app::run(config, arguments.ready_file.as_deref(), service::shutdown::on_signals()?).await
+            let ran = host::app::run(config, arguments.ready_file.as_deref(), service::shutdown::on_signals()?).await;
+            telemetry.end().await;
+            ran
         }
         Some(Command::Check) => {
             let findings = host::check::all(&Config::load(file)?).await;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use service::telemetry::LogConfig;
+use service::telemetry::{LogConfig, TraceConfig};
 use service::tls::TlsConfig;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -25,6 +25,7 @@ pub struct Config {
     pub rescue: Rescue,
     pub console: Console,
     pub log: LogConfig,
+    pub trace: TraceConfig,
 }
 
 impl Config {

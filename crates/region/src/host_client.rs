@@ -263,6 +263,11 @@ async fn send(
 fn timed<T>(message: T) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
     request.set_timeout(REQUEST_TIMEOUT);
+    // What the host does for this step belongs to its trace.
+    let place = trace::current().and_then(|place| place.to_string().parse().ok());
+    if let Some(place) = place {
+        request.metadata_mut().insert(trace::HEADER, place);
+    }
     request
 }
 

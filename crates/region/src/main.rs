@@ -67,7 +67,7 @@ impl Args {
 
 async fn serve(args: Args) -> anyhow::Result<()> {
     let config = args.load()?;
-    let telemetry = service::telemetry::init(&config.log);
+    let telemetry = service::telemetry::start("region", env!("CARGO_PKG_VERSION"), &config.log, &config.trace)?;
     service::metrics::install();
     let stop = service::shutdown::on_signals()?;
     if config.database.migrate == Migrate::Only {
@@ -87,5 +87,6 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     }
     stop.cancelled().await;
     region.shutdown().await;
+    telemetry.end().await;
     Ok(())
 }

@@ -134,6 +134,7 @@ impl Region {
         let engine = task_engine::Engine::builder(task_pool, url, Arc::new(app.clone()))
             .workers(workers)
             .tuning(tuning)
+            .span(task::span::of)
             .waker(app.waker.clone());
         let engine = setup(task::register_all(engine)?).start();
 

@@ -218,6 +218,7 @@ mod tests {
             cancel_requested: false,
             failures: 0,
             created_at: DateTime::UNIX_EPOCH,
+            traceparent: None,
         }
     }
 

@@ -138,7 +138,7 @@ mod waker;
 
 pub use connect::connect;
 pub use cx::{SaveFn, TaskCx};
-pub use engine::{Builder, Connect, Engine, Handle, RegisterError};
+pub use engine::{Builder, Connect, Engine, Handle, RegisterError, SpanOf, Step};
 pub use error::{ErrorKind, StepError};
 pub use migrate::{MIGRATIONS, MigrateError, migrate};
 pub use operation::tasks_of;

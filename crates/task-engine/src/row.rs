@@ -111,6 +111,8 @@ pub struct TaskRow {
     pub history: Value,
     pub created_at: DateTime<Utc>,
     pub ended_at: Option<DateTime<Utc>>,
+    /// Where in a trace it was started.
+    pub traceparent: Option<String>,
 }
 
 impl TaskRow {

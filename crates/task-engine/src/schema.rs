@@ -36,6 +36,7 @@ macro_rules! of_tasks {
                 history -> Jsonb,
                 created_at -> Timestamptz,
                 ended_at -> Nullable<Timestamptz>,
+                traceparent -> Nullable<Text>,
             }
         }
     };

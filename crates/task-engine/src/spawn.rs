@@ -143,6 +143,8 @@ pub(crate) struct NewTask {
     created_by: Option<Value>,
     /// Set for one that is entered as failed.
     cause: Option<Failure>,
+    /// See [`place`].
+    traceparent: Option<String>,
 }
 
 impl NewTask {
@@ -173,6 +175,7 @@ impl NewTask {
                 who
             }),
             cause: None,
+            traceparent: place(T::NAME),
         })
     }
 
@@ -186,6 +189,16 @@ impl NewTask {
         self.cause = Some(Failure { at: self.stage.clone(), at_name: self.stage_name.clone(), error });
         self
     }
+}
+
+/// Where in a trace a task is started: at the span that is current, a request's or that of a parent's step. Outside of any it begins one, so that
+/// its steps are together.
+fn place(name: &str) -> Option<String> {
+    let place = trace::current().or_else(|| {
+        let span = tracing::error_span!("start", otel.name = %format_args!("start {name}"));
+        trace::of(&span)
+    });
+    place.map(|place| place.to_string())
 }
 
 /// Inserts without waking anybody.

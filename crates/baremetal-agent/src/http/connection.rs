@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use tftp::packet::printable;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::http::files::{Answer, Body};
 use crate::http::head::{AnswerHead, Method, Refused, Request};
@@ -78,13 +81,40 @@ impl Connection {
             self.stream.write(&head.finish(false), self.limits.write).await?;
             return Ok(Turn::Refused);
         }
-        let answer = match self.site.files(&request, self.peer) {
-            Some(answer) => answer,
-            None => self.site.operators(&request).await,
-        };
-        let head_only = request.method == Method::Head;
-        self.answer(answer, head_only, keep_alive).await?;
+        // Most clients are firmware and loaders, which trace nothing, and many.
+        match self.span(&request) {
+            None => self.serve(&request, keep_alive).await?,
+            Some(span) => self.serve(&request, keep_alive).instrument(span).await?,
+        }
         Ok(if keep_alive { Turn::Next } else { Turn::Close })
+    }
+
+    async fn serve(&mut self, request: &Request, keep_alive: bool) -> io::Result<()> {
+        let answer = match self.site.files(request, self.peer) {
+            Some(answer) => answer,
+            None => self.site.operators(request).await,
+        };
+        Span::current().record("http.response.status_code", answer.status.as_u16());
+        self.answer(answer, request.method == Method::Head, keep_alive).await
+    }
+
+    /// The span of a request that belongs to a trace.
+    fn span(&self, request: &Request) -> Option<Span> {
+        let place = request.headers.get(trace::HEADER)?.to_str().ok()?;
+        let path = String::from_utf8_lossy(&request.path);
+        let method = if request.method == Method::Head { "HEAD" } else { "GET" };
+        let span = tracing::error_span!(
+            "boot file",
+            otel.name = %format_args!("{method} {}", path.split('/').take(3).collect::<Vec<_>>().join("/")),
+            otel.kind = "server",
+            http.request.method = method,
+            http.response.status_code = Empty,
+            url.path = %printable(path.as_bytes()),
+            client.address = %self.peer.ip(),
+            trace_id = Empty,
+        );
+        trace::follow(&span, Some(place));
+        Some(span)
     }
 
     /// `None`: the client has left, or there is nothing to wait for.

@@ -9,6 +9,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH,
 /// Bytes of a request's head; more is refused.
 pub const MAX_HEAD: usize = 16 * 1024;
 const MAX_HEADERS: usize = 100;
+const TRACEPARENT: HeaderName = HeaderName::from_static(trace::HEADER);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -23,7 +24,7 @@ pub struct Request {
     pub method: Method,
     /// Raw, without the query: a file's name need not be UTF-8. Begins with a slash.
     pub path: Vec<u8>,
-    /// Only those that decide what is sent.
+    /// Only those that decide what is sent, and `traceparent`.
     pub headers: HeaderMap,
     /// Another request may follow.
     pub keep_alive: bool,
@@ -88,7 +89,9 @@ impl Request {
 }
 
 fn deciding(name: &str) -> Option<HeaderName> {
-    [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH].into_iter().find(|known| name.eq_ignore_ascii_case(known.as_str()))
+    [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, TRACEPARENT]
+        .into_iter()
+        .find(|known| name.eq_ignore_ascii_case(known.as_str()))
 }
 
 /// The path of a target: of `/path?query`, or of `http://host/path`, which a server must understand too.

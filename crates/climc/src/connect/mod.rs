@@ -181,6 +181,7 @@ impl Settings {
             region_name: self.region_name,
             ca: self.ca.map(PathBuf::from),
             token_folder: home_folder("XDG_CACHE_HOME", ".cache"),
+            trace: crate::traced::recorder(),
             ..ClientOptions::new(self.auth_url, credentials)
         })?)
     }

@@ -18,8 +18,10 @@ use sha2::{Digest, Sha256};
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::field::display;
 use types::desc::RescueSection;
 use types::id::GuestId;
+use types::operation::OperationHeader;
 use types::rescue::hex;
 use types::secret::Secret;
 use types::status::OverlayEnd;
@@ -80,6 +82,7 @@ impl Service {
     /// Every operation goes this way. `bare` is the request without its header: what must be the same in a repeat.
     async fn operate(&self, header: Option<pb::Operation>, bare: &impl prost::Message, work: Work) -> Answer {
         let header = Header::try_from(header)?.0;
+        note(&header);
         if self.draining.is_cancelled() {
             return Err(Status::unavailable("this host's agent is shutting down; try again"));
         }
@@ -102,6 +105,15 @@ impl Service {
             }
         }))
     }
+}
+
+/// Puts the operation's ids on every line of the log that the request causes from here on.
+fn note(header: &OperationHeader) {
+    let span = tracing::Span::current();
+    span.record("request_id", header.request_id.as_str());
+    span.record("task_id", display(header.task));
+    span.record("server_id", display(header.guest));
+    span.record("operation", display(header.id));
 }
 
 /// A desc that may become, or stay, the guest's.

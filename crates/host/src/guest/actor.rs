@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use trace::TraceParent;
+use tracing::Instrument as _;
 use types::id::GuestId;
 use types::operation::{Failure, FailureCode, GuestReport, OperationHeader, Outcome, StopHow};
 use types::status::PowerState;
@@ -18,7 +20,7 @@ use super::paths::Paths;
 use super::recover;
 use super::running::Running;
 use super::state::{Decision, Described, Runs, decide};
-use super::{Work, failure, serial};
+use super::{Work, failure, serial, span};
 use crate::env::Env;
 
 /// Between two looks at what nobody tells us: the length of the serial log.
@@ -30,6 +32,8 @@ const BY_HAND: Duration = Duration::from_secs(2);
 pub struct Job {
     pub header: OperationHeader,
     pub work: Work,
+    /// Where in a trace it was asked for.
+    pub place: Option<TraceParent>,
     /// Answered when the operation ends; nobody need wait for it.
     pub reply: oneshot::Sender<Outcome>,
 }
@@ -277,7 +281,8 @@ impl Guest {
         }
         let mut replies = vec![job.reply];
         let outcome = {
-            let mut doing = Box::pin(self.carry_out(&job.header, &job.work, &cx));
+            let span = span::of_operation(&job.header, job.work.name(), job.place);
+            let mut doing = Box::pin(self.carry_out(&job.work, &cx).instrument(span));
             loop {
                 tokio::select! {
                     outcome = &mut doing => break outcome,
@@ -315,25 +320,23 @@ impl Guest {
         }
     }
 
-    async fn carry_out(&mut self, header: &OperationHeader, work: &Work, cx: &Cx) -> Outcome {
+    /// In the span of the operation, which says of what.
+    async fn carry_out(&mut self, work: &Work, cx: &Cx) -> Outcome {
         let (name, began) = (work.name(), std::time::Instant::now());
-        tracing::info!(
-            guest = %self.id, operation = %header.id, task = %header.task, request = header.request_id, work = name, "operation begins"
-        );
+        tracing::info!(work = name, "operation begins");
         let result = if cx.overtaken.is_cancelled() { Err(overtaken()) } else { self.decide_and_act(work, cx).await };
         let seconds = began.elapsed().as_secs_f64();
         metrics::histogram!("host_operation_seconds", "work" => name).record(seconds);
         let outcome = match result {
             Ok(outcome) => {
-                tracing::info!(guest = %self.id, operation = %header.id, work = name, seconds, "operation ended");
+                tracing::info!(work = name, seconds, "operation ended");
                 outcome
             }
             Err(failure) => {
                 metrics::counter!("host_operation_failures_total", "work" => name, "code" => failure.code.as_str())
                     .increment(1);
-                tracing::warn!(
-                    guest = %self.id, operation = %header.id, work = name, seconds, code = %failure.code, error = %failure, "operation failed"
-                );
+                trace::failed(&tracing::Span::current(), &failure);
+                tracing::warn!(work = name, seconds, code = %failure.code, error = %failure, "operation failed");
                 Outcome::Failed { failure }
             }
         };

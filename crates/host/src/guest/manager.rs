@@ -33,7 +33,7 @@ impl Handle {
     #[must_use]
     pub fn operate(&self, header: OperationHeader, work: Work) -> Option<oneshot::Receiver<Outcome>> {
         let (reply, outcome) = oneshot::channel();
-        self.jobs.try_send(Job { header, work, reply }).ok()?;
+        self.jobs.try_send(Job { header, work, place: trace::current(), reply }).ok()?;
         Some(outcome)
     }
     /// Hands over what this host has decided. Where much of it waits already, nothing is lost: it is decided again.

@@ -37,6 +37,7 @@ pub mod rescue;
 pub mod running;
 pub mod serial;
 pub mod snapshot;
+mod span;
 pub mod start;
 pub mod state;
 pub mod stop;

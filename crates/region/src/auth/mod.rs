@@ -33,6 +33,7 @@ use types::{Secret, UserId};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::layers::RequestId;
+use crate::http::span;
 
 pub use password::Authority;
 
@@ -157,12 +158,14 @@ impl FromRequestParts<App> for Caller {
             let wanted = parts.headers.get(PROJECT).and_then(|v| v.to_str().ok());
             let verified = app.issuers.verify(&token, wanted).await?;
             let mut conn = app.pool.get().await?;
-            return verified.caller(&mut conn, source, request_id).await;
+            return verified.caller(&mut conn, source, request_id).await.inspect(span::asked_by);
         }
         let mut conn = app.pool.get().await?;
         let holder = token::holder(&mut conn, &token).await?;
         let holder = holder.ok_or_else(|| unauthorized("the token is unknown or expired: log in again"))?;
-        Ok(Self::of_holder(holder, token::digest(&token), source, request_id))
+        let caller = Self::of_holder(holder, token::digest(&token), source, request_id);
+        span::asked_by(&caller);
+        Ok(caller)
     }
 }
 

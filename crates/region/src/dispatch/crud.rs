@@ -10,6 +10,7 @@ use crate::dispatch::model::{List, Model};
 use crate::dispatch::query::Query;
 use crate::dispatch::{filter, scope};
 use crate::error::{Error, Result};
+use crate::http::span;
 use crate::policy::Rule;
 
 /// From the pool.
@@ -70,5 +71,6 @@ pub async fn find<M: Model>(app: &App, caller: &Caller, ident: &str, rule: &Rule
     if !access.reaches(project.as_deref()) {
         return Err(missing());
     }
+    span::about(<M::Api as Resource>::WORD, model.id());
     Ok((model, conn))
 }

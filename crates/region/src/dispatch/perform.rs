@@ -19,6 +19,7 @@ use crate::dispatch::decode;
 use crate::dispatch::model::{Create, Model, Perform, PerformClass, Update, View};
 use crate::dispatch::registry::Verbs;
 use crate::error::{Error, Result};
+use crate::http::span;
 use crate::policy::Rule;
 
 /// What a verb works with: inside one transaction, for one caller.
@@ -136,6 +137,7 @@ where
             let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller, parent: None };
             let done = model.perform(action, &mut cx).await?;
             let resource = incoming.after(before, &id, conn).await?;
+            span::caused(done.task.as_ref());
             let task = done.task.map(brief);
             let accepted = Accepted::<A> { resource, task, extra: done.extra, warnings };
             let first = accepted.to_json()?;
@@ -185,6 +187,8 @@ pub async fn create<M: Create>(incoming: Incoming, rule: &Rule, verbs: &Verbs) -
             }
             let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller, parent: None };
             let created = M::create(body, &mut cx).await?;
+            span::about(word, created.model.id());
+            span::caused(created.task.as_ref());
             let view = created.model.view(&incoming.app, conn).await?;
             let status = if created.task.is_some() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
             let answer = wrapped(word, view, created.task, warnings)?;
@@ -264,6 +268,7 @@ pub async fn on_class<M: PerformClass<A>, A: ClassAction<On = M::Api>>(
             action.check()?;
             let mut cx = Cx { app: &incoming.app, conn, caller: &incoming.caller, parent: None };
             let spawned = M::perform_class(action, &mut cx).await?;
+            span::caused(Some(&spawned));
             let answer = serde_json::json!({ "task": brief(spawned) });
             Ok(Answer { status: StatusCode::ACCEPTED, first: answer.clone(), repeat: answer })
         })
@@ -320,6 +325,7 @@ impl Incoming {
         if !seen.reaches(project.as_deref()) {
             return Err(missing());
         }
+        span::about(<M::Api as Resource>::WORD, model.id());
         let access = policies.require(conn, &self.caller, &rules.verb).await?;
         if !access.reaches(project.as_deref()) {
             let details =

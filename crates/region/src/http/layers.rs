@@ -16,12 +16,14 @@ use futures::StreamExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::browser::guard;
 use crate::error::Error;
 use crate::http::rate::Limits;
+use crate::http::span;
 use crate::http::via::Trust;
 
 /// Names one request, in its answer, its log lines, its events and its task.
@@ -103,14 +105,17 @@ async fn identify(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", |p| p.as_str()).to_owned();
+    let span = span::of(&request, &id, &route);
     let begun = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();
+    span::answered(&span, status);
     metrics::counter!("region_http_requests_total", "route" => route.clone(), "method" => method.to_string(), "status" => status.to_string())
         .increment(1);
     metrics::histogram!("region_http_request_seconds", "route" => route, "method" => method.to_string())
         .record(begun.elapsed().as_secs_f64());
-    tracing::info!(request_id = id, %method, path, status, ms = begun.elapsed().as_millis() as u64, "request");
+    let ms = begun.elapsed().as_millis() as u64;
+    tracing::info!(parent: &span, %method, path, status, ms, "request");
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

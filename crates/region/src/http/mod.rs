@@ -1,4 +1,4 @@
-//! HTTP around the dispatcher: [`layers`] every request passes, [`error`] as bodies, the [`openapi`] document, and [`via`] which way each came in, and [`router`], which puts
+//! HTTP around the dispatcher: [`layers`] every request passes, [`error`] as bodies, the [`openapi`] document, the [`span`] of each, and [`via`] which way each came in, and [`router`], which puts
 //! it all together.
 
 pub mod error;
@@ -6,5 +6,6 @@ pub mod layers;
 pub mod openapi;
 pub mod rate;
 pub mod router;
+pub mod span;
 pub mod via;
 mod yaml;

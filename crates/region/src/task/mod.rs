@@ -4,6 +4,7 @@ mod abandon;
 mod archived;
 mod cancel;
 mod retry;
+pub mod span;
 mod view;
 
 use api::task::{Abandon, Cancel, Retry, Task, Tasks};

@@ -1,13 +1,15 @@
 //! The engine: claims due tasks, runs their steps, saves what comes of them.
 //!
 //! `dispatch` claims and hands out; `worker` runs one claimed task from stage to stage; `saver` gathers saves into few
-//! commits; `keeper` extends leases, and drops what lost its own; `listen` hears NOTIFY. `kind` forgets the types.
+//! commits; `keeper` extends leases, and drops what lost its own; `listen` hears NOTIFY. `kind` forgets the types. `span` is
+//! what logs and traces say of a step.
 
 mod dispatch;
 mod keeper;
 mod kind;
 mod listen;
 mod saver;
+mod span;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use crate::testing::Intercept;
 use crate::{Pool, Task, Tuning, Waker};
 use keeper::Running;
 use kind::{Kind, KindOf};
+pub use span::{SpanOf, Step};
 
 /// Opens the connection on which the engine listens.
 pub type Connect = Arc<dyn Fn() -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> + Send + Sync>;
@@ -53,6 +56,7 @@ pub(crate) struct Shared<E> {
     /// Steps may end, but nothing new begins.
     pub draining: CancellationToken,
     pub intercept: Option<Arc<dyn Intercept>>,
+    pub span_of: SpanOf,
 }
 
 /// Assembles an [`Engine`].
@@ -66,6 +70,7 @@ pub struct Builder<E> {
     name: Option<String>,
     intercept: Option<Arc<dyn Intercept>>,
     waker: Waker,
+    span_of: SpanOf,
 }
 
 /// Durable tasks are run by one of these; any number of them, in any number of processes, share the work.
@@ -91,6 +96,7 @@ impl Engine {
             name: None,
             intercept: None,
             waker: Waker::default(),
+            span_of: span::plain,
         }
     }
 }
@@ -128,6 +134,12 @@ impl<E: Send + Sync + 'static> Builder<E> {
         self
     }
 
+    /// Another span around each run of a step, with fields of the caller's. It becomes part of the trace in which the task was started.
+    pub fn span(mut self, span_of: SpanOf) -> Self {
+        self.span_of = span_of;
+        self
+    }
+
     /// Another way to open the connection for LISTEN, with TLS for instance.
     pub fn connect(mut self, connect: Connect) -> Self {
         self.connect = connect;
@@ -161,6 +173,7 @@ impl<E: Send + Sync + 'static> Builder<E> {
             waker: self.waker,
             draining: CancellationToken::new(),
             intercept: self.intercept,
+            span_of: self.span_of,
         });
         let stopped = CancellationToken::new();
         parts.spawn(saver::run(saves, shared.pool.clone()));

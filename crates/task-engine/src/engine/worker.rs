@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use futures::future::BoxFuture;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::Shared;
@@ -38,13 +39,14 @@ async fn stages<E: Send + Sync + 'static>(shared: &Shared<E>, job: &mut Job, sig
     let kind = shared.kinds.get(job.name.as_str())?;
     loop {
         let begun = Instant::now();
-        let ran = step(shared, kind.as_ref(), job, signals, begun).await;
+        let span = shared.span(job);
+        let ran = step(shared, kind.as_ref(), job, signals, begun).instrument(span.clone()).await;
         let overdue = millis_since(begun) >= job.left_ms;
         let keep = !shared.draining.is_cancelled();
         let now = Circumstances { overdue, keep, spread: spread(), new_operation: operation::new(job.id) };
         measure(job, &ran.answer, begun);
         let change = decide(job, ran.answer, &shared.tuning, &now);
-        log(job, &change);
+        span.in_scope(|| log(&change));
         match shared.intercept.as_ref().map(|i| i.before_save(&StepInfo::of(job))) {
             None | Some(BeforeSave::Save) => {}
             Some(BeforeSave::Crash) => return give_back(shared, job).await,
@@ -52,11 +54,11 @@ async fn stages<E: Send + Sync + 'static>(shared: &Shared<E>, job: &mut Job, sig
         }
         // Effects may fail, and what can't be stored or breaks a rule of the database fails too: both are errors of
         // the stage like any other. Only if that can't be saved either is the step given back as it stands.
-        let (change, verdict) = match save(shared, change.clone(), ran.effects).await {
+        let (change, verdict) = match save(shared, change.clone(), ran.effects).instrument(span.clone()).await {
             Err(error) => {
                 let change = decide(job, Answer::Failed(error), &shared.tuning, &now);
-                log(job, &change);
-                (change.clone(), save(shared, change, Vec::new()).await)
+                span.in_scope(|| log(&change));
+                (change.clone(), save(shared, change, Vec::new()).instrument(span.clone()).await)
             }
             verdict => (change, verdict),
         };
@@ -82,12 +84,12 @@ async fn stages<E: Send + Sync + 'static>(shared: &Shared<E>, job: &mut Job, sig
             // The claim is somebody else's by now, and then giving back changes nothing; or an earlier save was
             // committed though its answer got lost, and then the row waits for us to let go.
             Ok(None) => {
-                tracing::info!(task = %job.id, stage = job.stage_name, "not saved: the claim is gone");
+                span.in_scope(|| tracing::info!("not saved: the claim is gone"));
                 return give_back(shared, job).await;
             }
             // Whether it was committed or not: the row stands at a stage that may run again.
             Err(error) => {
-                tracing::warn!(task = %job.id, stage = job.stage_name, %error, "the step could not be saved; it will be run again");
+                span.in_scope(|| tracing::warn!(%error, "the step could not be saved; it will be run again"));
                 return give_back(shared, job).await;
             }
         }
@@ -207,17 +209,23 @@ fn measure(job: &Job, answer: &Answer, begun: Instant) {
 }
 
 /// A failure is logged here, once, and nowhere else.
-fn log(job: &Job, change: &Change) {
-    let (task, name, stage) = (job.id, &job.name, &job.stage_name);
+/// In the span of the step, which says of what.
+fn log(change: &Change) {
+    if let Some(last) = &change.last_error {
+        trace::failed(&Span::current(), &last.error);
+    }
     if let (Some(failing), true) = (&change.failing, change.closes) {
-        tracing::warn!(%task, name, stage, error = %failing.error, "the stage failed; the way back begins");
+        trace::failed(&Span::current(), &failing.error);
+        tracing::warn!(error = %failing.error, "the stage failed; the way back begins");
     } else if let Some(last) = &change.last_error {
-        if change.state == crate::State::Blocked {
-            tracing::error!(%task, name, stage, error = %last.error, "the task is blocked; retry or abandon it");
+        if change.state == State::Blocked {
+            tracing::error!(error = %last.error, "the task is blocked; retry or abandon it");
         } else {
-            tracing::debug!(%task, name, stage, error = %last.error, count = last.count, "the stage will be tried again");
+            tracing::debug!(error = %last.error, count = last.count, "the stage will be tried again");
         }
+    } else if change.state.is_ended() {
+        tracing::info!(state = %change.state, "the task has ended");
     } else {
-        tracing::debug!(%task, name, stage, next = change.stage_name, state = %change.state, "the stage is done");
+        tracing::debug!(next = change.stage_name, state = %change.state, "the stage is done");
     }
 }

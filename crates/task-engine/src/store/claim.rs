@@ -43,6 +43,8 @@ pub(crate) struct Job {
     /// Stages that failed for good so far.
     pub failures: i64,
     pub created_at: DateTime<Utc>,
+    /// Where in a trace the task was started.
+    pub traceparent: Option<String>,
 }
 
 impl Job {
@@ -119,6 +121,7 @@ impl Statement for Claim<'static> {
         Bool,
         BigInt,
         Timestamptz,
+        Nullable<Text>,
     );
 }
 

@@ -22,4 +22,4 @@ RETURNING t.id, t.name, t.data, t.stage, t.stage_name, t.stage_started, t.stage_
     t.outcome, t.generation, t.cause, t.failing, t.cancel_requested,
     CASE WHEN t.history = '[]' THEN 0
         ELSE jsonb_array_length(jsonb_path_query_array(t.history, '$[*] ? (exists(@.error))')) END::bigint,
-    t.created_at
+    t.created_at, t.traceparent

@@ -291,4 +291,6 @@ pub const TABLE: &[(&str, &str)] = &[
     ("Perhaps you mean: {near}", "您也许想要：{near}"),
     ("Usage: {usage}", "用法：{usage}"),
     ("For more, try '--help'.", "更多内容请看 '--help'。"),
+    ("not traced: {problem}", "不做追踪：{problem}"),
+    ("the trace {id} was not sent: {problem}", "追踪 {id} 未能发送：{problem}"),
 ];

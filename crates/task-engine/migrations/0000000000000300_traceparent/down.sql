@@ -1,0 +1,2 @@
+ALTER TABLE tasks_archive DROP COLUMN traceparent;
+ALTER TABLE tasks DROP COLUMN traceparent;
