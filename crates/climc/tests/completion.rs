@@ -27,7 +27,9 @@ async fn run(shell: &[&str], script: &str) -> String {
     let servers = [server("web1", "ready", "shutoff"), server("web2", "rescue", "running")];
     region.json("GET /servers", 200, json!({"servers": servers, "total": 2, "limit": 500, "offset": 0}));
     let program = Program::new(&region);
-    let file = program.path(&format!("completion.{}", shell[0]));
+    // Named as zsh wants files of its function path to be; the others do not mind.
+    let file = program.path("functions/_climc");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     let printed = program.run(&["completion", shell[0]]).await;
     assert!(printed.code == 0 && printed.err.is_empty(), "{printed:?}");
     std::fs::write(&file, &printed.out).unwrap();
@@ -102,7 +104,7 @@ async fn zsh_completes_commands_names_and_values() {
     for (line, ..) in WANTED {
         let script = format!(
             r#"zmodload zsh/zpty && zpty inner zsh -f -i
-            zpty -w inner 'PS1= PS2=; autoload -Uz compinit && compinit -u -D; source $SCRIPT; [[ $_comps[climc] == _clap_dynamic_completer_climc ]] || exit 9'
+            zpty -w inner 'PS1= PS2=; autoload -Uz compinit; fpath=(${{SCRIPT:h}} $fpath); compinit -u -D; [[ $_comps[climc] == _climc ]] || exit 9'
             zpty -w inner 'compadd() {{ builtin compadd "$@"; local -a got; builtin compadd -O got "$@"; print -rl -- $got >> $HOME/offered }}'
             zpty -w inner 'done-now() {{ : > $HOME/done }}; zle -N done-now; bindkey "^T" done-now; zstyle ":completion:*" list-prompt ""'
             zpty -w -n inner '{line}'$'\t'$'\x14'

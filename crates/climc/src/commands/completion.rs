@@ -33,6 +33,8 @@ const VARIABLE: &str = "CLIMC_COMPLETE";
 /// A shell stands still meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);
 const MOST: i64 = 500;
+/// A file of zsh's function path is loaded by the first Tab, which is to complete too.
+const ZSH_FIRST_TAB: &str = "[[ ${funcstack[1]} != _climc ]] || _clap_dynamic_completer_climc \"$@\"\n";
 
 pub fn run(shell: &str) -> Result<(), Exit> {
     let mut script = Vec::new();
@@ -41,6 +43,9 @@ pub fn run(shell: &str) -> Result<(), Exit> {
         .completer(shell)
         .ok_or_else(|| Exit::usage(say!("there is no completion for {shell}", shell = shell)))?;
     completer.write_registration(VARIABLE, "climc", "climc", "climc", &mut script)?;
+    if shell == "zsh" {
+        script.extend_from_slice(ZSH_FIRST_TAB.as_bytes());
+    }
     Ok(std::io::Write::write_all(&mut std::io::stdout(), &script)?)
 }
 
