@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
+use tracing::span::Record;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, JsonFields, Writer};
@@ -25,6 +26,17 @@ impl<'w> FormatFields<'w> for TextFields {
         let mut visitor = TextVisitor { writer, first: true, result: Ok(()) };
         fields.record(&mut visitor);
         visitor.result
+    }
+
+    /// What a span learns later. Where none of it is for lines, nothing is added, no gap either.
+    fn add_fields(&self, current: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
+        let mut more = String::new();
+        let mut visitor =
+            TextVisitor { writer: Writer::new(&mut more), first: current.fields.is_empty(), result: Ok(()) };
+        fields.record(&mut visitor);
+        visitor.result?;
+        current.fields.push_str(&more);
+        Ok(())
     }
 }
 
@@ -179,8 +191,11 @@ mod tests {
     fn sample() {
         let outer = tracing::error_span!("request", otel.name = "GET /", request_id = "r1", server_id = "outer");
         let _outer = outer.enter();
-        let inner = tracing::error_span!("step", task_id = tracing::field::Empty, server_id = "inner", n = 1);
+        let empty = tracing::field::Empty;
+        let inner = tracing::error_span!("step", task_id = empty, otel.status_code = empty, server_id = "inner", n = 1);
+        inner.record("otel.status_code", "ERROR");
         inner.record("task_id", "t1");
+        inner.record("otel.status_code", "ERROR");
         let _inner = inner.enter();
         tracing::warn!(n = 2, level = "mine", error = %"no \"way\"", "it\nfailed");
     }
