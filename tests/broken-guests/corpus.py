@@ -30,7 +30,7 @@ import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHORT = ["tiny-healthy", "tiny-fstab-missing-device", "tiny-init-missing", "tiny-superblock-gone",
-         "tiny-bootloader-config-missing", "tiny-bootloader-wrong-root"]
+         "tiny-filesystem-errors", "tiny-bootloader-wrong-root"]
 # Memory of the machine's own boot in MiB, how long that may take, what says that it came up.
 GUESTS = {
     "tiny": {"memory": 256, "limit": 300, "prompt": "tiny login:"},
@@ -40,8 +40,8 @@ READY_LIMIT, DIAGNOSIS_LIMIT, REPAIR_LIMIT = 240, 300, 1800
 # A boot that says this comes to no prompt.
 STOPPED = ["Kernel panic", "You are in emergency mode", "No working init found", "(initramfs) ", "grub rescue>", "grub> ",
            "No root file system, no boot", "Press Enter for maintenance", "No bootable device"]
-# An emulated machine on a very busy one may lose its timer's interrupts: its kernel gives up at once, and is started anew.
-LOST_TIMER = "timer doesn't work"
+# An emulated machine on a very busy one may lose its timer's interrupts: its kernel gives up, or hangs, and is started anew.
+LOST_TIMER = "8254 timer not connected"
 MAC = "52:54:00:12:34:56"
 PRINTING = threading.Lock()
 
