@@ -12,6 +12,8 @@ export interface Picture {
 
 /** Colours are rounded to so many bits each before the most frequent are chosen: letters' edges have thousands that nobody tells apart. */
 const BITS = 6
+/** So many places of the palette go to the most frequent. */
+const COMMON = 96
 
 export function encode({ width, height, pixels }: Picture): Buffer {
   const { palette, indexes } = quantize(pixels)
@@ -59,7 +61,17 @@ function quantize(pixels: Uint8Array): { palette: Buffer; indexes: Uint8Array } 
     seen.set(key, colour)
   }
   const mean = ({ count, red, green, blue }: Colour) => [red / count, green / count, blue / count].map(Math.round) as [number, number, number]
-  const chosen = [...seen.values()].sort((a, b) => b.count - a.count).slice(0, 256).map(mean)
+  const all = [...seen.values()].sort((a, b) => b.count - a.count).map((colour) => ({ count: colour.count, mean: mean(colour) }))
+  const chosen = all.slice(0, COMMON).map((colour) => colour.mean)
+  // Then those that would be missed most: a small green dot is no grey one.
+  const apart = ([r, g, b]: [number, number, number], [red, green, blue]: [number, number, number]) => (r - red) ** 2 + (g - green) ** 2 + (b - blue) ** 2
+  const rest = all.slice(COMMON).map((colour) => ({ ...colour, distance: Math.min(...chosen.map((one) => apart(one, colour.mean))) }))
+  while (chosen.length < 256 && rest.length > 0) {
+    const next = rest.reduce((best, colour) => (colour.distance * colour.count > best.distance * best.count ? colour : best))
+    if (next.distance === 0) break
+    chosen.push(next.mean)
+    for (const colour of rest) colour.distance = Math.min(colour.distance, apart(next.mean, colour.mean))
+  }
   const nearest = new Map<number, number>()
   for (const [key, colour] of seen) {
     const [red, green, blue] = mean(colour)

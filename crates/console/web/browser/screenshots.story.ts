@@ -89,8 +89,8 @@ describe('pictures', () => {
 
   it('of a stack in which something happened', async () => {
     for (const [name, wanted] of [['mail1', { memory: 512 }], ['build-7', {}]] as const) await stack.server(name, wanted)
-    const made = await stack.call<{ task: { id: string } }>('POST', '/servers/db1/start-rescue', {
-      server: { password: 'generate', reason: 'fstab names a disk that is gone', ttl: '4h' },
+    const made = await stack.call<{ task: { id: string }; rescue_session: { password: string } }>('POST', '/servers/db1/start-rescue', {
+      server: { password: 'generate', reason: 'fstab names a disk that is gone', ttl: 14_400 },
     })
     await stack.task(made.task.id)
     // A console that was opened is recorded; and one server came back from rescue.
@@ -98,9 +98,14 @@ describe('pictures', () => {
     browsers.push(browser)
     await browser.page.goto('/ui/servers/db1/console')
     await logIn(browser.page, stack)
-    await browser.page.locator('.xterm-rows').filter({ hasText: 'login:' }).waitFor()
+    const says = (text: string) => browser.page.locator('.xterm-rows').filter({ hasText: text }).waitFor({ timeout: 60_000 })
+    await says('login:')
     await browser.page.keyboard.type('root\n')
-    await browser.page.locator('.xterm-rows').filter({ hasText: 'assword' }).waitFor()
+    await says('assword:')
+    await browser.page.keyboard.type(`${made.rescue_session.password}\n`)
+    await says('# ')
+    await browser.page.keyboard.type('e2fsck -f /dev/vda1\n')
+    await says('Pass 5')
     await until('it to be recorded', 30, async () => (await stack.call<{ total: number }>('GET', '/consolerecordings')).total > 0)
     await browser.page.goto('/ui/servers')
     pages = await pagesOf(stack, 'web1', 'db1')
@@ -108,6 +113,7 @@ describe('pictures', () => {
 
   for (const look of LOOKS) {
     it(look.name, async () => {
+      expect(pages.length, 'the stack is as it was wanted').toBeGreaterThan(0)
       mkdirSync(folder, { recursive: true })
       for (const file of readdirSync(folder)) if (file.endsWith(`-${look.name}.png`)) rmSync(join(folder, file))
       const browser = await Browser.open(stack.place, { ...look, width: WIDTH, height: HEIGHT })
@@ -131,6 +137,7 @@ describe('pictures', () => {
   it('are small, and shown', () => {
     const files = readdirSync(folder, { withFileTypes: true }).filter((file) => file.name.endsWith('.png'))
     expect(files.length).toBe(pages.length * LOOKS.length)
+    expect(files.length).toBeGreaterThan(0)
     writeFileSync(join(folder, 'README.md'), gallery(pages))
     console.log(`${files.length} pictures, together ${megabytes(files.map((file) => join(folder, file.name))).toFixed(1)} MB, of ${LIMIT_MB}`)
     expect(megabytes(files.map((file) => join(folder, file.name)))).toBeLessThan(LIMIT_MB)
