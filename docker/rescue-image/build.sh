@@ -149,12 +149,13 @@ make_tree() {
   add_modules
   cp -R "$here/root/." "$tree/"
   for folder in $profiles; do [ ! -d "$folder/root" ] || cp -R "$folder/root/." "$tree/"; done
-  chmod 755 "$tree/init" "$tree"/sbin/rescue-* "$tree/etc/udhcpc.script"
+  chmod 755 "$tree/init" "$tree/sbin/rescue-chroot" "$tree/etc/udhcpc.script"
   chmod 600 "$tree/etc/shadow"
   chmod 700 "$tree/root" "$tree/root/.ssh"
   chmod 1777 "$tree/tmp"
   cp "$agent" "$tree/sbin/rescue-agent"
   chmod 755 "$tree/sbin/rescue-agent"
+  ln -sf rescue-agent "$tree/sbin/rescue-mount"
 }
 
 # ── what is said beside the image: the packages that something was taken of, and their licences

@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -73,6 +74,12 @@ class Session:
                 self.values["ssh_keys"] = [public.read().strip()]
         if password:
             self.values["password_hash"] = PASSWORD_HASH
+
+    def known(self, folder, port, report):
+        path = f"{folder}/known_hosts"
+        with open(path, "w") as file:
+            file.write(f"[127.0.0.1]:{port} {report['ssh_host_key']}\n")
+        return path
 
     def write(self, path):
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
@@ -361,6 +368,56 @@ def a_broken_session_file_is_told_without_its_content():
         assert "hunter2" not in vm.output()
 
 
+def guest_files(folder, fstab):
+    """What a system of a guest needs to be known as one, and to run a command in."""
+    for name in ("etc", "usr", "var", "boot", "proc", "sys", "dev", "run", "bin"):
+        os.makedirs(f"{folder}/{name}", exist_ok=True)
+    for name, text in (("fstab", fstab), ("passwd", "root:x:0:0::/:/bin/busybox\n"), ("resolv.conf", "nameserver 192.0.2.1\n")):
+        with open(f"{folder}/etc/{name}", "w") as file:
+            file.write(text)
+    shutil.copy(shutil.which("busybox"), f"{folder}/bin/busybox")
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@case
+def a_disk_that_may_only_be_read_is_not_written():
+    """Nor does mounting it play back anything."""
+    port = free_port()
+
+    def disks(folder):
+        guest_files(f"{folder}/root", "LABEL=guest / ext4 defaults 0 1\nLABEL=gone /data ext4 defaults 0 2\n")
+        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", "guest", "-d", f"{folder}/root", f"{folder}/disk.img", "64M"],
+                       check=True, stdout=subprocess.DEVNULL)
+        return ["-drive", f"file={folder}/disk.img,format=raw,if=none,id=d0,readonly=on", "-device", "virtio-blk-pci,drive=d0,serial=root-disk"]
+
+    with machine(session={}, disks=disks, extra=user_net(port), append="lifeboat.disks=1") as (vm, session):
+        before = digest(f"{vm.folder}/disk.img")
+        report = vm.ready(session)
+        [disk] = report["disks"]
+        assert disk["read_only"] and disk["name"] == "vda", disk
+        ssh = lambda command: vm.ssh(port, session, session.known(vm.folder, port, report), command)
+        assert ssh("echo torn | dd of=/dev/vda bs=512 count=1 conv=fsync").returncode != 0
+        assert ssh("mount -t ext4 -o rw /dev/vda /mnt && touch /mnt/x").returncode != 0
+        assert ssh("umount /mnt; true").returncode == 0
+        mounted = ssh("rescue-mount")
+        assert mounted.returncode == 0 and "read-only, noload" in mounted.stdout, mounted
+        assert "left out: /data: LABEL=gone is not here" in mounted.stderr, mounted
+        inside = ssh("rescue-chroot /mnt /bin/busybox sh -c 'busybox cat /proc/1/comm /etc/resolv.conf; busybox ls /dev/vda /sys/block/vda/ro'")
+        assert inside.returncode == 0 and "init" in inside.stdout and "/dev/vda" in inside.stdout, inside
+        assert "192.0.2.1" not in inside.stdout, "the names of this network, not of the guest's"
+        again = ssh("rescue-mount")
+        assert again.returncode == 1 and "mounted already" in again.stderr, again
+        undone = ssh("rescue-mount --undo && ! grep /mnt /proc/mounts")
+        assert undone.returncode == 0, undone
+        vm.send({"type": "shutdown"})
+        vm.ended()
+        assert digest(f"{vm.folder}/disk.img") == before, "the disk was written"
+
+
 def many_disks(folder):
     options = []
     for name in ("scsi", "nvme", "ide", "ro"):
@@ -402,6 +459,61 @@ def disks_on_ahci_and_usb_are_seen():
             file.write(f"[127.0.0.1]:{port} {report['ssh_host_key']}\n")
         run = vm.ssh(port, session, known_hosts, "until lsblk -dno NAME,TRAN | grep -q usb; do sleep 0.2; done; lsblk -dno TRAN")
         assert run.returncode == 0 and "usb" in run.stdout, run
+
+
+def three_disks(folder):
+    options = []
+    for number in range(3):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "raw", f"{folder}/d{number}.img", "400M"], check=True)
+        options += ["-drive", f"file={folder}/d{number}.img,format=raw,if=none,id=d{number}", "-device", f"virtio-blk-pci,drive=d{number},serial=d{number}"]
+    return options
+
+
+# A mirror, encrypted, with logical volumes on it, as an installer would lay it out; and a boot partition beside it.
+INSTALL = """
+set -e
+mdadm --create /dev/md0 --level=1 --raid-devices=2 --metadata=1.2 --run /dev/vdb /dev/vdc >/dev/null 2>&1
+printf 'open sesame' | cryptsetup luksFormat --batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/md0 -
+printf 'open sesame' | cryptsetup open /dev/md0 made -
+pvcreate -q /dev/mapper/made >/dev/null; vgcreate -q my-vg /dev/mapper/made >/dev/null
+lvcreate -q -y -L 320M -n root my-vg >/dev/null
+mkfs.xfs -q -f /dev/my-vg/root
+mke2fs -q -F -t ext4 -L boot /dev/vda
+mount -t xfs /dev/my-vg/root /mnt
+mkdir -p /mnt/etc /mnt/usr /mnt/var /mnt/boot /mnt/proc /mnt/sys /mnt/dev /mnt/run /mnt/bin
+cp /bin/busybox /mnt/bin/; echo root:x:0:0::/:/bin/sh >/mnt/etc/passwd; ln -s ../run/systemd/resolve/stub-resolv.conf /mnt/etc/resolv.conf
+printf '/dev/mapper/my--vg-root / xfs defaults 0 0\nLABEL=boot /boot ext4 defaults 0 2\nnas:/x /nas nfs defaults 0 0\n' >/mnt/etc/fstab
+umount /mnt; vgchange -q -an my-vg >/dev/null; cryptsetup close made; mdadm --stop /dev/md0 >/dev/null 2>&1
+"""
+
+
+@case_of_std
+def a_system_on_lvm_luks_and_raid_is_mounted_entered_and_left():
+    port = free_port()
+    with machine(session={}, disks=three_disks, extra=user_net(port), append="lifeboat.disks=3") as (vm, session):
+        report = vm.ready(session)
+        ssh = lambda command: vm.ssh(port, session, session.known(vm.folder, port, report), command)
+        made = ssh(INSTALL)
+        assert made.returncode == 0, made
+        locked = ssh("rescue-mount")
+        assert locked.returncode == 1 and "/dev/md" in locked.stdout and "is encrypted; rescue-mount --unlock" in locked.stdout, locked
+        assert "no device holds a system" in locked.stderr, locked
+        wrong = ssh("echo wrong | rescue-mount --unlock")
+        assert wrong.returncode == 1 and "was not unlocked" in wrong.stderr, wrong
+        # On a terminal cryptsetup asks; here it reads the line. Nobody could see it among the arguments of programs.
+        mounted = ssh("echo 'open sesame' | rescue-mount --unlock; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sesam[e]' || true")
+        assert "/mnt  /dev/mapper/my--vg-root xfs, read-write, nouuid" in mounted.stdout, mounted
+        assert "/mnt/boot  /dev/vda ext4, read-write" in mounted.stdout, mounted
+        inside = ssh("rescue-chroot /mnt /bin/busybox sh -c 'busybox cat /etc/resolv.conf; busybox touch /boot/here && busybox ls /dev/md*'")
+        assert inside.returncode == 0 and "nameserver" in inside.stdout and "/dev/md" in inside.stdout, inside
+        busy = ssh("cd /mnt/boot && sleep 1000 >/dev/null 2>&1 & sleep 0.3; rescue-mount --undo")
+        assert busy.returncode == 1 and "in use by" in busy.stderr and "sleep (" in busy.stderr, busy
+        undone = ssh("kill $(pidof sleep); rescue-mount --undo && ! grep /mnt /proc/mounts && ls /dev/mapper && grep -c '^md' /proc/mdstat")
+        assert "control" in undone.stdout.splitlines() and undone.stdout.splitlines()[-1] == "0", undone
+        vm.send({"type": "shutdown"})
+        vm.ended()
+        there = subprocess.run(["debugfs", "-R", "stat /here", f"{vm.folder}/d0.img"], capture_output=True, text=True)
+        assert "Inode:" in there.stdout, there
 
 
 def main():

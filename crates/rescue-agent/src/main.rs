@@ -17,6 +17,7 @@ mod disks;
 mod drivers;
 mod frames;
 mod hotplug;
+mod mount;
 mod net;
 mod port;
 mod power;
@@ -27,6 +28,7 @@ mod ssh;
 mod verbs;
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -63,8 +65,13 @@ const BUSY_ROUND: Duration = Duration::from_millis(20);
 /// Before a port is looked for, or opened, once more.
 const PAUSE: Duration = Duration::from_millis(500);
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+fn main() -> ExitCode {
+    let mut args = std::env::args();
+    let called = args.next().unwrap_or_default();
+    if Path::new(&called).file_name().is_some_and(|name| name == mount::NAME) {
+        return ExitCode::from(mount::command(args));
+    }
+    let args: Vec<String> = args.collect();
     let progress: verbs::Tell<'_> = &mut |done, of, text| eprintln!("[{done}/{of}] {text}");
     if let Some((text, code)) = verbs::machine::by_hand(&args, progress) {
         print!("{text}");
@@ -78,6 +85,7 @@ fn main() {
         Ok(None) => without_session(None),
         Err(error) => without_session(Some(error.to_string())),
     }
+    ExitCode::FAILURE
 }
 
 fn warn(text: &str) {
