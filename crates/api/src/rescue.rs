@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use types::desc::BootFile;
+use types::diagnosis::{Diagnosis, RepairReport};
 use types::id::ImageId;
 use types::operation::StopHow;
 use types::rescue::{ReadyReport, SeenDisk};
@@ -72,6 +73,27 @@ pub struct SessionImage {
     pub version: String,
     pub kernel: BootFile,
     pub initramfs: BootFile,
+}
+
+/// `GET /rescuesessions/{id}/diagnosis`: what the rescue system found, and what was repaired since.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Examined {
+    /// The latest; absent: nobody has asked yet.
+    pub diagnosis: Option<Diagnosis>,
+    pub diagnosed_at: Option<DateTime<Utc>>,
+    /// The oldest first; dry runs are among them.
+    pub repairs: Vec<Repaired>,
+}
+
+/// One repair, or a dry run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Repaired {
+    pub at: DateTime<Utc>,
+    pub user: String,
+    pub task_id: TaskId,
+    pub report: RepairReport,
 }
 
 /// `POST /rescuesessions/{id}/extend`.

@@ -4,7 +4,7 @@
 //! * [`migrate`]: brings a database up to date, one process at a time
 //! * the module `pool`: connections
 //! * [`filter`]: conditions that a caller has chosen, as SQL with bound parameters
-//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`detached`], [`snapshot`], [`ticket`], [`recording`], [`host`], [`agent`], [`image`], [`session`], [`task`], [`event`], [`change`], [`identity`], [`policy`], [`progress`],
+//! * one module per table, with its row and its queries: [`guest`], [`disk`], [`detached`], [`snapshot`], [`ticket`], [`recording`], [`examination`], [`host`], [`agent`], [`image`], [`session`], [`task`], [`event`], [`change`], [`identity`], [`policy`], [`progress`],
 //!   [`idempotency`]
 //!
 //! Queries take a connection, never a pool: whoever calls decides what commits together.
@@ -16,6 +16,7 @@ pub mod detached;
 pub mod disk;
 pub mod domain;
 pub mod event;
+pub mod examination;
 pub mod filter;
 pub mod guest;
 pub mod host;

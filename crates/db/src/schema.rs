@@ -306,6 +306,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    rescue_examinations (id) {
+        id -> Uuid,
+        session_id -> Uuid,
+        kind -> Text,
+        user_name -> Text,
+        task_id -> Uuid,
+        at -> Timestamptz,
+        report -> Jsonb,
+    }
+}
+
+diesel::table! {
     console_recordings (id) {
         id -> Uuid,
         guest_id -> Uuid,

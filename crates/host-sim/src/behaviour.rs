@@ -17,6 +17,7 @@ pub enum Verb {
     WriteRescueDesc,
     StartRescue,
     AwaitReady,
+    RunInRescue,
     RestoreDesc,
     ResetGuest,
     SuspendGuest,

@@ -243,6 +243,16 @@ impl HostService for Service {
         self.operate(Verb::AwaitReady, header, &request, work).await
     }
 
+    async fn run_in_rescue(&self, request: Request<pb::RunInRescueRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let verb = serde_json::from_str(&request.verb_json)
+            .map_err(|e| Status::invalid_argument(format!("verb_json: {e}")))?;
+        let work = Work::RunInRescue { session: session(&request.session_id)?, verb };
+        self.operate(Verb::RunInRescue, header, &request, work).await
+    }
+
     async fn restore_desc(&self, request: Request<pb::RestoreDescRequest>) -> Answer {
         self.allowed(&request)?;
         let mut request = request.into_inner();

@@ -8,6 +8,9 @@ use types::id::{DiskId, GuestId, SessionId, SnapshotId};
 use types::operation::{Failure, FailureCode, GuestReport, Outcome, StopHow, StopStep};
 use types::rescue::{ReadyReport, SeenDisk, hex};
 use types::status::{DiskMode, PowerState};
+use types::verb::Verb;
+
+use crate::patient;
 
 /// One guest as the simulated host has it.
 #[derive(Debug, Clone)]
@@ -29,6 +32,10 @@ pub struct SimGuest {
     pub resets: u32,
     /// It ran when the host went down, and nobody has decided yet what becomes of it.
     pub interrupted: bool,
+    /// What was wrong with its own system has been repaired.
+    pub mended: bool,
+    /// What was shown on the rescue system's consoles.
+    pub notices: Vec<String>,
 }
 
 impl SimGuest {
@@ -45,6 +52,8 @@ impl SimGuest {
             snapshots: HashMap::new(),
             resets: 0,
             interrupted: false,
+            mended: false,
+            notices: Vec::new(),
         }
     }
 
@@ -91,6 +100,10 @@ pub(crate) enum Work {
     },
     AwaitReady {
         session: SessionId,
+    },
+    RunInRescue {
+        session: SessionId,
+        verb: Verb,
     },
     Restore {
         session: SessionId,
@@ -164,6 +177,9 @@ impl Guests {
             Work::WriteDesc(section) => self.guest(id).and_then(|guest| write_desc(guest, section)),
             Work::StartRescue { session } => self.guest(id).and_then(|guest| start_rescue(guest, *session)),
             Work::AwaitReady { session } => self.guest(id).and_then(|guest| await_ready(guest, *session)),
+            Work::RunInRescue { session, verb } => {
+                self.guest(id).and_then(|guest| in_session(guest, *session).and_then(|()| patient::run(guest, verb)))
+            }
             Work::Restore { session } => self.guest(id).map(|guest| restore(guest, *session)),
             Work::Reset => self.guest(id).and_then(reset),
             Work::Suspend => {

@@ -30,6 +30,7 @@ pub mod guests;
 pub mod handle;
 mod killable;
 pub mod options;
+pub mod patient;
 mod upcall;
 
 pub use behaviour::{Behaviour, Pace, Reply, Reports, Verb};

@@ -124,6 +124,7 @@ impl From<Outcome> for pb::Outcome {
             Outcome::Resized { desc_sha256, size_mib } => PbResult::Resized(pb::Resized { desc_sha256, size_mib }),
             Outcome::DiskDeleted => PbResult::DiskDeleted(pb::DiskDeleted {}),
             Outcome::SnapshotDone => PbResult::SnapshotDone(pb::SnapshotDone {}),
+            Outcome::RescueRan { answer } => PbResult::RescueRan(pb::RescueRan { answer_json: answer }),
             Outcome::Failed { failure } => PbResult::Failure(pb::Failure {
                 code: failure.code.to_string(),
                 message: failure.message,
@@ -179,6 +180,7 @@ impl TryFrom<pb::Outcome> for Outcome {
             PbResult::Resized(it) => Self::Resized { desc_sha256: it.desc_sha256, size_mib: it.size_mib },
             PbResult::DiskDeleted(_) => Self::DiskDeleted,
             PbResult::SnapshotDone(_) => Self::SnapshotDone,
+            PbResult::RescueRan(it) => Self::RescueRan { answer: it.answer_json },
             PbResult::Failure(it) => Self::Failed {
                 failure: Failure {
                     code: parse("outcome.failure.code", &it.code)?,
@@ -297,6 +299,7 @@ mod tests {
             Outcome::Resized { desc_sha256: "d".into(), size_mib: 9 },
             Outcome::DiskDeleted,
             Outcome::SnapshotDone,
+            Outcome::RescueRan { answer: "{}".into() },
             Outcome::Failed {
                 failure: Failure { code: FailureCode::Panic, message: "m".into(), evidence: vec!["e".into()] },
             },

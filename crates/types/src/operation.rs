@@ -94,6 +94,10 @@ pub enum Outcome {
     DiskDeleted,
     /// A snapshot was made, reverted to, or deleted.
     SnapshotDone,
+    /// A rescue system did what it was asked; its answer is JSON of the kind that the verb tells ([`crate::verb::Verb`]).
+    RescueRan {
+        answer: String,
+    },
     Failed {
         failure: Failure,
     },
@@ -144,6 +148,8 @@ words! {
         BadProof = "bad_proof",
         /// The guest did not stop.
         Stop = "stop",
+        /// The rescue system could not do what it was asked, or its answer can't be used.
+        Verb = "verb",
         Internal = "internal",
     }
 }

@@ -299,3 +299,54 @@ mod tests {
         }
     }
 }
+
+/// `POST /servers/{id}/rescue-diagnose`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct RescueDiagnose {}
+impl Action for RescueDiagnose {
+    type On = Servers;
+    type Extra = NoExtra;
+    const NAME: &'static str = "rescue-diagnose";
+    const SUMMARY: &'static str =
+        "Look, from inside the rescue system and read-only, for what keeps the server from booting";
+}
+
+/// Fixes that one repair may name.
+pub const MAX_FIXES: usize = 32;
+
+/// `POST /servers/{id}/rescue-repair`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct RescueRepair {
+    /// Codes of fixes, as a diagnosis offers them; in this order (1 to 32)
+    #[cfg_attr(feature = "clap", arg(long = "fix", value_name = "CODE", num_args = 1.., required = true))]
+    pub fix: Vec<String>,
+    /// Say what would be done, and do nothing
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+impl Action for RescueRepair {
+    type On = Servers;
+    type Extra = NoExtra;
+    const NAME: &'static str = "rescue-repair";
+    const SUMMARY: &'static str =
+        "Repair a server from inside the rescue system, beside its disks; stop-rescue commits or discards";
+    fn check(&self) -> Result<(), Invalid> {
+        if self.fix.is_empty() || self.fix.len() > MAX_FIXES {
+            return Err(Invalid::new("fix", format!("1 to {MAX_FIXES} codes are wanted, as a diagnosis offers them")));
+        }
+        let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        match self.fix.iter().find(|code| code.is_empty() || code.len() > 64 || !code.chars().all(word)) {
+            Some(code) => {
+                Err(Invalid::new("fix", format!("'{code}' is no code of a fix: one like fstab_comment_out is wanted")))
+            }
+            None => Ok(()),
+        }
+    }
+}

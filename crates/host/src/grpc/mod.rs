@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::field::display;
 use types::desc::RescueSection;
-use types::id::GuestId;
+use types::id::{GuestId, OperationId};
 use types::operation::OperationHeader;
 use types::rescue::hex;
 use types::secret::Secret;
@@ -28,6 +28,7 @@ use types::status::OverlayEnd;
 
 use crate::env::Env;
 use crate::guest::manager::{Handle, Manager};
+use crate::guest::verb::Asked;
 use crate::guest::{Work, desc};
 
 /// What ends so soon is answered with its outcome; what takes longer is reported.
@@ -125,6 +126,11 @@ fn described(header: Option<&pb::Operation>, desc_json: &str) -> Result<types::d
         return Err(wrong("it describes another guest than the operation is for".into()));
     }
     Ok(desc)
+}
+
+/// The number of a request to a rescue system, from the operation's id; one that is no UUID is refused elsewhere.
+fn request_id(operation: &str) -> u64 {
+    operation.parse::<OperationId>().map_or(0, |id| id.uuid().as_u64_pair().1)
 }
 
 fn image(image: Option<&pb::RescueImage>) -> Result<Wanted, Malformed> {
@@ -277,6 +283,21 @@ impl HostService for Service {
         let session = parse("session_id", &request.session_id)?;
         let work = Work::AwaitReady { session, timeout_s: request.timeout_s };
         self.operate(header, &request, work).await
+    }
+
+    async fn run_in_rescue(&self, request: Request<pb::RunInRescueRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let wrong = |e| Status::invalid_argument(format!("verb_json: {e}"));
+        let asked = Asked {
+            session: parse("session_id", &request.session_id)?,
+            // The same for a repeated request, and another for every other.
+            id: header.as_ref().map(|it| request_id(&it.id)).unwrap_or_default(),
+            verb: serde_json::from_str(&request.verb_json).map_err(wrong)?,
+            timeout: Duration::from_secs(request.timeout_s.into()),
+        };
+        self.operate(header, &request, Work::RunInRescue(Box::new(asked))).await
     }
 
     async fn restore_desc(&self, request: Request<pb::RestoreDescRequest>) -> Answer {

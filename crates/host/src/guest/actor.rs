@@ -384,6 +384,7 @@ impl Guest {
                 Work::AwaitReady { session, timeout_s } => {
                     self.await_ready(*session, Duration::from_secs((*timeout_s).into()), cx).await
                 }
+                Work::RunInRescue(asked) => self.run_in_rescue(asked, cx).await,
                 Work::Restore { session, overlay } => self.restore(*session, *overlay, cx).await,
                 Work::Reset => self.reset().await,
                 Work::Suspend => self.suspend().await,
@@ -420,6 +421,7 @@ impl Guest {
             | Work::Prepare { .. }
             | Work::WriteDesc(_)
             | Work::AwaitReady { .. }
+            | Work::RunInRescue(_)
             | Work::Reset
             | Work::Suspend
             | Work::Resume

@@ -7,15 +7,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use qmp::lines::Lines;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use types::rescue::{BootSecrets, Frame, MAX_FRAME, ReadyReport, verify};
+use types::verb::{Answers, Verb};
 
 use super::serial;
 
@@ -62,6 +64,9 @@ impl Expected {
 pub struct Link {
     proof: watch::Receiver<Proof>,
     requests: mpsc::Sender<Frame>,
+    heard: broadcast::Sender<Frame>,
+    /// Of the frames that the rescue system speaks, as its hello has told; 0 before.
+    version: Arc<AtomicU32>,
     _stop: DropGuard,
 }
 
@@ -79,8 +84,15 @@ impl Link {
     pub fn open(expected: Expected, places: Places, ready: impl Fn() + Send + Sync + 'static) -> Self {
         let (proof, seen) = watch::channel(Proof::Waiting(None));
         let (requests, outgoing) = mpsc::channel(4);
+        let (heard, version) = (broadcast::Sender::new(HEARD), Arc::new(AtomicU32::new(0)));
         let stop = CancellationToken::new();
-        let listener = Arc::new(Listener { expected, proof, ready: Box::new(ready) });
+        let listener = Arc::new(Listener {
+            expected,
+            proof,
+            ready: Box::new(ready),
+            heard: heard.clone(),
+            version: Arc::clone(&version),
+        });
         let stopped = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -89,7 +101,7 @@ impl Link {
                 () = listener.console(&places.serial_log, places.serial_from) => {}
             }
         });
-        Self { proof: seen, requests, _stop: stop.drop_guard() }
+        Self { proof: seen, requests, heard, version, _stop: stop.drop_guard() }
     }
 
     #[must_use]
@@ -108,16 +120,54 @@ impl Link {
         }
     }
 
+    /// Asks for a verb, and waits for the answer: `Ok` its JSON, `Err` the words of a rescue system that could not do it. A connection
+    /// that breaks meanwhile costs nothing: the request is sent again, and the rescue system answers what it has done.
+    pub async fn ask(&self, id: u64, verb: &Verb, mut told: impl FnMut(&str)) -> Result<String, String> {
+        if self.version.load(Ordering::Relaxed) < 2 {
+            return Err("the rescue system takes no requests: its image is too old (publish a newer one), or its virtio-serial port does not work".into());
+        }
+        let mut heard = self.heard.subscribe();
+        let mut answers = Answers::to(id);
+        for _ in 0..ATTEMPTS {
+            // Only a listener that is gone takes no requests, and it goes with this handle.
+            let _ = self.requests.send(Frame::Request { id, verb: verb.clone() }).await;
+            loop {
+                match heard.recv().await {
+                    // Somebody connected anew; the request may have been lost.
+                    Ok(Frame::Hello { .. }) | Err(broadcast::error::RecvError::Lagged(_)) => break,
+                    Ok(Frame::Progress { id: of, text, .. }) if of == id => told(&text),
+                    Ok(frame) => match answers.push(&frame) {
+                        Ok(None) => {}
+                        Ok(Some(answer)) => return answer,
+                        Err(bad) => {
+                            tracing::warn!(error = %bad, "the answer of a rescue system is asked for again");
+                            break;
+                        }
+                    },
+                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        }
+        Err(format!("the rescue system's answer was cut off {ATTEMPTS} times"))
+    }
+
     /// Asks the rescue system to sync, unmount and power off. Nothing is answered; the machine ends.
     pub fn ask_shutdown(&self) {
         let _ = self.requests.try_send(Frame::Shutdown);
     }
 }
 
+/// Frames kept for whoever waits for an answer: one of the longest, and some.
+const HEARD: usize = 256;
+/// How often a request is sent.
+const ATTEMPTS: usize = 8;
+
 struct Listener {
     expected: Expected,
     proof: watch::Sender<Proof>,
     ready: Box<dyn Fn() + Send + Sync>,
+    heard: broadcast::Sender<Frame>,
+    version: Arc<AtomicU32>,
 }
 
 impl Listener {
@@ -172,14 +222,14 @@ impl Listener {
             Ok(Frame::Error { message }) => {
                 tracing::warn!(message = message.chars().take(300).collect::<String>(), "the rescue system reports")
             }
-            Ok(
-                Frame::Hello { .. }
-                | Frame::Heartbeat { .. }
-                | Frame::Shutdown
-                | Frame::Request { .. }
-                | Frame::Progress { .. }
-                | Frame::Answer { .. },
-            ) => {}
+            Ok(frame @ (Frame::Hello { .. } | Frame::Progress { .. } | Frame::Answer { .. })) => {
+                if let Frame::Hello { version } = frame {
+                    self.version.store(version, Ordering::Relaxed);
+                }
+                // Nobody may be waiting.
+                let _ = self.heard.send(frame);
+            }
+            Ok(Frame::Heartbeat { .. } | Frame::Shutdown | Frame::Request { .. }) => {}
             // A newer rescue system may say more than is known here.
             Err(error) => tracing::debug!(%error, "a frame that is not known here"),
         }
@@ -241,7 +291,6 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
     use tokio::net::UnixListener;
     use types::id::SessionId;
     use types::rescue::{PROTOCOL_VERSION, SERIAL_PREFIX, SeenDisk, prove};
@@ -367,6 +416,91 @@ mod tests {
         let whole = line(&expected.secrets, BOTH);
         std::fs::write(&port.log, format!("{SERIAL_PREFIX}{garbled}\n{SERIAL_PREFIX}{whole}")).unwrap();
         assert!(matches!(port.decided().await, Proof::Ready { .. }));
+    }
+
+    /// The rescue system's side, line by line.
+    struct Inside(tokio::io::BufReader<UnixStream>);
+
+    impl Inside {
+        async fn connected(port: &Port, expected: &Expected) -> Self {
+            let mut stream = port.accept().await;
+            let hello = serde_json::to_string(&Frame::Hello { version: PROTOCOL_VERSION }).unwrap();
+            stream.write_all(format!("{hello}\n{}", line(&expected.secrets, BOTH)).as_bytes()).await.unwrap();
+            Self(tokio::io::BufReader::new(stream))
+        }
+        async fn asked(&mut self) -> (u64, Verb) {
+            use tokio::io::AsyncBufReadExt;
+            let mut text = String::new();
+            self.0.read_line(&mut text).await.unwrap();
+            match serde_json::from_str(&text).unwrap() {
+                Frame::Request { id, verb } => (id, verb),
+                other => panic!("no request: {other:?}"),
+            }
+        }
+        async fn say(&mut self, frames: &[Frame]) {
+            for frame in frames {
+                let text = serde_json::to_string(frame).unwrap() + "\n";
+                self.0.get_mut().write_all(text.as_bytes()).await.unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_back_whole_although_the_connection_breaks_and_others_answer() {
+        let expected = expected();
+        let port = Port::open(&expected);
+        let mut first = Inside::connected(&port, &expected).await;
+        assert!(matches!(port.decided().await, Proof::Ready { .. }));
+        let verb = Verb::Notice { text: "soon".into() };
+        let told = std::sync::Mutex::new(Vec::new());
+        let asking = port.link.ask(7, &verb, |text| told.lock().unwrap().push(text.to_owned()));
+        let long = serde_json::to_string(&"x".repeat(100_000)).unwrap();
+        let answering = async {
+            assert_eq!(first.asked().await, (7, verb.clone()));
+            let parts = types::verb::answer(7, true, &long);
+            assert!(parts.len() > 1);
+            let progress = Frame::Progress { id: 7, done: 1, of: 2, text: "half".into() };
+            first.say(&[progress, parts[0].clone()]).await;
+            drop(first);
+            // The host asks again, and the rescue system answers all of it once more; what is for others is none of it.
+            let mut second = Inside::connected(&port, &expected).await;
+            assert_eq!(second.asked().await.0, 7);
+            second.say(&types::verb::answer(8, true, "\"of another\"")).await;
+            second.say(&parts).await;
+            second
+        };
+        let both = async { tokio::join!(asking, answering) };
+        let (answer, mut inside) = tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
+        assert_eq!(answer, Ok(long));
+        assert_eq!(*told.lock().unwrap(), ["half"]);
+
+        // What it could not do, and what never fits together.
+        let asking = port.link.ask(9, &verb, |_| {});
+        let refusing = async {
+            inside.asked().await;
+            inside.say(&types::verb::answer(9, false, "{\"message\":\"no\"}")).await;
+        };
+        assert_eq!(tokio::join!(asking, refusing).0, Err("{\"message\":\"no\"}".into()));
+        let asking = port.link.ask(10, &verb, |_| {});
+        let confusing = async {
+            for _ in 0..ATTEMPTS {
+                inside.asked().await;
+                inside.say(&[Frame::Answer { id: 10, part: 3, last: true, ok: true, text: "x".into() }]).await;
+            }
+        };
+        assert!(tokio::join!(asking, confusing).0.unwrap_err().contains("cut off"));
+    }
+
+    #[tokio::test]
+    async fn an_old_rescue_system_is_asked_for_nothing() {
+        let expected = expected();
+        let port = Port::open(&expected);
+        let mut stream = port.accept().await;
+        let hello = "{\"type\":\"hello\",\"version\":1}\n";
+        stream.write_all(format!("{hello}{}", line(&expected.secrets, BOTH)).as_bytes()).await.unwrap();
+        assert!(matches!(port.decided().await, Proof::Ready { .. }));
+        let verb = Verb::Diagnose { serial_log: String::new() };
+        assert!(port.link.ask(1, &verb, |_| {}).await.unwrap_err().contains("too old"));
     }
 
     #[tokio::test]

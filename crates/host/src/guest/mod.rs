@@ -6,7 +6,7 @@
 //! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
 //! * [`plan`]: what lies between two descs. Pure.
 //! * [`desc`], [`paths`]: the guest's files; [`access`]: which of them QEMU gets to.
-//! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`host_devices`], [`leases`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`uefi_vars`], [`ready`]: one ability each; every one may be
+//! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`host_devices`], [`leases`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`uefi_vars`], [`ready`], [`verb`]: one ability each; every one may be
 //!   repeated at any point.
 //! * [`interrupted`]: guests that ran when the machine went down.
 //! * [`recover`]: the copy of the desc, for when it is torn. [`link`]: what the rescue system says, and whether its proof holds. [`boot_files`]: which of the store are in use. [`console`], [`serial`]: the serial console.
@@ -42,6 +42,7 @@ pub mod start;
 pub mod state;
 pub mod stop;
 pub mod uefi_vars;
+pub mod verb;
 
 use artifact::Wanted;
 use types::desc::{Desc, RescueSection};
@@ -62,6 +63,7 @@ pub enum Work {
     WriteDesc(Box<RescueSection>),
     StartRescue { session: SessionId, ssh_keys: Vec<String>, password_hash: Option<Secret> },
     AwaitReady { session: SessionId, timeout_s: u32 },
+    RunInRescue(Box<verb::Asked>),
     Restore { session: SessionId, overlay: OverlayEnd },
     Reset,
     Suspend,
@@ -101,6 +103,7 @@ impl Work {
             | Self::Prepare { .. }
             | Self::WriteDesc(_)
             | Self::AwaitReady { .. }
+            | Self::RunInRescue(_)
             | Self::Reset
             | Self::Suspend
             | Self::Resume
@@ -121,6 +124,7 @@ impl Work {
             Self::WriteDesc(_) => "write_rescue_desc",
             Self::StartRescue { .. } => "start_rescue",
             Self::AwaitReady { .. } => "await_ready",
+            Self::RunInRescue(_) => "run_in_rescue",
             Self::Restore { .. } => "restore_desc",
             Self::Reset => "reset",
             Self::Suspend => "suspend",

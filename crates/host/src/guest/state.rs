@@ -72,6 +72,11 @@ pub fn decide(described: Described, runs: Runs, work: &Work) -> Decision {
             Described::Rescue(_) => Act,
             Described::Own | Described::Not => deny("the guest's desc has no rescue section: write it first"),
         },
+        Work::RunInRescue(asked) => match (described, runs) {
+            (Described::Rescue(other), _) | (_, Runs::Rescue(other)) if other != asked.session => in_rescue(other),
+            (_, Runs::Rescue(_)) => Act,
+            (_, Runs::Own | Runs::Nothing) => deny("the rescue system of this session does not run"),
+        },
         Work::Restore { session, .. } => match described {
             Described::Rescue(other) if other != *session => Already,
             Described::Rescue(_) | Described::Own | Described::Not => Act,

@@ -23,6 +23,9 @@ pub mod look;
 mod metadata;
 pub mod one_call;
 mod placement;
+pub mod rescue_diagnose;
+pub mod rescue_repair;
+mod rescue_verb;
 pub mod reset;
 pub mod resize_disk;
 pub mod restart;
@@ -41,8 +44,8 @@ pub mod work;
 use api::ErrorClass;
 use api::server::{
     AddMetadata, AttachDisk, AttachNetwork, BatchStartRescue, ChangeConfig, ConsoleTicket, Delete, DetachDisk,
-    DetachNetwork, EjectIso, InsertIso, Reset, ResizeDisk, Restart, Resume, Servers, SetMetadata, Start, StartRescue,
-    Stop, StopRescue, Suspend, SyncStatus,
+    DetachNetwork, EjectIso, InsertIso, RescueDiagnose, RescueRepair, Reset, ResizeDisk, Restart, Resume, Servers,
+    SetMetadata, Start, StartRescue, Stop, StopRescue, Suspend, SyncStatus,
 };
 use api::snapshot::{CreateSnapshot, RevertSnapshot};
 use db::Conn;
@@ -70,6 +73,8 @@ pub fn register(registry: &mut Registry) {
         .verb::<Stop>()
         .verb::<StartRescue>()
         .verb::<StopRescue>()
+        .verb::<RescueDiagnose>()
+        .verb::<RescueRepair>()
         .verb::<Restart>()
         .verb::<Reset>()
         .verb::<Suspend>()

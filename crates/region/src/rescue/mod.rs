@@ -1,5 +1,6 @@
 //! Rescue sessions and rescue images: shown. `start-rescue` opens sessions, `stop-rescue` closes them; images are what agents offer.
 
+mod diagnosis;
 mod explain;
 mod extend;
 mod image;

@@ -8,7 +8,7 @@ use db::session::RescueSession;
 use types::SessionId;
 use uuid::Uuid;
 
-use super::explain;
+use super::{diagnosis, explain};
 use crate::app::App;
 use crate::dispatch::{List, Model, Query, Registry};
 use crate::error::{Error, Result};
@@ -16,11 +16,11 @@ use crate::guest;
 use crate::policy::Access;
 
 pub fn register(registry: &mut Registry) {
-    registry.resource::<RescueSession>().verb::<Extend>().detail(
-        "explain",
-        "Where it stands, what was seen, what to do next",
-        explain::explain,
-    );
+    registry
+        .resource::<RescueSession>()
+        .verb::<Extend>()
+        .detail("explain", "Where it stands, what was seen, what to do next", explain::explain)
+        .detail("diagnosis", "What the rescue system found, and what was repaired since", diagnosis::diagnosis);
 }
 
 impl Model for RescueSession {

@@ -60,6 +60,8 @@ pub fn register_all(
         .register::<disk::delete::DiskDeleteTask>()?
         .register::<guest::start_rescue::StartRescueTask>()?
         .register::<guest::start_rescue::BatchStartRescueTask>()?
+        .register::<OneCallTask<guest::rescue_diagnose::ServerDiagnose>>()?
+        .register::<OneCallTask<guest::rescue_repair::ServerRepair>>()?
         .register::<guest::stop_rescue::StopRescueTask>()
 }
 

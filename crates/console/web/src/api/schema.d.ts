@@ -640,6 +640,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/rescuesessions/{id}/diagnosis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the rescue system found, and what was repaired since */
+        get: operations["rescuesession_get_diagnosis"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/rescuesessions/{id}/explain": {
         parameters: {
             query?: never;
@@ -998,6 +1015,40 @@ export interface paths {
         get: operations["server_get_rescue"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/servers/{id}/rescue-diagnose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Look, from inside the rescue system and read-only, for what keeps the server from booting */
+        post: operations["server_perform_rescue_diagnose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/servers/{id}/rescue-repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Repair a server from inside the rescue system, beside its disks; stop-rescue commits or discards */
+        post: operations["server_perform_rescue_repair"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2051,6 +2102,8 @@ export interface components {
             /** @description The SSH host key itself, one line in `known_hosts` form without the host (`ssh-ed25519 AAAA...`). */
             ssh_host_key?: string | null;
         };
+        /** @description `POST /servers/{id}/rescue-diagnose`. */
+        RescueDiagnose: Record<string, never>;
         /** @description A rescue image that baremetal agents offer. */
         RescueImage: {
             /** @description The agents that serve it. */
@@ -2070,6 +2123,13 @@ export interface components {
              */
             serial: number;
             version: string;
+        };
+        /** @description `POST /servers/{id}/rescue-repair`. */
+        RescueRepair: {
+            /** @description Say what would be done, and do nothing */
+            dry_run?: boolean;
+            /** @description Codes of fixes, as a diagnosis offers them; in this order (1 to 32) */
+            fix: string[];
         };
         RescueSession: {
             /** Format: int32 */
@@ -4861,6 +4921,40 @@ export interface operations {
             };
         };
     };
+    rescuesession_get_diagnosis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id, or the name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the rescue system found, and what was repaired since */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        rescuesession: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     rescuesession_get_explain: {
         parameters: {
             query?: never;
@@ -6202,6 +6296,120 @@ export interface operations {
                 content: {
                     "application/json": {
                         server: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    server_perform_rescue_diagnose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id, or the name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description May also come without the resource's keyword around it */
+        requestBody?: {
+            content: {
+                "application/json": {
+                    server?: components["schemas"]["RescueDiagnose"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done: nothing is left for a task */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        server: components["schemas"]["Server"];
+                        /** @description Keys of the body that were not understood, and so ignored */
+                        warnings?: string[];
+                    };
+                };
+            };
+            /** @description Accepted: the task does the rest */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        server: components["schemas"]["Server"];
+                        task: components["schemas"]["TaskBrief"];
+                        /** @description Keys of the body that were not understood, and so ignored */
+                        warnings?: string[];
+                    };
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    server_perform_rescue_repair: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id, or the name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description May also come without the resource's keyword around it */
+        requestBody?: {
+            content: {
+                "application/json": {
+                    server?: components["schemas"]["RescueRepair"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done: nothing is left for a task */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        server: components["schemas"]["Server"];
+                        /** @description Keys of the body that were not understood, and so ignored */
+                        warnings?: string[];
+                    };
+                };
+            };
+            /** @description Accepted: the task does the rest */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        server: components["schemas"]["Server"];
+                        task: components["schemas"]["TaskBrief"];
+                        /** @description Keys of the body that were not understood, and so ignored */
+                        warnings?: string[];
                     };
                 };
             };

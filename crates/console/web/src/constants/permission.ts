@@ -15,6 +15,8 @@ const SERVER = [
   'server_perform_resume',
   'server_perform_start_rescue',
   'server_perform_stop_rescue',
+  'server_perform_rescue_diagnose',
+  'server_perform_rescue_repair',
   'server_perform_syncstatus',
   'server_perform_change_config',
   'server_perform_attach_disk',
