@@ -1,6 +1,7 @@
 //! Servers: `server-*`. Here: those that exist from the first to the last day of a server, and its rescue; the others by ability: [`power`],
-//! [`words`], [`hardware`], [`snapshot`]. [`ssh`], [`vnc`]: ways in. [`shown`]: what a server looks like when printed.
+//! [`words`], [`hardware`], [`snapshot`]. [`diagnosis`]: what its rescue system finds. [`ssh`], [`vnc`]: ways in. [`shown`]: what a server looks like when printed.
 
+mod diagnosis;
 mod hardware;
 mod power;
 mod rescue;
@@ -12,7 +13,9 @@ mod words;
 
 use api::event::Events;
 use api::rescue::Extend;
-use api::server::{ConsoleTicket, Servers, Start, StartRescue, Stop, StopRescue, TicketAccess};
+use api::server::{
+    ConsoleTicket, RescueDiagnose, RescueRepair, Servers, Start, StartRescue, Stop, StopRescue, TicketAccess,
+};
 use api::task::Tasks;
 use api::{Action, ListQuery};
 use clap::Subcommand;
@@ -90,6 +93,22 @@ pub enum Command {
         /// Id or name
         id: String,
     },
+    /// Look, from inside the rescue system and read-only, for what keeps servers from booting
+    #[command(after_help = "Example:\n  climc server-rescue-diagnose web1 --wait")]
+    ServerRescueDiagnose(Verb<RescueDiagnose>),
+    /// Repair servers from inside the rescue system, beside their disks; stop-rescue commits or discards
+    #[command(after_help = "Examples:\n  climc server-start-rescue web1 --disk-mode overlay --wait\n  \
+        climc server-rescue-repair web1 --fix fstab_comment_out --dry-run --wait\n  \
+        climc server-rescue-repair web1 --fix fstab_comment_out --wait\n  \
+        climc server-stop-rescue web1 --overlay commit --wait\n\n\
+        Codes are told by: climc server-rescue-findings web1")]
+    ServerRescueRepair(Verb<RescueRepair>),
+    /// Show what the rescue system found wrong with a server, and what was repaired
+    #[command(after_help = "Example:\n  climc server-rescue-findings web1 -o json")]
+    ServerRescueFindings {
+        /// Id or name
+        id: String,
+    },
     /// Log in to a server's rescue system by ssh, which checks its published host key
     #[command(name = "server-ssh-rescue", after_help = ssh::HELP)]
     ServerSshRescue(ssh::Args),
@@ -148,6 +167,9 @@ pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
         Command::ServerRescueShow { id } => super::rescue::of_server(cx, &id).await,
         Command::ServerRescueExtend(verb) => super::rescue::extend_of_servers(cx, verb).await,
         Command::ServerRescueExplain { id } => super::rescue::explain_of_server(cx, &id).await,
+        Command::ServerRescueDiagnose(verb) => diagnosis::diagnose(cx, verb).await,
+        Command::ServerRescueRepair(verb) => diagnosis::repair(cx, verb).await,
+        Command::ServerRescueFindings { id } => diagnosis::findings(cx, &id).await,
         Command::ServerSshRescue(args) => ssh::run(cx, &args).await,
         Command::ServerConsole(args) => console::run(&cx.client, &args).await,
         Command::ServerConsoleTicket { id, kind } => ticket(cx, &id, &kind).await,

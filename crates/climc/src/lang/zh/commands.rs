@@ -62,6 +62,18 @@ pub const TABLE: &[(&str, &str)] = &[
         "Show a server's rescue: how to get in, its disks, the proof, time left; the last one if it is over",
         "显示服务器的救援：如何进入、磁盘、就绪证明、剩余时间；若已结束则显示最近一次",
     ),
+    (
+        "Look, from inside the rescue system and read-only, for what keeps servers from booting",
+        "从救援系统内部以只读方式查找服务器无法启动的原因",
+    ),
+    (
+        "Repair servers from inside the rescue system, beside their disks; stop-rescue commits or discards",
+        "从救援系统内部修复服务器，写在磁盘旁边；由 stop-rescue 提交或丢弃",
+    ),
+    (
+        "Show what the rescue system found wrong with a server, and what was repaired",
+        "显示救援系统发现的问题，以及已修复的内容",
+    ),
     ("Give servers in rescue more time, or less", "延长或缩短服务器的救援时间"),
     (
         "Explain a server's rescue: what happened, at which stage, what was seen, what to do next",

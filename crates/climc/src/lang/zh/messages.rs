@@ -128,6 +128,13 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     // Rescue and ssh.
     ("{server} has never been in rescue", "{server} 从未进入过救援"),
+    ("nobody has asked yet what is wrong with {id}", "还没有人诊断过 {id}"),
+    ("nothing that keeps it from booting", "没有发现妨碍启动的问题"),
+    ("not everything was repaired: {undone}", "并未全部修复：{undone}"),
+    (
+        "what was written so far can be thrown away: climc server-stop-rescue ID --overlay discard",
+        "目前写入的内容可以丢弃：climc server-stop-rescue ID --overlay discard",
+    ),
     ("{server} is not in rescue", "{server} 不在救援中"),
     ("{server} is not in rescue; this is its last one", "{server} 不在救援中；这是最近一次"),
     ("not now: the rescue system is booting again", "现在不行：救援系统正在重新启动"),

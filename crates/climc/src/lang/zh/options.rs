@@ -94,6 +94,11 @@ pub const TABLE: &[(&str, &str)] = &[
     ("The new name", "新名称"),
     ("Another name", "另一个名称"),
     ("Do not wait for the guest: quit it at once", "不等虚拟机关机：立即结束"),
+    (
+        "Codes of fixes, as a diagnosis offers them; in this order (1 to 32)",
+        "诊断给出的修复代码；按此顺序执行（1 到 32 个）",
+    ),
+    ("Say what would be done, and do nothing", "只说明将要做什么，不做任何更改"),
     ("Do not wait for the rescue system: quit it at once", "不等救援系统关机：立即结束"),
     (
         "Seconds the guest gets to power off before it is quit (1 to 3600; default 60)",

@@ -36,6 +36,7 @@ pub const TABLE: &[(&str, &str)] = &[
         "在终端上，它画出服务器和进行中的任务，并保持更新。标准输出不是终端时，每个变化输出一行；加 -o json 则每行一个对象，包含服务所说的全部内容。\n连接断开后会从断处继续，不会遗漏。",
     ),
     ("How to get in is told by: climc server-rescue-show web1", "如何进入：climc server-rescue-show web1"),
+    ("Codes are told by: climc server-rescue-findings web1", "修复代码见：climc server-rescue-findings web1"),
     ("Detached disks: climc disk-list --status ready", "已卸下的磁盘：climc disk-list --status ready"),
     ("detached ones", "已卸下的"),
     (
