@@ -91,6 +91,7 @@ diesel::table! {
         evidence -> Jsonb,
         on_expiry -> Nullable<Text>,
         overlay_end -> Nullable<Text>,
+        noticed_for -> Nullable<Timestamptz>,
     }
 }
 

@@ -1,8 +1,11 @@
 //! Rescue sessions: one stay of one guest in rescue mode.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use types::operation::StopHow;
@@ -264,6 +267,32 @@ pub async fn expired(conn: &mut Conn) -> QueryResult<Vec<RescueSession>> {
         .limit(200)
         .load(conn)
         .await
+}
+
+/// Sessions that end within the time and are in their second half, whose rescue system is up, and where nobody was told of that end.
+pub async fn ending(conn: &mut Conn, within: Duration) -> QueryResult<Vec<RescueSession>> {
+    let soon = Utc::now() + within;
+    rescue_sessions::table
+        .filter(rescue_sessions::ended_at.is_null())
+        .filter(rescue_sessions::state.eq(SessionState::Active))
+        .filter(rescue_sessions::is_ready)
+        .filter(rescue_sessions::expires_at.gt(diesel::dsl::now))
+        .filter(rescue_sessions::expires_at.le(soon))
+        .filter(diesel::dsl::sql::<Bool>("expires_at - now() <= (expires_at - started_at) / 2"))
+        .filter(rescue_sessions::noticed_for.is_distinct_from(rescue_sessions::expires_at.nullable()))
+        .select(RescueSession::as_select())
+        .limit(200)
+        .load(conn)
+        .await
+}
+
+/// Those inside are told of this end.
+pub async fn set_noticed(conn: &mut Conn, id: SessionId, of: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table.find(id))
+        .set(rescue_sessions::noticed_for.eq(of))
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// What a list may be filtered and ordered by.

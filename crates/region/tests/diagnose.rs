@@ -4,8 +4,9 @@ use api::action::Action;
 use api::rescue::Examined;
 use api::server::{RescueDiagnose, RescueRepair, Servers, StartRescue, Stop, StopRescue};
 use api::task::{Task, TaskState};
+use diesel_async::RunQueryDsl;
 use host_sim::{Behaviour, Verb, patient};
-use testing::Stack;
+use testing::{Stack, eventually};
 use types::diagnosis::{FixState, Severity};
 use types::operation::{Failure, FailureCode};
 use types::status::OverlayEnd;
@@ -109,5 +110,31 @@ async fn what_can_not_be_taken_back_or_not_be_asked_is_refused() {
     assert_eq!(done(&stack, &StopRescue::default()).await.state, TaskState::Succeeded);
     assert_eq!(done(&stack, &Stop::default()).await.state, TaskState::Succeeded);
     assert_eq!(refused(&stack, &RescueDiagnose {}).await.0, 409);
+    stack.finish().await;
+}
+
+/// Each end that a session is given is told once, some minutes before.
+#[tokio::test(flavor = "multi_thread")]
+async fn those_inside_are_told_that_their_session_ends() {
+    let stack = Stack::start().await;
+    let guest = stack.server("web1", true).await.id;
+    let soon = StartRescue { ttl: Some(400), ..StartRescue::default() };
+    assert_eq!(done(&stack, &soon).await.state, TaskState::Succeeded);
+    // Who came for minutes knows it; who is there for an hour may have forgotten.
+    let sql = "update rescue_sessions set started_at = started_at - interval '1 hour'";
+    diesel::sql_query(sql).execute(&mut stack.connection().await).await.unwrap();
+    let notices = || stack.host.guest(guest).unwrap().notices;
+    eventually("the first notice", async || (notices().len() == 1).then_some(())).await;
+    assert!(notices()[0].contains("climc server-rescue-extend web1"), "{:?}", notices());
+
+    let extend = async |ttl| stack.client.perform("web1", &api::rescue::Extend { ttl }).await.unwrap();
+    extend(3600).await;
+    extend(500).await;
+    eventually("a notice of the new end", async || (notices().len() == 2).then_some(())).await;
+    // The notice's task may still hold the server for a moment.
+    let leave = async || stack.client.perform("web1", &StopRescue::default()).await.ok()?.task;
+    let task = eventually("stop-rescue", leave).await;
+    assert_eq!(stack.ended(task.id).await.state, TaskState::Succeeded);
+    assert_eq!(notices().len(), 2);
     stack.finish().await;
 }

@@ -24,6 +24,7 @@ mod metadata;
 pub mod one_call;
 mod placement;
 pub mod rescue_diagnose;
+pub mod rescue_notice;
 pub mod rescue_repair;
 mod rescue_verb;
 pub mod reset;

@@ -62,6 +62,7 @@ pub fn register_all(
         .register::<guest::start_rescue::BatchStartRescueTask>()?
         .register::<OneCallTask<guest::rescue_diagnose::ServerDiagnose>>()?
         .register::<OneCallTask<guest::rescue_repair::ServerRepair>>()?
+        .register::<OneCallTask<guest::rescue_notice::ServerNotice>>()?
         .register::<guest::stop_rescue::StopRescueTask>()
 }
 
