@@ -163,14 +163,31 @@ impl Answers {
     }
 }
 
+/// Without escape sequences (ECMA-48 CSI, and those of one character) and control characters other than line feeds and tabs.
+fn printed(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '\u{1b}' if characters.next_if_eq(&'[').is_some() => {
+                while characters.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
+            }
+            '\u{1b}' => drop(characters.next()),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// The end of a serial log as a request takes it: line feeds and tabs, no other control characters, at most [`MAX_SERIAL_LOG`]
 /// bytes of JSON, whole lines.
 #[must_use]
 pub fn serial_log(log: &[u8]) -> String {
     // More than fits is not looked at: what comes out is never much shorter than what goes in.
     let tail = &log[log.len().saturating_sub(2 * MAX_SERIAL_LOG)..];
-    let clean: String =
-        String::from_utf8_lossy(tail).chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect();
+    let clean = printed(&String::from_utf8_lossy(tail));
     let mut size = 0;
     let cost = |c: char| if matches!(c, '\n' | '\t' | '"' | '\\') { 2 } else { c.len_utf8() };
     let begin = clean.char_indices().rev().take_while(|(_, c)| {
@@ -257,7 +274,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_serial_log_fits_a_request_in_whole_lines() {
-        assert_eq!(serial_log(b"one\r\n\x1b[31mtwo\x00\n"), "one\n[31mtwo\n");
+        assert_eq!(serial_log(b"one\r\n\x1b[1;31mtwo\x00\x1bc\x1b[0m\n"), "one\ntwo\n");
         let long: String = (0..20_000).map(|n| format!("line \"{n}\"\n")).collect();
         let kept = serial_log(long.as_bytes());
         assert!(kept.ends_with("line \"19999\"\n") && kept.starts_with("line \"") && long.ends_with(&kept));
