@@ -99,12 +99,13 @@ async fn eight_guests_run_side_by_side_and_each_does_one_thing_at_a_time() {
 /// As the agents' log has it: each guest's operations begin and end in turn. The one that was killed left nothing begun.
 fn one_at_a_time(log: &str, guests: &[GuestId]) {
     for guest in guests {
-        let lines = log.lines().filter(|line| line.contains(&format!("guest={guest}")));
+        let lines = log.lines().filter(|line| line.contains(&format!("server_id={guest}")));
         let mut open: Option<&str> = None;
         let mut seen = 0;
         for line in lines {
-            let operation = line.split_ascii_whitespace().find_map(|word| word.strip_prefix("operation="));
-            let Some(operation) = operation else { continue };
+            let (_, said) = line.split_once(" operation=").unwrap_or_default();
+            let id = said.find(|c: char| c != '-' && !c.is_ascii_hexdigit()).map_or(said, |end| &said[..end]);
+            let Some(operation) = Some(id).filter(|id| !id.is_empty()) else { continue };
             if line.contains("operation begins") {
                 assert_eq!(open.replace(operation), None, "two at once: {line}");
                 seen += 1;
