@@ -132,8 +132,16 @@ impl Mounts {
     pub fn undo_last(&mut self) -> io::Result<()> {
         if let Some(target) = self.made.pop() {
             take_away(&target)?;
+            if self.is_ours(&target) {
+                let _ = std::fs::remove_dir(&target);
+            }
         }
         Ok(())
+    }
+
+    /// Whether the mount point was made by us. Those within the machine's own tree are its own, and it does not boot without them.
+    fn is_ours(&self, target: &Path) -> bool {
+        target.parent() == Some(&self.base)
     }
 
     /// How many are mounted: a place to go [back](Self::back_to) to.
@@ -158,10 +166,8 @@ impl Drop for Mounts {
 
 /// Something may still look at it, a program that was cut off: then it goes when that one does.
 fn take_away(target: &Path) -> io::Result<()> {
-    unmount(target, UnmountFlags::NOFOLLOW)
-        .or_else(|_| unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW))?;
-    let _ = std::fs::remove_dir(target);
-    Ok(())
+    let kept = unmount(target, UnmountFlags::NOFOLLOW);
+    Ok(kept.or_else(|_| unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW))?)
 }
 
 /// Where a device is mounted, from /proc/self/mountinfo (proc(5)).
@@ -191,6 +197,15 @@ mod tests {
             "30 1 254:1 /sub /bind rw - ext4 /dev/vda1 rw\n31 1 254:1 / /a\\040b rw shared:1 - ext4 /dev/vda1 rw\n";
         assert_eq!(point_of(info, "/dev/vda1"), Some("/a b".into()));
         assert_eq!(point_of(info, "/dev/vda"), None);
+    }
+
+    #[test]
+    fn the_machines_own_mount_points_stay() {
+        let mounts = Mounts::below(Path::new("/run/lifeboat/patient"));
+        assert!(mounts.is_ours(Path::new("/run/lifeboat/patient/1")));
+        for own in ["/run/lifeboat/patient/1/proc", "/run/lifeboat/patient/1/boot/efi", "/run/lifeboat/patient"] {
+            assert!(!mounts.is_ours(Path::new(own)), "{own}");
+        }
     }
 
     #[test]
