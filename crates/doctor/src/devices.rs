@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::tools;
+use crate::sysfs::{SECTOR, attribute, entries, number, serial};
+use crate::{blkid, tools};
 
 const BLKID_LIMIT: Duration = Duration::from_secs(10);
-/// Bytes in a sector of sysfs, whatever the disk's own are.
-const SECTOR: u64 = 512;
 
 /// A disk, a partition, or what is put together of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,10 +117,8 @@ impl Devices {
         devices
     }
 
-    /// `blkid -o export`: a paragraph for each device, `NAME=value` in each line.
     fn fill(&mut self, export: &str) {
-        for paragraph in export.split("\n\n") {
-            let tags: BTreeMap<&str, &str> = paragraph.lines().filter_map(|line| line.split_once('=')).collect();
+        for tags in blkid::devices(export) {
             let Some(name) = tags.get("DEVNAME").and_then(|path| path.strip_prefix("/dev/")) else { continue };
             let Some(device) = self.all.iter_mut().find(|device| device.name == name) else { continue };
             let tag = |key: &str| tags.get(key).map_or_else(String::new, |value| tools::clean(value));
@@ -248,29 +245,6 @@ fn drivers(device: &Path) -> BTreeSet<String> {
             return found;
         }
     }
-}
-
-fn serial(folder: &Path) -> String {
-    for name in ["serial", "device/serial"] {
-        let text = attribute(folder, name);
-        if !text.is_empty() {
-            return text;
-        }
-    }
-    let page = std::fs::read(folder.join("device/vpd_pg80")).unwrap_or_default();
-    let text = String::from_utf8_lossy(page.get(4..).unwrap_or_default()).into_owned();
-    text.trim_matches(|c: char| c == '\0' || c.is_whitespace()).to_owned()
-}
-
-fn entries(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
-}
-fn attribute(folder: &Path, name: &str) -> String {
-    std::fs::read_to_string(folder.join(name)).map_or_else(|_| String::new(), |text| text.trim().to_owned())
-}
-fn number(folder: &Path, name: &str) -> u64 {
-    attribute(folder, name).parse().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@
 //!
 //! * [`rules`]: one file of data and one probe for each thing that may be wrong; [`rule`] is what they have in common.
 //! * [`fixes`]: one file for each repair; [`surgery`] is what they work with, [`changes`] tells what they did.
-//! * [`patient`]: the machine: its devices ([`devices`]), its own system ([`tree`]), mounted by [`mounts`].
+//! * [`patient`]: the machine: its devices ([`devices`], from [`sysfs`]), its own system ([`tree`]), mounted by [`mounts`].
 //! * What rules read: [`fstab`], [`bootloader`], [`initramfs`], [`elf`], [`extfs`], [`journal`]; programs are run by [`tools`].
 //!
 //! Nothing on the machine's disks is trusted: links never lead out of its tree, texts are cut and cleaned, programs are given a limit.
 
+pub mod blkid;
+pub mod blkid;
 pub mod bootloader;
 pub mod changes;
 pub mod devices;
@@ -24,6 +26,7 @@ mod repair;
 pub mod rule;
 pub mod rules;
 pub mod surgery;
+pub mod sysfs;
 pub mod tools;
 pub mod tree;
 

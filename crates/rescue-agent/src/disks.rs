@@ -3,10 +3,12 @@
 //! Some buses find their disks some time after the driver was loaded. [`settled`] waits for as many as the host says there are
 //! (`lifeboat.disks=N` on the kernel's command line); where it says nothing, until the list stays the same for a moment.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use doctor::blkid;
+use doctor::sysfs::{SECTOR, attribute, entries, number, serial};
 use types::rescue::{SeenDisk, SeenPart};
 
 use crate::command;
@@ -16,8 +18,6 @@ const CMDLINE_DISKS: &str = "lifeboat.disks=";
 /// How long the list must stay the same where no number is known, on buses that search in the background.
 const QUIET: Duration = Duration::from_millis(400);
 const BLKID_LIMIT: Duration = Duration::from_secs(4);
-/// Bytes in a sector of sysfs, whatever the disk's own are (Documentation/ABI/stable/sysfs-block).
-const SECTOR: u64 = 512;
 
 /// The number of disks that the host announces on the kernel's command line.
 pub fn expected(cmdline: &str) -> Option<usize> {
@@ -95,19 +95,6 @@ fn empty_part(name: &str, size: u64) -> SeenPart {
     SeenPart { name: name.into(), size, filesystem: String::new(), label: String::new(), uuid: String::new() }
 }
 
-/// virtio-blk and NVMe have a file; SCSI answers page 0x80 of its vital product data (SPC-4, 7.8.15): four bytes, then the text.
-fn serial(folder: &Path) -> String {
-    for name in ["serial", "device/serial"] {
-        let text = attribute(folder, name);
-        if !text.is_empty() {
-            return text;
-        }
-    }
-    let page = std::fs::read(folder.join("device/vpd_pg80")).unwrap_or_default();
-    let text = page.get(4..).unwrap_or_default();
-    String::from_utf8_lossy(text).trim_matches(|c: char| c == '\0' || c.is_whitespace()).to_string()
-}
-
 /// Fills in what is on the disks. A disk that hangs costs [`BLKID_LIMIT`], and stays unrecognised.
 pub fn recognise(disks: &mut [SeenDisk]) {
     let devices: Vec<String> = devices(disks).iter().map(|name| format!("/dev/{name}")).collect();
@@ -133,17 +120,14 @@ fn devices(disks: &[SeenDisk]) -> Vec<&str> {
         .collect()
 }
 
-/// `blkid -o export`: one paragraph for each device that it recognised, `NAME=value` in each line.
+/// From what `blkid` printed.
 fn fill(disks: &mut [SeenDisk], export: &str) {
-    let mut known: HashMap<&str, HashMap<&str, &str>> = HashMap::new();
-    for paragraph in export.split("\n\n") {
-        let tags: HashMap<&str, &str> = paragraph.lines().filter_map(|line| line.split_once('=')).collect();
-        if let Some(name) = tags.get("DEVNAME").and_then(|device| device.strip_prefix("/dev/")) {
-            known.insert(name, tags);
-        }
-    }
+    let known = blkid::devices(export);
     let tag = |name: &str, key: &str| {
-        known.get(name).and_then(|tags| tags.get(key)).map_or_else(String::new, |v| printable(v))
+        let is_it = |tags: &&BTreeMap<&str, String>| {
+            tags.get("DEVNAME").is_some_and(|path| path[..].strip_prefix("/dev/") == Some(name))
+        };
+        known.iter().find(is_it).and_then(|tags| tags.get(key)).map_or_else(String::new, |value| printable(value))
     };
     let complete = |part: &mut SeenPart| {
         part.filesystem = tag(&part.name, "TYPE");
@@ -165,17 +149,6 @@ fn fill(disks: &mut [SeenDisk], export: &str) {
 /// Labels are the guest's to choose, and end up on terminals: nothing in them may steer one.
 fn printable(value: &str) -> String {
     value.chars().map(|c| if c.is_control() { '?' } else { c }).take(128).collect()
-}
-
-fn entries(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return vec![] };
-    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
-}
-fn attribute(folder: &Path, name: &str) -> String {
-    std::fs::read_to_string(folder.join(name)).map_or_else(|_| String::new(), |text| text.trim().to_string())
-}
-fn number(folder: &Path, name: &str) -> u64 {
-    attribute(folder, name).parse().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What is on the block devices, those included that were assembled, as `blkid` names it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use doctor::blkid;
 
 use crate::command;
 use crate::mount::Problem;
@@ -30,26 +33,21 @@ pub fn all() -> Result<Vec<Device>, Problem> {
     Ok(parse(&output.stdout))
 }
 
-/// `blkid -o export`: one paragraph for each device, `NAME=value` in each line.
+/// Those on which something was recognised.
 pub fn parse(export: &str) -> Vec<Device> {
-    let device = |paragraph: &str| {
-        let mut device = Device::default();
-        for (name, value) in paragraph.lines().filter_map(|line| line.split_once('=')) {
-            let field = match name {
-                "DEVNAME" => &mut device.path,
-                "TYPE" => &mut device.kind,
-                "UUID" => &mut device.uuid,
-                "LABEL" => &mut device.label,
-                "PARTUUID" => &mut device.part_uuid,
-                "PARTLABEL" => &mut device.part_label,
-                _ => continue,
-            };
-            // blkid puts a backslash before what a shell would take for its own.
-            *field = value.replace('\\', "");
+    let device = |mut tags: BTreeMap<&str, String>| {
+        let mut tag = |name| tags.remove(name).unwrap_or_default();
+        Device {
+            path: tag("DEVNAME"),
+            kind: tag("TYPE"),
+            uuid: tag("UUID"),
+            label: tag("LABEL"),
+            part_uuid: tag("PARTUUID"),
+            part_label: tag("PARTLABEL"),
         }
-        (!device.path.is_empty() && !device.kind.is_empty()).then_some(device)
     };
-    export.split("\n\n").filter_map(device).collect()
+    let all = blkid::devices(export).into_iter().map(device);
+    all.filter(|device| !device.path.is_empty() && !device.kind.is_empty()).collect()
 }
 
 #[cfg(test)]
