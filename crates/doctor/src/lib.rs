@@ -10,7 +10,6 @@
 //! Nothing on the machine's disks is trusted: links never lead out of its tree, texts are cut and cleaned, programs are given a limit.
 
 pub mod blkid;
-pub mod blkid;
 pub mod bootloader;
 pub mod changes;
 pub mod devices;
