@@ -5,6 +5,7 @@
 #   scripts/built.sh rescue-image-std   the same of images/std
 #   scripts/built.sh tiny               target/guests/tiny.qcow2
 #   scripts/built.sh debian             target/guests/debian.qcow2
+#   scripts/built.sh uefi               target/guests/uefi.qcow2, and the rescue image std, in which it is put together
 #
 # A stamp beside each holds the digest of the sources it was made from; `make clean` or --force builds anew.
 set -eu
@@ -55,23 +56,32 @@ sign() {
   fi
 }
 
-guest() { # NAME
-  digest=$(sources "tests/guests/$1.sh" scripts/lib $(ls -d "tests/guests/$1" tests/guests/lib* 2>/dev/null))
+guest() { # NAME ARGUMENT...
+  case "$1" in
+    tiny) with= ;;
+    debian) with=tests/guests/tree.sh ;;
+    uefi) with="tests/guests/tree.sh tests/guests/inside.sh" ;;
+  esac
+  # shellcheck disable=SC2086
+  digest=$(sources "tests/guests/$1.sh" scripts/lib "tests/guests/$1" tests/guests/lib.sh $with)
   if ! fresh "$guests/$1.stamp" "$digest" "$guests/$1.qcow2"; then
     mkdir -p "$guests"
     rm -f "$guests/$1.stamp"
-    "tests/guests/$1.sh" "$guests/$1.qcow2"
-    echo "$digest" >"$guests/$1.stamp"
+    name=$1
+    shift
+    "tests/guests/$name.sh" "$guests/$name.qcow2" "$@"
+    echo "$digest" >"$guests/$name.stamp"
   fi
 }
 
-[ $# -gt 0 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 1; }
+[ $# -gt 0 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 1; }
 for what in "$@"; do
   case "$what" in
     --force) force=yes ;;
     rescue-image) rescue_image small ;;
     rescue-image-std) rescue_image std small ;;
     tiny | debian) guest "$what" ;;
-    *) echo "scripts/built.sh: nothing is called '$what'; there are rescue-image, rescue-image-std, tiny and debian" >&2; exit 1 ;;
+    uefi) rescue_image std small; guest uefi "$images/images/std" ;;
+    *) echo "scripts/built.sh: nothing is called '$what'; there are rescue-image, rescue-image-std, tiny, debian and uefi" >&2; exit 1 ;;
   esac
 done
