@@ -55,7 +55,7 @@ phase rescue-smoke docker/rescue-image/smoke.sh "$target/rescue-images/images/st
 phase tiny-guest scripts/built.sh tiny
 phase tests tests
 phase browser scripts/web.sh browser
-phase corpus python3 tests/broken-guests/corpus.py --short --image "$target/rescue-images/images/small" --guests "$target/guests"
+phase corpus python3 tests/broken-guests/corpus.py --short --images "$target/rescue-images/images" --guests "$target/guests"
 
 printf '\n%s' "$report"
 awk -v s=$SECONDS 'BEGIN { printf "  %-14s %5.1f min\n", "together", s / 60 }'

@@ -1,5 +1,6 @@
 # What recipes break a guest's disk with, while the guest is off: nothing is mounted, debugfs edits the file system inside the raw disk.
-# To be sourced (POSIX sh). DISK is the raw disk; its first partition begins at sector 2048 and holds ext4.
+# To be sourced (POSIX sh). DISK is the raw disk; an ext4 file system in it is edited: of GUEST tiny and debian the root, in the first
+# partition, of uefi /boot, in the second. What lies in volumes, or is no ext4, is broken from inside (README).
 #
 #   look COMMAND             what debugfs says
 #   change COMMAND...        debugfs commands that write; its complaints end the recipe
@@ -12,7 +13,8 @@
 set -eu
 export LC_ALL=C
 PATH="$PATH:/usr/sbin:/sbin"
-START=$((2048 * 512))
+case "$GUEST" in uefi) number=2 ;; *) number=1 ;; esac
+START=$(($(partx --noheadings --show --output START --nr $number "$DISK") * 512))
 fs="$DISK?offset=$START"
 work=$(mktemp -d "$(dirname "$DISK")/.recipe.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -51,6 +51,8 @@ pub struct Devices {
     pub all: Vec<Device>,
     /// Drivers that each disk needs, from its bus to itself, by the disk's name.
     pub drivers: BTreeMap<String, BTreeSet<String>>,
+    /// Partitions of the type that UEFI firmware looks for its loaders on, by name.
+    pub esp_typed: BTreeSet<String>,
 }
 
 /// What a device's name in the machine's configuration stands for.
@@ -75,6 +77,15 @@ impl Devices {
             && let Ok(ended) = tools::run("blkid", &args, BLKID_LIMIT)
         {
             devices.fill(&ended.text);
+        }
+        for device in devices.all.iter().filter(|device| device.parent.is_some()) {
+            if matches!(device.filesystem.as_str(), "" | "vfat")
+                && let Ok(ended) =
+                    tools::run("blkid", &["-p", "-s", "PART_ENTRY_TYPE", "-o", "value", &device.path()], BLKID_LIMIT)
+                && is_esp_type(ended.text.trim())
+            {
+                devices.esp_typed.insert(device.name.clone());
+            }
         }
         devices
     }
@@ -220,6 +231,11 @@ impl Devices {
 
 fn ends_in_number(name: &str, number: &str) -> bool {
     name.strip_suffix(number).is_some_and(|rest| !rest.ends_with(|c: char| c.is_ascii_digit()))
+}
+
+/// UEFI specification 2.10, 5.3.3 (GPT) and 5.2.2 (MBR).
+fn is_esp_type(kind: &str) -> bool {
+    kind.eq_ignore_ascii_case("c12a7328-f81f-11d2-ba4b-00a0c93ec93b") || kind == "0xef"
 }
 
 /// Not what the rescue system itself made, nor removable discs.

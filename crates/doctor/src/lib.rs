@@ -5,7 +5,7 @@
 //! * [`rules`]: one file of data and one probe for each thing that may be wrong; [`rule`] is what they have in common.
 //! * [`fixes`]: one file for each repair; [`surgery`] is what they work with, [`changes`] tells what they did.
 //! * [`patient`]: the machine: its devices ([`devices`], from [`sysfs`]), its own system ([`tree`]), mounted by [`mounts`].
-//! * What rules read: [`fstab`], [`bootloader`], [`initramfs`], [`elf`], [`extfs`], [`journal`]; programs are run by [`tools`].
+//! * What rules read: [`fstab`], [`bootloader`], [`efi`], [`initramfs`], [`elf`], [`extfs`], [`xfs`], [`journal`]; programs are run by [`tools`].
 //!
 //! Nothing on the machine's disks is trusted: links never lead out of its tree, texts are cut and cleaned, programs are given a limit.
 
@@ -13,6 +13,7 @@ pub mod blkid;
 pub mod bootloader;
 pub mod changes;
 pub mod devices;
+pub mod efi;
 pub mod elf;
 pub mod extfs;
 pub mod fixes;
@@ -28,6 +29,7 @@ pub mod surgery;
 pub mod sysfs;
 pub mod tools;
 pub mod tree;
+pub mod xfs;
 
 use std::time::Instant;
 

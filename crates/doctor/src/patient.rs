@@ -178,18 +178,36 @@ impl Patient {
         }
     }
 
+    /// The one with a folder EFI; else an empty one that fstab mounts where such a partition belongs, or whose type says so.
     fn find_esp(&mut self, access: Access) {
         let fat: Vec<Device> = self.devices.leaves().filter(|device| device.filesystem == "vfat").cloned().collect();
+        let mut empty = Vec::new();
         for device in fat {
             let depth = self.mounts.depth();
-            if let Ok(tree) = self.open(&device, "", access)
-                && tree.is_folder("/EFI")
-            {
-                self.esp = Some(tree);
-                return;
+            match self.open(&device, "", access) {
+                Ok(tree) if tree.is_folder("/EFI") => {
+                    self.esp = Some(tree);
+                    return;
+                }
+                Ok(_) if self.is_esp(&device) => empty.push(device),
+                _ => {}
             }
             self.mounts.back_to(depth);
         }
+        if let Some(device) = empty.first() {
+            self.esp = self.open(device, "", access).ok();
+        }
+    }
+
+    /// Whether the machine itself takes the partition for the one that its firmware reads.
+    #[must_use]
+    pub fn is_esp(&self, device: &Device) -> bool {
+        let lines = self.fstab();
+        let mounted = lines.iter().any(|line| {
+            matches!(line.point.as_str(), "/boot/efi" | "/efi")
+                && self.devices.meaning(&line.device) == Meaning::Device(device)
+        });
+        mounted || self.devices.esp_typed.contains(&device.name)
     }
 
     /// The system, or why a rule that needs one can't be asked.
@@ -328,7 +346,7 @@ impl Folder {
         let disk = Device { name: "vda".into(), ..Device::default() };
         let drivers = [("vda".to_owned(), ["virtio_blk".to_owned(), "virtio_pci".to_owned()].into())].into();
         Patient {
-            devices: Devices { all: vec![disk, system.device.clone()], drivers },
+            devices: Devices { all: vec![disk, system.device.clone()], drivers, ..Devices::default() },
             system: Some(system),
             esp: None,
             troubles: Vec::new(),

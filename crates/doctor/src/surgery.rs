@@ -80,6 +80,28 @@ impl<'a> Surgery<'a> {
         system.tree.write(path, content.as_bytes(), mode).map_err(|error| failed(path, "written", &error))
     }
 
+    /// Writes a file on the EFI system partition. FAT has neither owners nor modes, and nothing takes the place of another file in
+    /// one step there.
+    ///
+    /// # Errors
+    /// There is no such partition, or it can't be written.
+    pub fn write_esp(&mut self, path: &str, content: &[u8]) -> Result<(), Stop> {
+        let esp = self.patient.esp.as_ref();
+        let esp = esp.ok_or_else(|| Stop::Refused("there is no EFI system partition to write to".into()))?;
+        if self.dry_run {
+            let before = esp.bytes(path).ok();
+            let kind = if before.is_some() { ChangeKind::Changed } else { ChangeKind::Added };
+            self.planned.push(changes::change(path, kind, before.as_deref(), Some(content), false));
+            return Ok(());
+        }
+        let mut at = 0;
+        while let Some(next) = path[at + 1..].find('/').map(|next| at + 1 + next) {
+            esp.make_folder(&path[..next], 0o755).map_err(|error| failed(&path[..next], "made", &error))?;
+            at = next;
+        }
+        esp.write(path, content, 0o755).map_err(|error| failed(path, "written", &error))
+    }
+
     /// Removes a file.
     ///
     /// # Errors

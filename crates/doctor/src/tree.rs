@@ -17,6 +17,7 @@ use rustix::fs::{
 
 /// The most that is read of one text file.
 const MAX_TEXT: u64 = 4 * 1024 * 1024;
+const MAX_WHOLE: u64 = 64 * 1024 * 1024;
 
 /// A tree of files, as its own system sees it.
 #[derive(Debug)]
@@ -83,6 +84,19 @@ impl Tree {
     pub fn bytes(&self, path: &str) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.open_file(path)?.take(MAX_TEXT).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// All bytes of a file that is to be copied.
+    ///
+    /// # Errors
+    /// When it is not there, can't be read, or is too large for that.
+    pub fn whole(&self, path: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open_file(path)?.take(MAX_WHOLE + 1).read_to_end(&mut bytes)?;
+        if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_WHOLE) {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("{path} is larger than any loader")));
+        }
         Ok(bytes)
     }
 

@@ -1,16 +1,26 @@
-//! Corrects `root=` in the boot loader's configuration.
+//! Corrects `root=` in the boot loader's configuration, and where GRUB on the EFI system partition looks for that.
 
 use std::collections::BTreeMap;
 
+use crate::efi;
 use crate::rules::bootloader_points_nowhere::lost;
 use crate::surgery::{Outcome, Stop, Surgery};
 
-pub const TITLE: &str = "Point the boot loader's entries at the root file system that is there";
+pub const TITLE: &str = "Point the boot loader at the root file system, and at the /boot, that are there";
 
 pub fn run(surgery: &mut Surgery<'_>) -> Outcome {
+    let mut said = entries(surgery)?;
+    said.extend(searches(surgery)?);
+    if said.is_empty() {
+        return Err(Stop::Nothing("the boot loader goes by file systems that are there".into()));
+    }
+    Ok(said.join("; "))
+}
+
+fn entries(surgery: &mut Surgery<'_>) -> Result<Vec<String>, Stop> {
     let lost = lost(surgery.patient);
     if lost.is_empty() {
-        return Err(Stop::Nothing("what is started names a root file system that is there".into()));
+        return Ok(Vec::new());
     }
     let device = &surgery.system()?.device;
     let name = match (&device.mapper, &device.uuid) {
@@ -29,7 +39,29 @@ pub fn run(surgery: &mut Surgery<'_>) -> Outcome {
         surgery.write(&file, &new, 0o600)?;
         said.push(format!("{file}: root={} is now root={name}", roots.first().map_or("", String::as_str)));
     }
-    Ok(said.join("; "))
+    Ok(said)
+}
+
+/// The line that looks is written anew, by UUID; what follows it stays.
+fn searches(surgery: &mut Surgery<'_>) -> Result<Vec<String>, Stop> {
+    let lost = efi::lost(surgery.patient);
+    if lost.is_empty() {
+        return Ok(Vec::new());
+    }
+    let device = efi::home(surgery.patient).map(|(device, _)| device.clone());
+    let Some(device) = device.filter(|device| !device.uuid.is_empty()) else {
+        return Err(Stop::Refused("it is not known on which file system GRUB's own folder is".into()));
+    };
+    let mut said = Vec::new();
+    for search in lost {
+        let old = surgery.patient.esp.as_ref().and_then(|esp| esp.text(&search.file)).unwrap_or_default();
+        let line = format!("search.fs_uuid {} root", device.uuid);
+        let new: Vec<&str> =
+            old.lines().enumerate().map(|(n, text)| if n + 1 == search.line { line.as_str() } else { text }).collect();
+        surgery.write_esp(&search.file, (new.join("\n") + "\n").as_bytes())?;
+        said.push(format!("{} looks for UUID={} now, which is {}", search.file, device.uuid, device.path()));
+    }
+    Ok(said)
 }
 
 /// Each word `root=OLD` of the text, quotes around it aside.
@@ -64,6 +96,26 @@ mod tests {
         assert_eq!(
             folder.read("boot/grub/grub.cfg"),
             "linux /vmlinuz root=UUID=aaaa ro quiet\n# root=UUID=bbc\nlinux /old root=UUID=aaaa\n"
+        );
+        assert!(matches!(run(&mut Surgery::new(&mut patient, false)), Err(Stop::Nothing(_))));
+    }
+
+    #[test]
+    fn grub_on_the_efi_system_partition_looks_where_its_folder_is() {
+        let (folder, esp) = (Folder::new(), Folder::new());
+        folder.put("boot/grub/grub.cfg", "linux /vmlinuz root=UUID=aaaa\n");
+        let text = "search --label --set=root old\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n";
+        esp.put("EFI/debian/grub.cfg", text);
+        let mut patient = folder.patient();
+        patient.esp = Some(esp.system().tree);
+        let mut dry = Surgery::new(&mut patient, true);
+        run(&mut dry).unwrap();
+        assert!(dry.planned[0].diff.as_ref().unwrap().contains("\n+search.fs_uuid aaaa root\n"));
+        assert_eq!(esp.read("EFI/debian/grub.cfg"), text);
+        run(&mut Surgery::new(&mut patient, false)).unwrap();
+        assert_eq!(
+            esp.read("EFI/debian/grub.cfg"),
+            "search.fs_uuid aaaa root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
         );
         assert!(matches!(run(&mut Surgery::new(&mut patient, false)), Err(Stop::Nothing(_))));
     }

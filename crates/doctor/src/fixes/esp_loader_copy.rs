@@ -1,5 +1,6 @@
 //! Puts a loader where every UEFI firmware looks.
 
+use crate::efi;
 use crate::patient::Patient;
 use crate::rules::esp_missing::{is_fallback, loaders};
 use crate::surgery::{Outcome, Stop, Surgery};
@@ -33,26 +34,37 @@ pub fn run(surgery: &mut Surgery<'_>) -> Outcome {
     }
     let (from, bytes) = source(patient, &there)?;
     let to = format!("/EFI/BOOT/{NAME}");
-    if surgery.dry_run {
-        surgery.note(format!("would copy {from} to {to} on the EFI system partition"));
-        return Ok(format!("{to} would be a copy of {from}"));
+    let way = way(patient, &bytes);
+    surgery.note(format!("{from} goes to {to} on the EFI system partition"));
+    if !surgery.dry_run {
+        // What is there under that name is empty, or it would be a loader.
+        let _ = surgery.patient.esp.as_ref().map(|esp| esp.remove(&to));
     }
-    let failed = |error: std::io::Error| Stop::Failed(format!("{to} can't be written: {error}"));
-    esp.make_folder("/EFI/BOOT", 0o755).map_err(failed)?;
-    // FAT has neither owners nor modes; what is there under that name is empty, or it would be a loader.
-    let _ = esp.remove(&to);
-    esp.write(&to, &bytes, 0o755).map_err(failed)?;
-    Ok(format!("{to} is a copy of {from}"))
+    surgery.write_esp(&to, &bytes)?;
+    let mut said = format!("{to} is a copy of {from}");
+    if let Some((file, text)) = way {
+        surgery.write_esp(&file, text.as_bytes())?;
+        said += &format!("; {file} tells it where GRUB's folder is");
+    }
+    Ok(said)
+}
+
+/// The configuration that the loader looks for on the partition, where it is gone as well.
+fn way(patient: &Patient, loader: &[u8]) -> Option<(String, String)> {
+    let file = efi::built_for(loader)? + "/grub.cfg";
+    let (device, folder) = efi::home(patient)?;
+    let there = patient.esp.as_ref().is_some_and(|esp| esp.size(&file).is_some_and(|size| size > 0));
+    if there { None } else { Some((file, efi::stub(device, &folder)?)) }
 }
 
 fn source(patient: &Patient, there: &[String]) -> Result<(String, Vec<u8>), Stop> {
     let on_esp = CHOICES.iter().find_map(|name| there.iter().find(|path| path.to_ascii_lowercase().ends_with(name)));
     if let (Some(path), Some(esp)) = (on_esp, &patient.esp) {
-        let bytes = esp.bytes(path).map_err(|error| Stop::Failed(format!("{path} can't be read: {error}")))?;
+        let bytes = esp.whole(path).map_err(|error| Stop::Failed(format!("{path} can't be read: {error}")))?;
         return Ok((path.clone(), bytes));
     }
     let system = patient.system.as_ref();
-    let found = IN_SYSTEM.iter().find_map(|path| Some((path.to_string(), system?.tree.bytes(path).ok()?)));
+    let found = IN_SYSTEM.iter().find_map(|path| Some((path.to_string(), system?.tree.whole(path).ok()?)));
     found.ok_or_else(|| {
         Stop::Refused("no loader is installed that could be copied; install one with grub-install in a chroot".into())
     })
@@ -85,5 +97,20 @@ mod tests {
         assert!(matches!(run(&mut Surgery::new(&mut patient, false)), Err(Stop::Refused(_))));
         folder.put("usr/lib/grub/x86_64-efi/monolithic/grubx64.efi", "MZ");
         run(&mut Surgery::new(&mut patient, false)).unwrap();
+    }
+
+    #[test]
+    fn an_emptied_partition_gets_the_loaders_configuration_too() {
+        let (folder, esp) = (Folder::new(), Folder::new());
+        folder
+            .put("usr/lib/grub/x86_64-efi/monolithic/grubx64.efi", "MZ\0/EFI/debian\0")
+            .put("boot/grub/grub.cfg", "x");
+        let mut patient = folder.patient();
+        (patient.uefi, patient.esp) = (true, Some(esp.system().tree));
+        run(&mut Surgery::new(&mut patient, true)).unwrap();
+        assert!(!esp.path("EFI").exists());
+        run(&mut Surgery::new(&mut patient, false)).unwrap();
+        assert_eq!(esp.read(&format!("EFI/BOOT/{NAME}")), "MZ\0/EFI/debian\0");
+        assert!(esp.read("EFI/debian/grub.cfg").starts_with("search.fs_uuid aaaa root\n"));
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::devices::Device;
 use crate::extfs;
 use crate::patient::Patient;
-use crate::rules::root_filesystem_errors::{errors, needed};
+use crate::rules::root_filesystem_errors::{UNPLAYED, errors, needed};
 use crate::surgery::{Step, Stop};
 
 pub const TITLE: &str = "Repair the file system with its own checker (e2fsck, xfs_repair)";
@@ -19,6 +19,10 @@ pub fn run(patient: &Patient) -> Result<Vec<Step>, Stop> {
             Ok(_) => steps.push(step(&device)?),
             // Only a check that replays the journal can tell: it does so here.
             Err(_) if unplayed(&device) => steps.push(step(&device)?),
+            Err(why) if why == UNPLAYED => unknown.push(format!(
+                "{}: its log has to be played back first: mount it for writing and unmount it (rescue-mount, rescue-mount --undo)",
+                device.path()
+            )),
             Err(why) => unknown.push(why),
         }
     }

@@ -37,6 +37,7 @@ fixes! {
     Offline superblock_restore,
     Offline luks_header_repair,
     Offline filesystem_repair,
+    Offline esp_make,
     Online free_space,
     Online fstab_correct_type,
     Online fstab_comment_out,

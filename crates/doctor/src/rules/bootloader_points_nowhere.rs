@@ -1,12 +1,23 @@
-//! `root=` of what is started by default names a device that does not exist.
+//! `root=` of what is started by default names a device that does not exist, or GRUB's own folder is looked for on one.
 
 use crate::bootloader::{self, Entry};
 use crate::devices::Meaning;
+use crate::efi;
 use crate::patient::Patient;
 
 pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
     patient.system()?;
-    Ok(lost(patient).into_iter().map(|(entry, root)| format!("{}: root={root}", entry.place())).collect())
+    let mut evidence: Vec<String> =
+        lost(patient).into_iter().map(|(entry, root)| format!("{}: root={root}", entry.place())).collect();
+    evidence.extend(efi::lost(patient).into_iter().map(|search| {
+        format!(
+            "{} line {} on the EFI system partition looks for {}",
+            search.file,
+            search.line,
+            crate::tools::clean(&search.name)
+        )
+    }));
+    Ok(evidence)
 }
 
 /// Entries with the name that leads nowhere. Only if the first one is among them: later ones may be stale.
@@ -41,6 +52,14 @@ mod tests {
             folder.put("boot/grub/grub.cfg", format!("linux /boot/vmlinuz root={root} ro\n"));
             assert_eq!(probe(&folder.patient()).unwrap().len(), found, "{root}");
         }
+        let esp = Folder::new();
+        esp.put("EFI/debian/grub.cfg", "search.fs_uuid gone root\nconfigfile $prefix/grub.cfg\n");
+        let mut patient = folder.patient();
+        patient.esp = Some(esp.system().tree);
+        assert_eq!(
+            probe(&patient).unwrap(),
+            ["/EFI/debian/grub.cfg line 1 on the EFI system partition looks for UUID=gone"]
+        );
         folder.put("boot/grub/grub.cfg", "linux /boot/a root=UUID=aaaa\nlinux /boot/b root=UUID=stale\n");
         assert!(probe(&folder.patient()).unwrap().is_empty());
     }

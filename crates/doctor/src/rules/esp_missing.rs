@@ -10,7 +10,9 @@ pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
     let Some(esp) = &patient.esp else {
         let fat = patient.devices.leaves().filter(|device| device.filesystem == "vfat").map(|device| device.path());
         let fat: Vec<String> = fat.collect();
-        let seen = if fat.is_empty() {
+        let seen = if let Some(name) = patient.devices.esp_typed.iter().next().filter(|_| fat.is_empty()) {
+            format!("there is no file system on /dev/{name}, the EFI system partition")
+        } else if fat.is_empty() {
             "there is no FAT partition".into()
         } else {
             format!("{} has no folder EFI", fat.join(", "))

@@ -17,8 +17,11 @@ pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
     let ended =
         tools::run("lvm", &["vgs", "--noheadings", "--separator", "|", "-o", "vg_name,vg_missing_pv_count"], LIMIT)?;
     let mut found = groups(&ended.text);
-    let ended =
-        tools::run("lvm", &["lvs", "--noheadings", "--separator", "|", "-o", "vg_name,lv_name,lv_active"], LIMIT)?;
+    let ended = tools::run(
+        "lvm",
+        &["lvs", "--noheadings", "--separator", "|", "-o", "vg_name,lv_name,lv_active,lv_skip_activation"],
+        LIMIT,
+    )?;
     found.extend(inactive(&ended.text));
     Ok(found)
 }
@@ -33,7 +36,8 @@ fn groups(text: &str) -> Vec<String> {
 }
 
 fn inactive(text: &str) -> Vec<String> {
-    let idle = rows(text).filter(|row| row.len() == 3 && row[2] != "active");
+    // Snapshots are often made to be activated only on request.
+    let idle = rows(text).filter(|row| row.len() == 4 && row[2] != "active" && row[3].is_empty());
     idle.map(|row| format!("volume {}/{} can't be activated", tools::clean(row[0]), tools::clean(row[1]))).collect()
 }
 
@@ -45,7 +49,8 @@ mod tests {
     #[test]
     fn what_lvm_says_is_read() {
         assert_eq!(groups("  WARNING: x\n  vg0|0\n  vg1|2\n"), ["volume group vg1 lacks 2 of its disks"]);
-        assert_eq!(inactive("  vg0|root|active\n  vg0|home|\n"), ["volume vg0/home can't be activated"]);
+        let text = "  vg0|root|active|\n  vg0|home||\n  vg0|snap||skip activation\n";
+        assert_eq!(inactive(text), ["volume vg0/home can't be activated"]);
     }
 
     #[test]

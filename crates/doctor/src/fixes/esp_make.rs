@@ -1,0 +1,107 @@
+//! Makes the EFI system partition's file system anew, under the name that /etc/fstab knows it by. Its loaders are another fix's to copy.
+
+use crate::devices::{Device, Meaning};
+use crate::patient::Patient;
+use crate::surgery::{Step, Stop};
+use crate::tools;
+
+pub const TITLE: &str = "Make a FAT file system on an EFI system partition that has none";
+
+/// Smaller ones are left to mkfs.fat, which makes FAT16 of them.
+const FAT32: u64 = 64 << 20;
+
+pub fn run(patient: &Patient) -> Result<Vec<Step>, Stop> {
+    if !patient.uefi || patient.esp.is_some() {
+        return Err(Stop::Nothing("this machine has an EFI system partition, or needs none".into()));
+    }
+    let typed = patient.devices.all.iter().filter(|device| patient.devices.esp_typed.contains(&device.name));
+    let blank: Vec<&Device> = typed.filter(|device| device.filesystem.is_empty() && !device.read_only).collect();
+    let device = match blank[..] {
+        [device] => device,
+        [] => {
+            let why = "no partition of the type of an EFI system partition is without a file system";
+            return Err(Stop::Refused(why.into()));
+        }
+        _ => return Err(Stop::Refused(format!("there are {} partitions that it could be", blank.len()))),
+    };
+    if tools::find("mkfs.fat").is_none() {
+        return Err(Stop::Refused("this rescue image has no mkfs.fat; use the image std".into()));
+    }
+    Ok(vec![Step { program: "mkfs.fat", args: arguments(patient, device), good: &[0] }])
+}
+
+fn arguments(patient: &Patient, device: &Device) -> Vec<String> {
+    let mut args = Vec::new();
+    if device.size >= FAT32 {
+        args.extend(["-F", "32"].map(String::from));
+    }
+    let lines = patient.fstab();
+    let line = lines.iter().find(|line| {
+        matches!(line.point.as_str(), "/boot/efi" | "/efi") && patient.devices.meaning(&line.device) == Meaning::Missing
+    });
+    match line.and_then(|line| line.device.split_once('=')) {
+        Some(("UUID", uuid)) if is_serial(uuid) => args.extend(["-i".into(), uuid.replace('-', "")]),
+        Some(("LABEL", label)) if is_label(label) => args.extend(["-n".into(), label.to_owned()]),
+        _ => {}
+    }
+    args.push(device.path());
+    args
+}
+
+/// FAT's serial number, as blkid shows it: `1A2B-3C4D`.
+fn is_serial(uuid: &str) -> bool {
+    uuid.len() == 9 && uuid.bytes().enumerate().all(|(at, b)| if at == 4 { b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=11).contains(&label.len())
+        && label.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b"-_".contains(&b))
+        && !label.starts_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patient::Folder;
+
+    fn patient(folder: &Folder) -> Patient {
+        let mut patient = folder.patient();
+        patient.uefi = true;
+        let part = Device { name: "vda2".into(), parent: Some("vda".into()), size: FAT32, ..Device::default() };
+        patient.devices.all.push(part);
+        patient.devices.esp_typed.insert("vda2".into());
+        patient
+    }
+
+    #[test]
+    fn it_gets_the_name_that_fstab_knows() {
+        let folder = Folder::new();
+        for (name, wanted) in [
+            ("UUID=1A2B-3C4D", "-F 32 -i 1A2B3C4D /dev/vda2"),
+            ("LABEL=GUESTESP", "-F 32 -n GUESTESP /dev/vda2"),
+            ("LABEL=-x", "-F 32 /dev/vda2"),
+            ("/dev/vda2", "-F 32 /dev/vda2"),
+        ] {
+            folder.put("etc/fstab", format!("{name} /boot/efi vfat umask=0077 0 1\n"));
+            let patient = patient(&folder);
+            assert_eq!(arguments(&patient, &patient.devices.all[2]).join(" "), wanted);
+        }
+    }
+
+    #[test]
+    fn nothing_that_holds_something_is_touched() {
+        let folder = Folder::new();
+        let mut patient = patient(&folder);
+        patient.devices.all[2].filesystem = "vfat".into();
+        assert!(matches!(run(&patient), Err(Stop::Refused(_))));
+        patient.devices.all[2].filesystem.clear();
+        patient.esp = Some(folder.system().tree);
+        assert!(matches!(run(&patient), Err(Stop::Nothing(_))));
+        patient.esp = None;
+        let mut second = patient.devices.all[2].clone();
+        second.name = "vda3".into();
+        patient.devices.all.push(second);
+        patient.devices.esp_typed.insert("vda3".into());
+        assert!(run(&patient).is_err_and(|stop| matches!(stop, Stop::Refused(why) if why.contains("2 partitions"))));
+    }
+}
