@@ -1,5 +1,5 @@
 #!/bin/sh
-# The volume group had a second disk, whose label was wiped: the volume on it is gone, the root is not.
+# The volume group had a second disk, whose label was wiped: the volume on it is gone, and Debian starts no group that lacks a disk.
 # guest: uefi
 # inside: yes
 # expect: lvm_volume_missing fstab_missing_device

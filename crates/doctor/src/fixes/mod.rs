@@ -36,6 +36,7 @@ macro_rules! fixes {
 fixes! {
     Offline superblock_restore,
     Offline luks_header_repair,
+    Offline lvm_forget_disk,
     Offline filesystem_repair,
     Offline esp_make,
     Online free_space,

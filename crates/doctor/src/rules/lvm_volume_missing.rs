@@ -8,31 +8,55 @@ use crate::tools;
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
-    if !patient.devices.all.iter().any(|device| device.filesystem == "LVM2_member") {
-        return Ok(Vec::new());
+    let mut found: Vec<String> = incomplete(patient)?
+        .into_iter()
+        .map(|(group, count)| format!("volume group {group} lacks {count} of its disks"))
+        .collect();
+    if has_volumes(patient) {
+        found.extend(inactive(&ask("lvs", "vg_name,lv_name,lv_active,lv_skip_activation")?));
     }
+    Ok(found)
+}
+
+/// Groups that lack disks, and how many.
+///
+/// # Errors
+/// This image has no LVM.
+pub fn incomplete(patient: &Patient) -> Result<Vec<(String, String)>, String> {
+    if has_volumes(patient) { Ok(groups(&ask("vgs", "vg_name,vg_missing_pv_count")?)) } else { Ok(Vec::new()) }
+}
+
+/// Volumes that lie, be it in part, on disks that are gone: group and name.
+///
+/// # Errors
+/// This image has no LVM.
+pub fn partial() -> Result<Vec<(String, String)>, String> {
+    Ok(of_health(&ask("lvs", "vg_name,lv_name,lv_health_status")?))
+}
+
+fn has_volumes(patient: &Patient) -> bool {
+    patient.devices.all.iter().any(|device| device.filesystem == "LVM2_member")
+}
+
+fn ask(what: &str, fields: &str) -> Result<String, String> {
     if tools::find("lvm").is_none() {
         return Err("there are LVM volumes, and this rescue image has no lvm; use the image std".into());
     }
-    let ended =
-        tools::run("lvm", &["vgs", "--noheadings", "--separator", "|", "-o", "vg_name,vg_missing_pv_count"], LIMIT)?;
-    let mut found = groups(&ended.text);
-    let ended = tools::run(
-        "lvm",
-        &["lvs", "--noheadings", "--separator", "|", "-o", "vg_name,lv_name,lv_active,lv_skip_activation"],
-        LIMIT,
-    )?;
-    found.extend(inactive(&ended.text));
-    Ok(found)
+    Ok(tools::run("lvm", &[what, "--noheadings", "--separator", "|", "-o", fields], LIMIT)?.text)
 }
 
 fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
     text.lines().filter(|line| line.contains('|')).map(|line| line.trim().split('|').map(str::trim).collect())
 }
 
-fn groups(text: &str) -> Vec<String> {
+fn groups(text: &str) -> Vec<(String, String)> {
     let incomplete = rows(text).filter(|row| row.get(1).is_some_and(|count| !matches!(*count, "" | "0")));
-    incomplete.map(|row| format!("volume group {} lacks {} of its disks", tools::clean(row[0]), row[1])).collect()
+    incomplete.map(|row| (tools::clean(row[0]), tools::clean(row[1]))).collect()
+}
+
+fn of_health(text: &str) -> Vec<(String, String)> {
+    let lost = rows(text).filter(|row| row.len() == 3 && row[2] == "partial");
+    lost.map(|row| (tools::clean(row[0]), tools::clean(row[1]))).collect()
 }
 
 fn inactive(text: &str) -> Vec<String> {
@@ -48,7 +72,8 @@ mod tests {
 
     #[test]
     fn what_lvm_says_is_read() {
-        assert_eq!(groups("  WARNING: x\n  vg0|0\n  vg1|2\n"), ["volume group vg1 lacks 2 of its disks"]);
+        assert_eq!(groups("  WARNING: x\n  vg0|0\n  vg1|2\n"), [("vg1".to_owned(), "2".to_owned())]);
+        assert_eq!(of_health("  vg0|root|\n  vg1|data|partial\n"), [("vg1".to_owned(), "data".to_owned())]);
         let text = "  vg0|root|active|\n  vg0|home||\n  vg0|snap||skip activation\n";
         assert_eq!(inactive(text), ["volume vg0/home can't be activated"]);
     }
