@@ -3,6 +3,7 @@
 # guest: uefi
 # inside: yes
 # expect: sshd_config_broken sshd_keys_missing
+# fix: sshd_comment_out
 mounted
 echo 'PermitRootLogins yes' >>/mnt/etc/ssh/sshd_config
 rm /mnt/etc/ssh/ssh_host_*
