@@ -1,8 +1,9 @@
 #!/bin/sh
 # Breaks a guest's disk from outside, while the guest is off, so that it no longer boots. Works on both guests' disks.
 #
-#   tests/guests/break.sh init DISK     moves /sbin/init away, to /sbin/init.moved
-#   tests/guests/break.sh fstab DISK    adds a line to /etc/fstab for a file system that does not exist (LABEL=no-such-disk)
+#   tests/guests/break.sh init DISK        moves /sbin/init away, to /sbin/init.moved
+#   tests/guests/break.sh initramfs DISK   leaves /boot/initrd.img without a byte
+#   tests/guests/break.sh fstab DISK       adds a line to /etc/fstab for a file system that does not exist (LABEL=no-such-disk)
 #
 # DISK: qcow2, an ext4 file system in its first partition. Nothing is mounted: debugfs edits a raw copy, which takes its place.
 set -eu
@@ -11,13 +12,13 @@ PATH="$PATH:/usr/sbin:/sbin"
 . "$here/lib.sh"
 die() { echo "break: $*" >&2; exit 1; }
 
-usage="usage: tests/guests/break.sh init|fstab DISK"
+usage="usage: tests/guests/break.sh init|fstab|initramfs DISK"
 [ $# -eq 2 ] || die "$usage"
 case "$1" in
-  init | fstab) fault=$1 disk=$2 ;;
+  init | fstab | initramfs) fault=$1 disk=$2 ;;
   *) fault=$2 disk=$1 ;;
 esac
-case "$fault" in init | fstab) ;; *) die "$usage" ;; esac
+case "$fault" in init | fstab | initramfs) ;; *) die "$usage" ;; esac
 [ -f "$disk" ] || die "$disk is not there"
 
 work=$(mktemp -d "$(dirname "$disk")/.break.XXXXXX")
@@ -46,6 +47,11 @@ case "$fault" in
     change "ln <$inode> $folder/init.moved" "unlink $folder/init"
     look "stat $folder/init" | grep -q Inode: && die "init is still there"
     look "stat $folder/init.moved" | grep -q "Inode: $inode " || die "init was lost"
+    ;;
+  initramfs)
+    : >"$work/empty"
+    change "cd /boot" "rm initrd.img" "write $work/empty initrd.img"
+    look "stat /boot/initrd.img" | grep -q 'Size: 0' || die "/boot/initrd.img was not emptied"
     ;;
   fstab)
     look "cat /etc/fstab" >"$work/fstab"

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use types::desc::BootFile;
-use types::diagnosis::{Diagnosis, RepairReport};
+use types::diagnosis::{Diagnosis, RepairReport, Trial};
 use types::id::ImageId;
 use types::operation::StopHow;
 use types::rescue::{ReadyReport, SeenDisk};
@@ -84,6 +84,19 @@ pub struct Examined {
     pub diagnosed_at: Option<DateTime<Utc>>,
     /// The oldest first; dry runs are among them.
     pub repairs: Vec<Repaired>,
+    /// What came of booting the server on what was repaired; the oldest first.
+    #[serde(default)]
+    pub trials: Vec<Tried>,
+}
+
+/// One boot of the server's own system on what was repaired.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Tried {
+    pub at: DateTime<Utc>,
+    pub user: String,
+    pub task_id: TaskId,
+    pub report: Trial,
 }
 
 /// One repair, or a dry run.

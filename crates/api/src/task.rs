@@ -83,6 +83,10 @@ pub struct Task {
     /// When the stage at work gives up.
     #[serde(default)]
     pub stage_deadline: Option<DateTime<Utc>>,
+    /// What it ended in, of tasks that tell: see the verb that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub result: Option<serde_json::Value>,
     /// Its children, oldest first, at most 200; in lists none. `GET /tasks?parent=ID` has them all.
     #[serde(default)]
     pub children: Vec<TaskChild>,
@@ -145,6 +149,9 @@ pub struct TaskChild {
     pub obj_id: Option<Uuid>,
     pub obj_name: Option<String>,
     pub cause: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub result: Option<serde_json::Value>,
 }
 
 /// `POST /tasks/{id}/retry`: for a blocked task.

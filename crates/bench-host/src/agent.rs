@@ -253,6 +253,7 @@ impl Agent {
             session_id: session_id.clone(),
             ssh_keys: Vec::new(),
             password_hash: String::new(),
+            fresh_overlays: false,
         };
         let wait = |operation| pb::AwaitReadyRequest { operation, session_id: session_id.clone(), timeout_s: 300 };
         let begun = Instant::now();

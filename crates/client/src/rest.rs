@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use api::identity::AUTH_TOKEN;
 use api::task::TaskBrief;
-use api::{Accepted, Action, List, ListQuery, Resource};
+use api::{Accepted, Action, ClassAction, List, ListQuery, Resource};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -145,6 +145,16 @@ impl Client {
         let path = path(&[A::On::PLURAL, id, A::NAME])?;
         let body = self.call(Call::post(path, wrap::<A::On>(action)?)).await?;
         Accepted::from_json(body.json).map_err(|e| foreign(&body.url, 200, e.to_string()))
+    }
+
+    /// `POST /<resources>/{action}`: one task for many.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn perform_class<A: ClassAction + Serialize>(&self, action: &A) -> Result<TaskBrief, Error> {
+        let body = serde_json::to_value(action).map_err(|e| Error::Input(e.to_string()))?;
+        let mut body = self.call(Call::post(path(&[A::On::PLURAL, A::NAME])?, body)).await?;
+        self.decode(&body.url, take(&mut body.json, "task"))
     }
 
     /// `POST /<resources>`.

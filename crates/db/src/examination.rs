@@ -16,6 +16,7 @@ use crate::{Conn, QueryResult};
 pub enum Kind {
     Diagnosis,
     Repair,
+    Trial,
 }
 
 impl Kind {
@@ -25,6 +26,7 @@ impl Kind {
         match self {
             Self::Diagnosis => "diagnosis",
             Self::Repair => "repair",
+            Self::Trial => "trial",
         }
     }
 }
@@ -38,7 +40,7 @@ pub struct Examination {
     pub user_name: String,
     pub task_id: TaskId,
     pub at: DateTime<Utc>,
-    /// [`types::diagnosis::Diagnosis`] or [`types::diagnosis::RepairReport`].
+    /// [`types::diagnosis::Diagnosis`], [`types::diagnosis::RepairReport`] or [`types::diagnosis::Trial`].
     pub report: Value,
 }
 
@@ -59,11 +61,11 @@ pub async fn diagnosis(conn: &mut Conn, session: SessionId) -> QueryResult<Optio
         .optional()
 }
 
-/// The repairs of a session, the oldest first; the last hundred.
-pub async fn repairs(conn: &mut Conn, session: SessionId) -> QueryResult<Vec<Examination>> {
+/// Those of a kind in a session, the oldest first; the last hundred.
+pub async fn all(conn: &mut Conn, session: SessionId, kind: Kind) -> QueryResult<Vec<Examination>> {
     let mut rows: Vec<Examination> = examinations::table
         .filter(examinations::session_id.eq(session))
-        .filter(examinations::kind.eq(Kind::Repair.as_str()))
+        .filter(examinations::kind.eq(kind.as_str()))
         .order((examinations::at.desc(), examinations::id.desc()))
         .select(Examination::as_select())
         .limit(100)

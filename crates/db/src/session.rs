@@ -144,7 +144,16 @@ pub async fn set_stopping(conn: &mut Conn, id: SessionId, task: TaskId) -> Query
         .map(drop)
 }
 
-/// Records how the guest was stopped on the way in; the first record stays.
+/// The server's own system is about to be tried: the rescue system is up no more.
+pub async fn set_confirming(conn: &mut Conn, id: SessionId) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table.find(id))
+        .filter(rescue_sessions::ended_at.is_null())
+        .set((rescue_sessions::state.eq(SessionState::Confirming), rescue_sessions::is_ready.eq(false)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// What is to become of what was written beside the disks.
 pub async fn set_overlay_end(conn: &mut Conn, id: SessionId, end: OverlayEnd) -> QueryResult<()> {
     diesel::update(rescue_sessions::table.find(id))
@@ -154,6 +163,7 @@ pub async fn set_overlay_end(conn: &mut Conn, id: SessionId, end: OverlayEnd) ->
         .map(drop)
 }
 
+/// Records how the guest was stopped on the way in; the first record stays.
 pub async fn set_stopped(conn: &mut Conn, id: SessionId, how: StopHow, seconds: f64) -> QueryResult<()> {
     diesel::update(rescue_sessions::table.find(id))
         .filter(rescue_sessions::stop_how.is_null())

@@ -18,6 +18,7 @@ pub enum Verb {
     StartRescue,
     AwaitReady,
     RunInRescue,
+    ConfirmBoot,
     RestoreDesc,
     ResetGuest,
     SuspendGuest,

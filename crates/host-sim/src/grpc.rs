@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use types::desc::RescueSection;
 use types::id::{GuestId, SessionId};
 use types::rescue::hex;
+use types::status::OverlayEnd;
 
 use crate::behaviour::{Pace, Reply, Verb};
 use crate::core::{self, Accepted, Core};
@@ -231,7 +232,7 @@ impl HostService for Service {
         self.allowed(&request)?;
         let mut request = request.into_inner();
         let header = request.operation.take();
-        let work = Work::StartRescue { session: session(&request.session_id)? };
+        let work = Work::StartRescue { session: session(&request.session_id)?, fresh: request.fresh_overlays };
         self.operate(Verb::StartRescue, header, &request, work).await
     }
 
@@ -253,12 +254,20 @@ impl HostService for Service {
         self.operate(Verb::RunInRescue, header, &request, work).await
     }
 
+    async fn confirm_boot(&self, request: Request<pb::ConfirmBootRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let work = Work::ConfirmBoot { session: session(&request.session_id)? };
+        self.operate(Verb::ConfirmBoot, header, &request, work).await
+    }
+
     async fn restore_desc(&self, request: Request<pb::RestoreDescRequest>) -> Answer {
         self.allowed(&request)?;
         let mut request = request.into_inner();
         let header = request.operation.take();
-        parse_optional::<types::status::OverlayEnd>("overlay", &request.overlay)?;
-        let work = Work::Restore { session: session(&request.session_id)? };
+        let overlay = parse_optional("overlay", &request.overlay)?.unwrap_or(OverlayEnd::Discard);
+        let work = Work::Restore { session: session(&request.session_id)?, overlay };
         self.operate(Verb::RestoreDesc, header, &request, work).await
     }
 

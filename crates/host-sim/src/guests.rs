@@ -7,7 +7,7 @@ use types::desc::{BootFile, Desc, RescueSection};
 use types::id::{DiskId, GuestId, SessionId, SnapshotId};
 use types::operation::{Failure, FailureCode, GuestReport, Outcome, StopHow, StopStep};
 use types::rescue::{ReadyReport, SeenDisk, hex};
-use types::status::{DiskMode, PowerState};
+use types::status::{DiskMode, OverlayEnd, PowerState};
 use types::verb::Verb;
 
 use crate::patient;
@@ -34,6 +34,8 @@ pub struct SimGuest {
     pub interrupted: bool,
     /// What was wrong with its own system has been repaired.
     pub mended: bool,
+    /// The same of its disks, beside which a rescue may write.
+    mended_beneath: bool,
     /// What was shown on the rescue system's consoles.
     pub notices: Vec<String>,
 }
@@ -53,6 +55,7 @@ impl SimGuest {
             resets: 0,
             interrupted: false,
             mended: false,
+            mended_beneath: false,
             notices: Vec::new(),
         }
     }
@@ -97,6 +100,8 @@ pub(crate) enum Work {
     WriteDesc(Box<RescueSection>),
     StartRescue {
         session: SessionId,
+        /// What was written in the session is set aside.
+        fresh: bool,
     },
     AwaitReady {
         session: SessionId,
@@ -105,8 +110,12 @@ pub(crate) enum Work {
         session: SessionId,
         verb: Verb,
     },
+    ConfirmBoot {
+        session: SessionId,
+    },
     Restore {
         session: SessionId,
+        overlay: OverlayEnd,
     },
     Reset,
     Suspend,
@@ -175,12 +184,24 @@ impl Guests {
             Work::Start => self.guest(id).and_then(start),
             Work::Stop { force } => self.guest(id).map(|guest| stop(guest, *force)),
             Work::WriteDesc(section) => self.guest(id).and_then(|guest| write_desc(guest, section)),
-            Work::StartRescue { session } => self.guest(id).and_then(|guest| start_rescue(guest, *session)),
+            Work::StartRescue { session, fresh } => self.guest(id).and_then(|guest| {
+                if *fresh {
+                    guest.mended = guest.mended_beneath;
+                }
+                start_rescue(guest, *session)
+            }),
             Work::AwaitReady { session } => self.guest(id).and_then(|guest| await_ready(guest, *session)),
             Work::RunInRescue { session, verb } => {
                 self.guest(id).and_then(|guest| in_session(guest, *session).and_then(|()| patient::run(guest, verb)))
             }
-            Work::Restore { session } => self.guest(id).map(|guest| restore(guest, *session)),
+            Work::ConfirmBoot { session } => self.guest(id).and_then(|guest| confirm_boot(guest, *session)),
+            Work::Restore { session, overlay } => self.guest(id).map(|guest| {
+                let beside = guest.desc.rescue.as_ref().is_some_and(|it| it.disk_mode == DiskMode::Overlay);
+                if beside && *overlay == OverlayEnd::Discard {
+                    guest.mended = guest.mended_beneath;
+                }
+                restore(guest, *session)
+            }),
             Work::Reset => self.guest(id).and_then(reset),
             Work::Suspend => {
                 self.guest(id).and_then(|guest| pause(guest, PowerState::Paused)).map(|()| Outcome::Suspended)
@@ -283,6 +304,9 @@ fn write_desc(guest: &mut SimGuest, section: &RescueSection) -> Result<Outcome, 
     if guest.power != PowerState::Shutoff && guest.desc.rescue.is_none() {
         return failed(FailureCode::WrongState, "the guest is on: stop it first");
     }
+    if guest.desc.rescue.is_none() {
+        guest.mended_beneath = guest.mended;
+    }
     let current = guest.desc.clone();
     let source = guest.sources.entry(section.session).or_insert(current);
     let source_sha256 = digest(source);
@@ -312,6 +336,24 @@ fn start_rescue(guest: &mut SimGuest, session: SessionId) -> Result<Outcome, Fai
         guest.runs = Some(session);
     }
     Ok(Outcome::RescueStarted { boot: guest.boot })
+}
+
+/// Its own system comes up if what was wrong has been repaired.
+fn confirm_boot(guest: &mut SimGuest, session: SessionId) -> Result<Outcome, Failure> {
+    in_session(guest, session)?;
+    if guest.runs.is_some() {
+        return failed(FailureCode::WrongState, "the rescue system is running: stop it first");
+    }
+    if guest.desc.rescue.as_ref().is_none_or(|it| it.disk_mode != DiskMode::Overlay) {
+        return failed(FailureCode::WrongState, "the session's disk mode is not overlay");
+    }
+    guest.power = PowerState::Running;
+    let console = vec!["You are in emergency mode".to_owned()];
+    if !guest.mended {
+        let message = "the server's own system gave up after 1 s: You are in emergency mode".into();
+        return Err(Failure { code: FailureCode::Boot, message, evidence: console });
+    }
+    Ok(Outcome::Confirmed { sign: "sim login:".into(), seconds: 1.0, console: vec!["sim login:".into()] })
 }
 
 fn await_ready(guest: &mut SimGuest, session: SessionId) -> Result<Outcome, Failure> {

@@ -231,7 +231,12 @@ async fn a_whole_rescue_and_back() {
     for _ in 0..2 {
         let started = done!(
             start_rescue,
-            StartRescueRequest { session_id: session_id.clone(), ssh_keys: vec![], password_hash: String::new() }
+            StartRescueRequest {
+                session_id: session_id.clone(),
+                ssh_keys: vec![],
+                password_hash: String::new(),
+                fresh_overlays: false
+            }
         );
         assert_eq!(started, Outcome::RescueStarted { boot: 1 });
     }

@@ -125,6 +125,9 @@ impl From<Outcome> for pb::Outcome {
             Outcome::DiskDeleted => PbResult::DiskDeleted(pb::DiskDeleted {}),
             Outcome::SnapshotDone => PbResult::SnapshotDone(pb::SnapshotDone {}),
             Outcome::RescueRan { answer } => PbResult::RescueRan(pb::RescueRan { answer_json: answer }),
+            Outcome::Confirmed { sign, seconds, console } => {
+                PbResult::Confirmed(pb::Confirmed { sign, seconds, console })
+            }
             Outcome::Failed { failure } => PbResult::Failure(pb::Failure {
                 code: failure.code.to_string(),
                 message: failure.message,
@@ -181,6 +184,7 @@ impl TryFrom<pb::Outcome> for Outcome {
             PbResult::DiskDeleted(_) => Self::DiskDeleted,
             PbResult::SnapshotDone(_) => Self::SnapshotDone,
             PbResult::RescueRan(it) => Self::RescueRan { answer: it.answer_json },
+            PbResult::Confirmed(it) => Self::Confirmed { sign: it.sign, seconds: it.seconds, console: it.console },
             PbResult::Failure(it) => Self::Failed {
                 failure: Failure {
                     code: parse("outcome.failure.code", &it.code)?,
@@ -300,6 +304,7 @@ mod tests {
             Outcome::DiskDeleted,
             Outcome::SnapshotDone,
             Outcome::RescueRan { answer: "{}".into() },
+            Outcome::Confirmed { sign: "a login:".into(), seconds: 1.5, console: vec!["c".into()] },
             Outcome::Failed {
                 failure: Failure { code: FailureCode::Panic, message: "m".into(), evidence: vec!["e".into()] },
             },

@@ -38,7 +38,7 @@ async fn examined(stack: &Stack) -> Examined {
 }
 
 fn repair(code: &str, dry_run: bool) -> RescueRepair {
-    RescueRepair { fix: vec![code.into()], dry_run }
+    RescueRepair { fix: vec![code.into()], dry_run, ..RescueRepair::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +93,7 @@ async fn what_can_not_be_taken_back_or_not_be_asked_is_refused() {
     for (fix, word) in
         [(vec![], "1 to 32"), (vec!["rm -rf".into()], "no code of a fix"), (vec!["x".into(); 33], "1 to 32")]
     {
-        let (status, details) = refused(&stack, &RescueRepair { fix, dry_run: true }).await;
+        let (status, details) = refused(&stack, &RescueRepair { fix, dry_run: true, ..RescueRepair::default() }).await;
         assert!(status == 400 && details.contains(word), "{details}");
     }
 

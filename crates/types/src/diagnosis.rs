@@ -187,6 +187,20 @@ pub struct FileChange {
     pub note: Option<String>,
 }
 
+/// What came of booting a machine's own system on what was repaired.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Trial {
+    /// What it was known by to be up: its login prompt. Absent: it did not come so far.
+    pub sign: Option<String>,
+    /// From its boot to the sign; absent where there was none.
+    pub seconds: Option<f64>,
+    /// Why it did not come up.
+    pub cause: Option<String>,
+    /// What it printed last on its serial console, at most 40 lines.
+    pub console: Vec<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -98,6 +98,16 @@ pub enum Outcome {
     RescueRan {
         answer: String,
     },
+    /// The guest's own system came up on what its rescue session wrote.
+    Confirmed {
+        /// What it was known by.
+        sign: String,
+        /// Since its boot began.
+        seconds: f64,
+        /// What it printed last, at most 40 lines.
+        #[serde(default)]
+        console: Vec<String>,
+    },
     Failed {
         failure: Failure,
     },
@@ -150,6 +160,8 @@ words! {
         Stop = "stop",
         /// The rescue system could not do what it was asked, or its answer can't be used.
         Verb = "verb",
+        /// The guest's own system gave up, or did not come to its login prompt in time.
+        Boot = "boot",
         Internal = "internal",
     }
 }

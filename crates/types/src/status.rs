@@ -178,6 +178,8 @@ words! {
         Starting = "starting",
         /// The rescue system has proven itself.
         Active = "active",
+        /// The server's own system is tried on what was repaired.
+        Confirming = "confirming",
         /// The way out is being gone.
         Stopping = "stopping",
         Closed = "closed",
@@ -188,7 +190,7 @@ words! {
 
 impl SessionState {
     /// At most one session per guest is in one of these.
-    pub const OPEN: &'static [Self] = &[Self::Starting, Self::Active, Self::Stopping];
+    pub const OPEN: &'static [Self] = &[Self::Starting, Self::Active, Self::Confirming, Self::Stopping];
 }
 
 words! {

@@ -142,23 +142,99 @@ fn max_parallel() -> u32 {
 /// The most servers that one batch takes.
 pub const MAX_BATCH: usize = 500;
 
+/// What every batch asks of its body.
+fn check_batch(ids: &[String], filter: &[String], max_parallel: u32) -> Result<(), Invalid> {
+    if ids.is_empty() && filter.is_empty() {
+        return Err(Invalid::new("ids", "ids or a filter are wanted"));
+    }
+    if ids.len() > MAX_BATCH {
+        return Err(Invalid::new("ids", format!("at most {MAX_BATCH} are allowed")));
+    }
+    within("max_parallel", max_parallel, 1, 100)
+}
+
 impl ClassAction for BatchStartRescue {
     type On = Servers;
     const NAME: &'static str = "start-rescue";
     const SUMMARY: &'static str = "Boot many servers into the rescue system, a few at a time";
     fn check(&self) -> Result<(), Invalid> {
-        if self.ids.is_empty() && self.filter.is_empty() {
-            return Err(Invalid::new("ids", "ids or a filter are wanted"));
-        }
-        if self.ids.len() > MAX_BATCH {
-            return Err(Invalid::new("ids", format!("at most {MAX_BATCH} are allowed")));
-        }
+        check_batch(&self.ids, &self.filter, self.max_parallel)?;
         if self.options.password == Some(Password::Generate) {
             return Err(Invalid::new("options.password", "can't be generated for many: give ssh_keys, or a hash"));
         }
-        within("max_parallel", self.max_parallel, 1, 100)?;
         self.options.check()
     }
+}
+
+/// `POST /servers/rescue-repair`: the morning on which many servers broke in the same way. Each is repaired as with `auto`, under one task
+/// with one child for each; a child's `result` is an [`AutoRepaired`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BatchRescueRepair {
+    /// Servers, by id or name.
+    #[serde(default)]
+    pub ids: Vec<String>,
+    /// Servers that all these filters find, in the language of lists: `name.startswith('web')`.
+    #[serde(default)]
+    pub filter: Vec<String>,
+    /// At most so many at once (1 to 100).
+    #[serde(default = "max_parallel")]
+    pub max_parallel: u32,
+    /// Begin no more once so many have failed; 0: go on whatever happens.
+    #[serde(default)]
+    pub abort_on_failures: u32,
+    /// As for one server, with `auto`.
+    #[serde(default)]
+    pub options: RescueRepair,
+}
+impl ClassAction for BatchRescueRepair {
+    type On = Servers;
+    const NAME: &'static str = "rescue-repair";
+    const SUMMARY: &'static str = "Repair many servers automatically, a few at a time";
+    fn check(&self) -> Result<(), Invalid> {
+        check_batch(&self.ids, &self.filter, self.max_parallel)?;
+        if !self.options.auto {
+            return Err(Invalid::new(
+                "options.auto",
+                "is wanted: many servers are repaired automatically or not at all",
+            ));
+        }
+        self.options.check()
+    }
+}
+
+words! {
+    /// How an automatic repair ended.
+    pub enum AutoEnd as "end of an automatic repair" {
+        /// The server asked for a login on what was repaired; that is committed.
+        Repaired = "repaired",
+        /// Nothing was found, and the server is back as it was.
+        Healthy = "healthy",
+        /// Something is wrong that no fix marked safe mends; or a fix failed. The server stays in rescue.
+        NotRepaired = "not_repaired",
+        /// It did not ask for a login on what was repaired. That was discarded, and the server is in rescue again.
+        NotConfirmed = "not_confirmed",
+        /// The way into rescue, or out of it, failed.
+        Failed = "failed",
+    }
+}
+
+/// The `result` of an automatic repair's task, also of one that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AutoRepaired {
+    pub end: AutoEnd,
+    /// Codes of what was found first, the gravest first.
+    pub found: Vec<String>,
+    /// Codes of the fixes that were done.
+    pub fixed: Vec<String>,
+    /// Codes of what was found last, after the fixes.
+    pub left: Vec<String>,
+    /// What the server was known by to be up: its login prompt.
+    pub sign: Option<String>,
+    /// From the server's own boot to that sign, in seconds.
+    pub boot_seconds: Option<f64>,
 }
 
 /// How root's password in the rescue system comes about.
@@ -324,20 +400,74 @@ pub const MAX_FIXES: usize = 32;
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 pub struct RescueRepair {
     /// Codes of fixes, as a diagnosis offers them; in this order (1 to 32)
-    #[cfg_attr(feature = "clap", arg(long = "fix", value_name = "CODE", num_args = 1.., required = true))]
+    #[cfg_attr(feature = "clap", arg(long = "fix", value_name = "CODE", num_args = 1.., required_unless_present = "auto"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fix: Vec<String>,
     /// Say what would be done, and do nothing
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// All by itself: enter rescue with disk mode overlay if need be, diagnose, do the fixes that are marked safe, boot the server on the
+    /// result, and commit once it asks for a login; if it does not, throw the result away and stay in rescue
+    #[cfg_attr(feature = "clap", arg(long, conflicts_with_all = ["fix", "dry_run"]))]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto: bool,
+    /// With auto: seconds the server gets to ask for a login (30 to 3600; default 300)
+    #[cfg_attr(feature = "clap", arg(long, requires = "auto"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_wait: Option<u32>,
+    /// With auto, for a server that is not in rescue yet: the rescue image by name; else the best one for the server
+    #[cfg_attr(feature = "clap", arg(long, requires = "auto"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescue_image: Option<String>,
+    /// With auto, for a server that is not in rescue yet: a public key that may log in as root; may be repeated
+    #[cfg_attr(feature = "clap", arg(long = "ssh-key", requires = "auto"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_keys: Vec<String>,
+    /// With auto, for a server that is not in rescue yet: why, for the log
+    #[cfg_attr(feature = "clap", arg(long, requires = "auto"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+impl RescueRepair {
+    /// How a server that is not in rescue yet enters it: what is written goes beside its disks.
+    #[must_use]
+    pub fn entry(&self) -> StartRescue {
+        StartRescue {
+            rescue_image: self.rescue_image.clone(),
+            disk_mode: Some(DiskMode::Overlay),
+            ssh_keys: self.ssh_keys.clone(),
+            reason: self.reason.clone().or_else(|| Some("automatic repair".into())),
+            ..StartRescue::default()
+        }
+    }
 }
 impl Action for RescueRepair {
     type On = Servers;
     type Extra = NoExtra;
     const NAME: &'static str = "rescue-repair";
     const SUMMARY: &'static str =
-        "Repair a server from inside the rescue system, beside its disks; stop-rescue commits or discards";
+        "Repair a server from inside the rescue system, beside its disks; stop-rescue, or auto, commits or discards";
     fn check(&self) -> Result<(), Invalid> {
+        if self.auto {
+            if !self.fix.is_empty() {
+                return Err(Invalid::new("fix", "auto does the fixes that are marked safe: name some, or give auto"));
+            }
+            if self.dry_run {
+                return Err(Invalid::new("dry_run", "auto has none: rescue-diagnose says which fixes are marked safe"));
+            }
+            self.max_wait.map_or(Ok(()), |seconds| within("max_wait", seconds, 30, 3600))?;
+            return self.entry().check();
+        }
+        let only_auto = [
+            ("max_wait", self.max_wait.is_some()),
+            ("rescue_image", self.rescue_image.is_some()),
+            ("ssh_keys", !self.ssh_keys.is_empty()),
+            ("reason", self.reason.is_some()),
+        ];
+        if let Some((field, _)) = only_auto.iter().find(|(_, given)| *given) {
+            return Err(Invalid::new(field, "is for auto alone"));
+        }
         if self.fix.is_empty() || self.fix.len() > MAX_FIXES {
             return Err(Invalid::new("fix", format!("1 to {MAX_FIXES} codes are wanted, as a diagnosis offers them")));
         }

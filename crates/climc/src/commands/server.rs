@@ -4,6 +4,7 @@
 mod diagnosis;
 mod hardware;
 mod power;
+mod repair;
 mod rescue;
 mod shown;
 mod snapshot;
@@ -13,9 +14,7 @@ mod words;
 
 use api::event::Events;
 use api::rescue::Extend;
-use api::server::{
-    ConsoleTicket, RescueDiagnose, RescueRepair, Servers, Start, StartRescue, Stop, StopRescue, TicketAccess,
-};
+use api::server::{ConsoleTicket, RescueDiagnose, Servers, Start, StartRescue, Stop, StopRescue, TicketAccess};
 use api::task::Tasks;
 use api::{Action, ListQuery};
 use clap::Subcommand;
@@ -96,13 +95,15 @@ pub enum Command {
     /// Look, from inside the rescue system and read-only, for what keeps servers from booting
     #[command(after_help = "Example:\n  climc server-rescue-diagnose web1 --wait")]
     ServerRescueDiagnose(Verb<RescueDiagnose>),
-    /// Repair servers from inside the rescue system, beside their disks; stop-rescue commits or discards
-    #[command(after_help = "Examples:\n  climc server-start-rescue web1 --disk-mode overlay --wait\n  \
+    /// Repair servers from inside the rescue system, beside their disks; stop-rescue, or auto, commits or discards
+    #[command(after_help = "Examples:\n  climc server-rescue-repair web1 --auto --wait\n  \
+        climc server-rescue-repair --auto --filter \"name.startswith('web')\" --max-parallel 20 --abort-on-failures 5 --wait\n  \
+        climc server-start-rescue web1 --disk-mode overlay --wait\n  \
         climc server-rescue-repair web1 --fix fstab_comment_out --dry-run --wait\n  \
         climc server-rescue-repair web1 --fix fstab_comment_out --wait\n  \
         climc server-stop-rescue web1 --overlay commit --wait\n\n\
         Codes are told by: climc server-rescue-findings web1")]
-    ServerRescueRepair(Verb<RescueRepair>),
+    ServerRescueRepair(Box<repair::Repair>),
     /// Show what the rescue system found wrong with a server, and what was repaired
     #[command(after_help = "Example:\n  climc server-rescue-findings web1 -o json")]
     ServerRescueFindings {
@@ -168,7 +169,7 @@ pub async fn run(cx: &Cx, command: Command) -> Result<(), Exit> {
         Command::ServerRescueExtend(verb) => super::rescue::extend_of_servers(cx, verb).await,
         Command::ServerRescueExplain { id } => super::rescue::explain_of_server(cx, &id).await,
         Command::ServerRescueDiagnose(verb) => diagnosis::diagnose(cx, verb).await,
-        Command::ServerRescueRepair(verb) => diagnosis::repair(cx, verb).await,
+        Command::ServerRescueRepair(asked) => repair::run(cx, *asked).await,
         Command::ServerRescueFindings { id } => diagnosis::findings(cx, &id).await,
         Command::ServerSshRescue(args) => ssh::run(cx, &args).await,
         Command::ServerConsole(args) => console::run(&cx.client, &args).await,

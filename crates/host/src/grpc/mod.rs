@@ -272,6 +272,7 @@ impl HostService for Service {
             session: parse("session_id", &request.session_id)?,
             ssh_keys: request.ssh_keys.clone(),
             password_hash: hash.map(Secret::new),
+            fresh: request.fresh_overlays,
         };
         self.operate(header, &request, work).await
     }
@@ -298,6 +299,14 @@ impl HostService for Service {
             timeout: Duration::from_secs(request.timeout_s.into()),
         };
         self.operate(header, &request, Work::RunInRescue(Box::new(asked))).await
+    }
+
+    async fn confirm_boot(&self, request: Request<pb::ConfirmBootRequest>) -> Answer {
+        self.allowed(&request)?;
+        let mut request = request.into_inner();
+        let header = request.operation.take();
+        let session = parse("session_id", &request.session_id)?;
+        self.operate(header, &request, Work::ConfirmBoot { session, timeout_s: request.timeout_s }).await
     }
 
     async fn restore_desc(&self, request: Request<pb::RestoreDescRequest>) -> Answer {

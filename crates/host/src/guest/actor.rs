@@ -378,13 +378,19 @@ impl Guest {
                 }
                 Work::Prepare { image, endpoints } => self.prepare(image, endpoints, cx).await,
                 Work::WriteDesc(section) => self.write_rescue_desc(section),
-                Work::StartRescue { session, ssh_keys, password_hash } => {
+                Work::StartRescue { session, ssh_keys, password_hash, fresh } => {
+                    if *fresh {
+                        self.set_overlays_aside(*session)?;
+                    }
                     self.start_rescue(*session, ssh_keys, password_hash.as_ref(), cx).await
                 }
                 Work::AwaitReady { session, timeout_s } => {
                     self.await_ready(*session, Duration::from_secs((*timeout_s).into()), cx).await
                 }
                 Work::RunInRescue(asked) => self.run_in_rescue(asked, cx).await,
+                Work::ConfirmBoot { session, timeout_s } => {
+                    self.confirm_boot(*session, Duration::from_secs((*timeout_s).into()), cx).await
+                }
                 Work::Restore { session, overlay } => self.restore(*session, *overlay, cx).await,
                 Work::Reset => self.reset().await,
                 Work::Suspend => self.suspend().await,
@@ -422,6 +428,7 @@ impl Guest {
             | Work::WriteDesc(_)
             | Work::AwaitReady { .. }
             | Work::RunInRescue(_)
+            | Work::ConfirmBoot { .. }
             | Work::Reset
             | Work::Suspend
             | Work::Resume

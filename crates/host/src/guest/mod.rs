@@ -6,7 +6,7 @@
 //! * [`state`]: what a request means in a guest's situation: act, nothing to do, refused. Pure.
 //! * [`plan`]: what lies between two descs. Pure.
 //! * [`desc`], [`paths`]: the guest's files; [`access`]: which of them QEMU gets to.
-//! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`host_devices`], [`leases`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`uefi_vars`], [`ready`], [`verb`]: one ability each; every one may be
+//! * [`create`], [`start`], [`by_hand`], [`stop`], [`power`], [`change`], [`disks`], [`host_devices`], [`leases`], [`snapshot`], [`preflight`], [`prepare`], [`rescue`], [`overlay`], [`uefi_vars`], [`ready`], [`verb`], [`confirm`]: one ability each; every one may be
 //!   repeated at any point.
 //! * [`interrupted`]: guests that ran when the machine went down.
 //! * [`recover`]: the copy of the desc, for when it is torn. [`link`]: what the rescue system says, and whether its proof holds. [`boot_files`]: which of the store are in use. [`console`], [`serial`]: the serial console.
@@ -16,6 +16,7 @@ pub mod actor;
 pub mod boot_files;
 pub mod by_hand;
 pub mod change;
+pub mod confirm;
 pub mod console;
 pub mod create;
 pub mod desc;
@@ -61,9 +62,10 @@ pub enum Work {
     Preflight { image: Box<Wanted>, disk_mode: DiskMode, qemu_version: Option<String> },
     Prepare { image: Box<Wanted>, endpoints: Vec<String> },
     WriteDesc(Box<RescueSection>),
-    StartRescue { session: SessionId, ssh_keys: Vec<String>, password_hash: Option<Secret> },
+    StartRescue { session: SessionId, ssh_keys: Vec<String>, password_hash: Option<Secret>, fresh: bool },
     AwaitReady { session: SessionId, timeout_s: u32 },
     RunInRescue(Box<verb::Asked>),
+    ConfirmBoot { session: SessionId, timeout_s: u32 },
     Restore { session: SessionId, overlay: OverlayEnd },
     Reset,
     Suspend,
@@ -90,6 +92,7 @@ impl Work {
             Self::Start
             | Self::Delete
             | Self::StartRescue { .. }
+            | Self::ConfirmBoot { .. }
             | Self::Change(_)
             | Self::ResizeDisk { .. }
             | Self::CreateSnapshot(_)
@@ -125,6 +128,7 @@ impl Work {
             Self::StartRescue { .. } => "start_rescue",
             Self::AwaitReady { .. } => "await_ready",
             Self::RunInRescue(_) => "run_in_rescue",
+            Self::ConfirmBoot { .. } => "confirm_boot",
             Self::Restore { .. } => "restore_desc",
             Self::Reset => "reset",
             Self::Suspend => "suspend",

@@ -66,6 +66,18 @@ impl Guest {
         }
     }
 
+    /// Keeps what the session wrote as if it were discarded; its next boot begins with the disks as they are. Nothing of the guest runs.
+    pub(super) fn set_overlays_aside(&self, id: SessionId) -> Result<(), Failure> {
+        self.no_half_merge()?;
+        let current = folder(&self.paths, id);
+        if !current.exists() {
+            return Ok(());
+        }
+        note(&current.join(DISCARDED))?;
+        let aside = (1..).map(|n| current.with_file_name(format!("{id}.{n}"))).find(|aside| !aside.exists());
+        aside.map_or(Ok(()), |aside| std::fs::rename(&current, &aside).map_err(broken(aside.display())))
+    }
+
     /// Merges or drops what the session wrote. Nothing of the guest runs.
     pub(super) async fn end_overlays(&self, id: SessionId, end: OverlayEnd, cx: &Cx) -> Result<(), Failure> {
         let folder = folder(&self.paths, id);

@@ -14,7 +14,7 @@ use super::link::Proof;
 use super::paths::private_folder;
 use super::recover;
 use super::start::{Boot, RescueBoot};
-use super::state::Runs;
+use super::state::{Described, Runs};
 use super::{broken, failure, uefi_vars};
 use crate::qemu::cmdline::RescueFiles;
 
@@ -161,12 +161,18 @@ impl Guest {
         overlay: OverlayEnd,
         cx: &Cx,
     ) -> Result<Outcome, Failure> {
-        if let Runs::Rescue(_) = self.runs() {
+        // The rescue system, or the guest's own on what the session wrote.
+        let of_session = |guest: &Self| match guest.runs() {
+            Runs::Nothing => false,
+            Runs::Own => guest.described() == Described::Rescue(session),
+            Runs::Rescue(_) => true,
+        };
+        if of_session(self) {
             cx.progress.say("ending the rescue system");
             self.end_now().await?;
         }
         self.clear_end();
-        if let Runs::Rescue(_) = self.runs() {
+        if of_session(self) {
             return Err(failure(FailureCode::Stop, "the rescue system is still running"));
         }
         self.end_overlays(session, overlay, cx).await?;

@@ -51,19 +51,33 @@ pub fn recent(log: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok([before, now].concat())
 }
 
-/// The last lines that the guest printed since the offset, fit to be shown.
+/// Of a kernel's panic: lines before it, where what led to it stands.
+const BEFORE_PANIC: usize = 12;
+const PANIC: &str = "Kernel panic - not syncing";
+
+/// The last lines that the guest printed since the offset, fit to be shown; where its kernel gave up, those about that.
 #[must_use]
 pub fn evidence(log: &Path, from: u64) -> Vec<String> {
+    let lines = lines(log, from);
+    let last = lines.len().saturating_sub(EVIDENCE_LINES);
+    // What it prints after that of its registers and calls may be longer than what is shown.
+    let panic = lines.iter().position(|line| line.contains(PANIC)).map(|at| at.saturating_sub(BEFORE_PANIC));
+    let first = panic.map_or(last, |at| at.min(last));
+    lines[first..lines.len().min(first + EVIDENCE_LINES)].to_vec()
+}
+
+/// The lines near the log's end that the guest printed since the offset, without the empty ones; the last may be half said.
+#[must_use]
+pub fn lines(log: &Path, from: u64) -> Vec<String> {
     let text = String::from_utf8_lossy(&read(log, from, TAIL).unwrap_or_default()).into_owned();
-    let lines: Vec<_> = text.lines().map(clean).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(EVIDENCE_LINES)..].to_vec()
+    text.split(['\n', '\r']).map(clean).filter(|line| !line.is_empty()).collect()
 }
 
 /// Whether the kernel has given up since the offset.
 #[must_use]
 pub fn panicked(log: &Path, from: u64) -> bool {
     let bytes = read(log, from, TAIL).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).contains("Kernel panic - not syncing")
+    String::from_utf8_lossy(&bytes).contains(PANIC)
 }
 
 /// The whole frames in the log since the offset, in order. What is not a frame is left out: the kernel prints there as well.
@@ -75,7 +89,7 @@ pub fn frames(log: &Path, from: u64) -> Vec<Frame> {
     whole.filter_map(|line| serde_json::from_str(line.split_once(SERIAL_PREFIX)?.1.trim_end()).ok()).collect()
 }
 
-/// Without escape sequences (ECMA-48 CSI) and control characters, and not too long.
+/// Without escape sequences (ECMA-48 CSI and OSC) and control characters, and not too long.
 fn clean(line: &str) -> String {
     let mut out = String::new();
     let mut characters = line.chars().peekable();
@@ -83,6 +97,10 @@ fn clean(line: &str) -> String {
         if c == '\u{1b}' {
             if characters.next_if_eq(&'[').is_some() {
                 while characters.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
+            } else if characters.next_if_eq(&']').is_some() {
+                // Ends with BEL, or with ESC and a backslash.
+                while characters.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {}
+                characters.next_if_eq(&'\\');
             } else {
                 characters.next();
             }
@@ -123,6 +141,7 @@ mod tests {
         std::fs::write(&log, "of the boot before: Kernel panic - not syncing\n").unwrap();
         let from = length(&log);
         assert!(panicked(&log, 0) && !panicked(&log, from));
+        assert_eq!(clean("\u{1b}]3008;start=1\u{1b}\\web1\u{1b}]0;title\u{7} login:"), "web1 login:");
         let mut text = std::fs::read_to_string(&log).unwrap();
         (0..60).for_each(|n| text += &format!("\u{1b}[1;31mline\u{1b}[0m\t{n}\u{7}\r\n\r\n"));
         text += &"x".repeat(1000);
@@ -132,6 +151,11 @@ mod tests {
         assert_eq!(seen[0], "line 21");
         assert_eq!(seen[39].len(), EVIDENCE_WIDTH);
         assert_eq!(evidence(&log, 1 << 40).len(), EVIDENCE_LINES, "begun anew since");
+        let many = |word: &str| (0..60).map(|n| format!("{word} {n}\n")).collect::<String>();
+        std::fs::write(&log, format!("{}Kernel panic - not syncing: x\n{}", many("before"), many("call"))).unwrap();
+        let seen = evidence(&log, 0);
+        assert_eq!((seen[0].as_str(), seen[12].as_str()), ("before 48", "Kernel panic - not syncing: x"));
+        assert_eq!((seen.len(), seen[39].as_str()), (EVIDENCE_LINES, "call 26"));
     }
 
     #[test]

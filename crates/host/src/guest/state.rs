@@ -77,6 +77,13 @@ pub fn decide(described: Described, runs: Runs, work: &Work) -> Decision {
             (_, Runs::Rescue(_)) => Act,
             (_, Runs::Own | Runs::Nothing) => deny("the rescue system of this session does not run"),
         },
+        Work::ConfirmBoot { session, .. } => match (described, runs) {
+            (Described::Rescue(other), _) | (_, Runs::Rescue(other)) if other != *session => in_rescue(other),
+            (Described::Own | Described::Not, _) => deny("the guest is not in this rescue session"),
+            (_, Runs::Rescue(_)) => deny("the rescue system is running: stop it first"),
+            // Repeated, perhaps after it was started.
+            (_, Runs::Nothing | Runs::Own) => Act,
+        },
         Work::Restore { session, .. } => match described {
             Described::Rescue(other) if other != *session => Already,
             Described::Rescue(_) | Described::Own | Described::Not => Act,
@@ -140,7 +147,7 @@ mod tests {
             Work::Preflight { image: image(), disk_mode: DiskMode::Rw, qemu_version: None },
             Work::Prepare { image: image(), endpoints: vec![] },
             Work::WriteDesc(Box::new(section(mine))),
-            Work::StartRescue { session: mine, ssh_keys: vec![], password_hash: None },
+            Work::StartRescue { session: mine, ssh_keys: vec![], password_hash: None, fresh: false },
             Work::AwaitReady { session: mine, timeout_s: 1 },
             Work::Restore { session: mine, overlay: OverlayEnd::Discard },
             Work::Reset,
@@ -152,22 +159,23 @@ mod tests {
             Work::CreateSnapshot(SnapshotId::generate()),
             Work::RevertSnapshot(SnapshotId::generate()),
             Work::DeleteSnapshot(SnapshotId::generate()),
+            Work::ConfirmBoot { session: mine, timeout_s: 1 },
         ];
         // a: act, =: already, u: unknown guest, w: wrong state, s: must stop. Columns as `works`.
         let table = [
-            (Described::Not, Runs::Nothing, "auuauauuuu uuuuuauuu"),
-            (Described::Not, Runs::Own, "auuauauuuu uuuuuauuu"),
-            (Described::Own, Runs::Nothing, "aa=aaaawwa wwwaaaaaa"),
-            (Described::Own, Runs::Own, "a=aaaawwwa aaaaaaasa"),
-            (Described::Own, Runs::Rescue(mine), "awaaaawwwa aaawwawww"),
-            (Described::Own, Runs::Rescue(other), "awaaaawwwa aaawwawww"),
-            (Described::Rescue(mine), Runs::Nothing, "aw=awaaaaa wwwwwawww"),
-            (Described::Rescue(mine), Runs::Own, "awaawawwaa aaawwawww"),
-            (Described::Rescue(mine), Runs::Rescue(mine), "awaawaa=aa aaawwawww"),
-            (Described::Rescue(mine), Runs::Rescue(other), "awaawaawaa aaawwawww"),
-            (Described::Rescue(other), Runs::Nothing, "aw=awawww= wwwwwawww"),
-            (Described::Rescue(other), Runs::Own, "awaawawww= aaawwawww"),
-            (Described::Rescue(other), Runs::Rescue(other), "awaawawww= aaawwawww"),
+            (Described::Not, Runs::Nothing, "auuauauuuu uuuuuauuuu"),
+            (Described::Not, Runs::Own, "auuauauuuu uuuuuauuuu"),
+            (Described::Own, Runs::Nothing, "aa=aaaawwa wwwaaaaaaw"),
+            (Described::Own, Runs::Own, "a=aaaawwwa aaaaaaasaw"),
+            (Described::Own, Runs::Rescue(mine), "awaaaawwwa aaawwawwww"),
+            (Described::Own, Runs::Rescue(other), "awaaaawwwa aaawwawwww"),
+            (Described::Rescue(mine), Runs::Nothing, "aw=awaaaaa wwwwwawwwa"),
+            (Described::Rescue(mine), Runs::Own, "awaawawwaa aaawwawwwa"),
+            (Described::Rescue(mine), Runs::Rescue(mine), "awaawaa=aa aaawwawwww"),
+            (Described::Rescue(mine), Runs::Rescue(other), "awaawaawaa aaawwawwww"),
+            (Described::Rescue(other), Runs::Nothing, "aw=awawww= wwwwwawwww"),
+            (Described::Rescue(other), Runs::Own, "awaawawww= aaawwawwww"),
+            (Described::Rescue(other), Runs::Rescue(other), "awaawawww= aaawwawwww"),
         ];
         for (described, runs, expected) in table {
             let got: String = works

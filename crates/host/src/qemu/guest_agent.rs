@@ -1,4 +1,4 @@
-//! QEMU's guest agent: a program in the guest that hears of us over a virtio-serial port. It is asked for one thing, to power off.
+//! QEMU's guest agent: a program in the guest that hears of us over a virtio-serial port. It is asked to power off, and whether it is there.
 //!
 //! Source: QEMU, `qga/qapi-schema.json`, `docs/interop/qemu-ga.rst`: one JSON object a line; what a client before us left half said is
 //! shaken off by `guest-sync-delimited`, whose answer comes behind a byte 0xFF; a shutdown that begins is not answered.
@@ -49,6 +49,22 @@ pub async fn power_off(socket: &Path) -> Result<(), GuestAgentError> {
         },
         // Silence is consent, and the line ends with the guest.
         Ok(Err(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// Asks, again and again, until it answers; for ever if nobody does.
+pub async fn until_it_answers(socket: &Path) {
+    loop {
+        let asked = async {
+            let mut talk = Talk { stream: UnixStream::connect(socket).await?, lines: Lines::new(LINE) };
+            talk.sync().await
+        };
+        // Beside a guest that boots: what is written before the agent listens waits in the port, and the next client clears it.
+        let answered = tokio::time::timeout(ANSWER, asked).await;
+        if matches!(answered, Ok(Ok(()))) {
+            return;
+        }
+        tokio::time::sleep(REFUSAL).await;
     }
 }
 
@@ -125,6 +141,18 @@ mod tests {
                 return heard;
             }
         }
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_comes_late_is_heard() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        let late = async {
+            tokio::task::yield_now().await;
+            agent(UnixListener::bind(&socket).unwrap(), false).await
+        };
+        let ((), heard) = tokio::join!(until_it_answers(&socket), late);
+        assert_eq!(heard, ["guest-sync-delimited"]);
     }
 
     #[tokio::test]

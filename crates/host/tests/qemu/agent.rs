@@ -62,11 +62,15 @@ impl Agent {
         let region_tls = authority.issue("region.lifeboat");
         authority.issue(service::tls::OPERATOR);
         let region = Region::serve(&region_tls).await;
-        let images = crate::files::built("LIFEBOAT_GUESTS", "guests", "tiny.qcow2", "tiny-guest");
+        // Wherever they were built, perhaps where nobody else gets to.
+        let built = crate::files::built("LIFEBOAT_GUESTS", "guests", "tiny.qcow2", "tiny-guest");
+        let images = folder.path().join("images");
+        std::fs::create_dir(&images).unwrap();
+        std::fs::copy(&built, images.join("tiny.qcow2")).unwrap();
         let mut config = Config {
             name: "h1".into(),
             workspace: folder.path().join("w"),
-            image_dir: images.parent().unwrap().to_owned(),
+            image_dir: images,
             runtime_dir: folder.path().join("r"),
             listen: "127.0.0.1:0".parse().unwrap(),
             trusted_keys: trusted.to_vec(),

@@ -144,15 +144,17 @@ async fn an_agent_that_is_killed_at_every_stage_rescues_all_the_same() {
         })
         .await;
     for (header, outcome) in &done {
-        assert_eq!(lines(&agent, "operation ended", header), 1, "{outcome:?}");
+        // Killed before its end was on disk, it is carried out to its end again.
+        assert!((1..=2).contains(&lines(&agent, "operation ended", header)), "{outcome:?}");
         let reports = agent.region.heard.lock().unwrap().reports.clone();
         let told: Vec<_> = reports.iter().filter(|it| it.operation_id == header.id.to_string()).map(heard).collect();
         assert_eq!(told, std::slice::from_ref(outcome));
     }
     let (first, outcome) = &done[0];
+    let ended = lines(&agent, "operation ended", first);
     let mut late = start();
     late.operation = Some(first.clone().into());
     let answer = agent.client().start_guest(late).await.unwrap().into_inner();
     assert_eq!(crate::agent::outcome(answer).as_ref(), Some(outcome), "a repeat is answered, not carried out");
-    assert_eq!(lines(&agent, "operation ended", first), 1);
+    assert_eq!(lines(&agent, "operation ended", first), ended);
 }

@@ -53,7 +53,13 @@ impl Session {
     }
     pub fn start(&self) -> pb::StartRescueRequest {
         let password_hash = PASSWORD_HASH.to_owned();
-        pb::StartRescueRequest { operation: None, session_id: self.id.to_string(), ssh_keys: vec![], password_hash }
+        pb::StartRescueRequest {
+            operation: None,
+            session_id: self.id.to_string(),
+            ssh_keys: vec![],
+            password_hash,
+            fresh_overlays: false,
+        }
     }
     pub fn ready(&self, timeout_s: u32) -> pb::AwaitReadyRequest {
         pb::AwaitReadyRequest { operation: None, session_id: self.id.to_string(), timeout_s }

@@ -1,6 +1,6 @@
 //! Servers. One verb is one file: its checks, its task, its tests.
 //!
-//! [`revive`]: what becomes of servers whose host has rebooted.
+//! [`batch`]: a verb on many servers. [`rescue_auto`]: a repair that goes all the way by itself. [`revive`]: what becomes of servers whose host has rebooted.
 //!
 //! [`work`] holds what the tasks share: the move of a status with its event, in the transaction of the step's save. [`one_call`] is the task
 //! of every verb that is one request to the host; [`change`] those of them that change what a server is made of. [`look`] asks the host how
@@ -8,6 +8,7 @@
 
 mod attach_disk;
 mod attach_network;
+pub mod batch;
 pub mod change;
 mod change_config;
 mod create;
@@ -23,6 +24,7 @@ pub mod look;
 mod metadata;
 pub mod one_call;
 mod placement;
+pub mod rescue_auto;
 pub mod rescue_diagnose;
 pub mod rescue_notice;
 pub mod rescue_repair;
@@ -44,9 +46,9 @@ pub mod work;
 
 use api::ErrorClass;
 use api::server::{
-    AddMetadata, AttachDisk, AttachNetwork, BatchStartRescue, ChangeConfig, ConsoleTicket, Delete, DetachDisk,
-    DetachNetwork, EjectIso, InsertIso, RescueDiagnose, RescueRepair, Reset, ResizeDisk, Restart, Resume, Servers,
-    SetMetadata, Start, StartRescue, Stop, StopRescue, Suspend, SyncStatus,
+    AddMetadata, AttachDisk, AttachNetwork, BatchRescueRepair, BatchStartRescue, ChangeConfig, ConsoleTicket, Delete,
+    DetachDisk, DetachNetwork, EjectIso, InsertIso, RescueDiagnose, RescueRepair, Reset, ResizeDisk, Restart, Resume,
+    Servers, SetMetadata, Start, StartRescue, Stop, StopRescue, Suspend, SyncStatus,
 };
 use api::snapshot::{CreateSnapshot, RevertSnapshot};
 use db::Conn;
@@ -95,6 +97,7 @@ pub fn register(registry: &mut Registry) {
         .verb::<SetMetadata>()
         .verb::<ConsoleTicket>()
         .class_verb::<BatchStartRescue>()
+        .class_verb::<BatchRescueRepair>()
         .delete::<Delete>()
         .socket("console", "The serial console: binary frames are its bytes, both ways")
         .socket("vnc", "The screen: binary frames are bytes of the VNC protocol (RFC 6143), both ways")

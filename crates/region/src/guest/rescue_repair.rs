@@ -1,6 +1,6 @@
 //! `POST /servers/{id}/rescue-repair`: mends what a diagnosis found, from inside the rescue system. It writes beside the server's disks
 //! (disk mode `overlay`), so that nothing is final before stop-rescue commits it. The task has succeeded when the rescue system has told
-//! how each fix ended and which files differ; a fix that failed is told there.
+//! how each fix ended and which files differ; a fix that failed is told there. With `auto`: [`rescue_auto`].
 
 use std::time::Duration;
 
@@ -18,13 +18,24 @@ use crate::app::App;
 use crate::dispatch::{Cx, Done, Perform};
 use crate::error::{Error, Result};
 use crate::guest::one_call::{self, On, OneCall, Settled};
+use crate::guest::rescue_auto;
 use crate::guest::rescue_verb::{self, Asked};
 use crate::host_client::Call;
 
 impl Perform<RescueRepair> for Guest {
-    const FROM: &'static [GuestStatus] = &[GuestStatus::Rescue];
+    /// From the others with `auto` alone.
+    const FROM: &'static [GuestStatus] = &[GuestStatus::Rescue, GuestStatus::Ready, GuestStatus::Running];
 
     async fn perform(self, action: RescueRepair, cx: &mut Cx<'_>) -> Result<Done<RescueRepair>> {
+        if action.auto {
+            return Ok(Done::task(rescue_auto::begin(self, &action, cx).await?));
+        }
+        if self.status != GuestStatus::Rescue {
+            return Err(Error::status(format!(
+                "server '{}' is {}: fixes are done from inside the rescue system: start-rescue with disk_mode overlay first, or give auto",
+                self.name, self.status
+            )));
+        }
         let session = rescue_verb::proven(&self, cx).await?;
         if !action.dry_run && session.disk_mode != DiskMode::Overlay {
             return Err(Error::status(format!(

@@ -17,7 +17,7 @@ use crate::dispatch::{Cx, Done, Perform};
 use crate::error::{Error, Result};
 use crate::guest::OBJECT;
 use crate::guest::one_call::On;
-use crate::guest::start_rescue::start_call;
+use crate::guest::start_rescue::{await_call, start_call};
 use crate::guest::stop::{DEFAULT_TIMEOUT_S, STOP_SLACK};
 use crate::guest::work::{self, Change};
 use crate::host_client::{Call, ask, unexpected};
@@ -161,14 +161,12 @@ impl Task for RescueRestartTask {
     type Stage = RescueStage;
 
     async fn step(&self, stage: RescueStage, cx: &mut TaskCx<'_, App>) -> Result<Next<RescueStage>, StepError> {
-        let (operation, session_id) = (None, self.session.to_string());
         let (call, limit) = match stage {
             RescueStage::StopRescueSystem => (self.stop.call(), self.stop.limit()),
-            RescueStage::RescueStartServer => (start_call(cx.env(), self.session).await?, START_LIMIT),
+            RescueStage::RescueStartServer => (start_call(cx.env(), self.session, false).await?, START_LIMIT),
             RescueStage::AwaitReady => {
                 let timeout_s = cx.env().config.rescue.ready_timeout_s;
-                let limit = Duration::from_secs(timeout_s.into()) + Duration::from_secs(60);
-                (Call::AwaitReady(pb::AwaitReadyRequest { operation, session_id, timeout_s }), limit)
+                (await_call(cx.env(), self.session), Duration::from_secs(timeout_s.into()) + Duration::from_secs(60))
             }
         };
         let session = self.session;

@@ -17,6 +17,7 @@ use crate::dispatch::perform::Note;
 use crate::dispatch::{Cx, Done, Perform};
 use crate::error::{Error, Result};
 use crate::guest::OBJECT;
+use crate::guest::one_call::On;
 use crate::guest::stop::{DEFAULT_TIMEOUT_S, STOP_SLACK};
 use crate::guest::work::{self, Change};
 use crate::host_client::{Call, ask, unexpected};
@@ -178,6 +179,11 @@ impl Task for StopRescueTask {
 }
 
 impl StopRescueTask {
+    /// Of an open session whose disk mode is overlay. `start`: the server is on afterwards.
+    pub(super) fn of(on: On, session: SessionId, timeout_s: u32, start: bool, overlay: OverlayEnd) -> Self {
+        Self { guest: on.guest, host: on.host, session, timeout_s, force: false, start, overlay: Some(overlay) }
+    }
+
     /// A server leaves rescue with the configuration it entered with, or the failure is told.
     async fn compare(&self, app: &App, now: &str) -> Result<(), StepError> {
         let session = {

@@ -1,10 +1,12 @@
 //! What the tasks on guests share.
 
+use db::Conn;
 use db::guest::Guest;
 use proto::host::v1 as pb;
 use serde_json::Value;
 use task_engine::{StepError, TaskCx};
 use types::{GuestId, GuestStatus, PowerState, SessionId, SessionState};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::dispatch::perform::Note;
@@ -26,29 +28,62 @@ pub struct Change {
 
 /// Makes the change part of the step's save.
 pub fn change(cx: &mut TaskCx<'_, App>, change: Change) {
-    let task = cx.id();
-    let request = cx.request_id().map(str::to_owned);
-    let who = cx.created_by().cloned().unwrap_or_default();
+    let event = Event::of(cx, change.action, change.success, change.notes);
     cx.on_save(async move |conn| {
         let Some(guest) = db::guest::lock(conn, change.guest).await? else { return Ok(()) };
         if let Some(power) = change.power {
             db::guest::set_power(conn, guest.id, guest.host_id, power).await?;
         }
         db::guest::set_status(conn, guest.id, change.to, change.reason.as_deref()).await?;
+        event.insert(conn, &guest, Some((guest.status, change.to))).await
+    });
+}
+
+/// Makes an event about the guest part of the step's save; its status stays.
+pub fn tell(cx: &mut TaskCx<'_, App>, guest: GuestId, action: &'static str, success: bool, notes: String) {
+    let event = Event::of(cx, action, success, notes);
+    cx.on_save(async move |conn| {
+        let Some(guest) = db::guest::get(conn, guest).await? else { return Ok(()) };
+        event.insert(conn, &guest, None).await
+    });
+}
+
+/// What a task has to tell, in the name of whoever started it.
+struct Event {
+    task: Uuid,
+    request: Option<String>,
+    who: Value,
+    action: &'static str,
+    success: bool,
+    notes: String,
+}
+
+impl Event {
+    fn of(cx: &TaskCx<'_, App>, action: &'static str, success: bool, notes: String) -> Self {
+        let who = cx.created_by().cloned().unwrap_or_default();
+        Self { task: cx.id(), request: cx.request_id().map(str::to_owned), who, action, success, notes }
+    }
+
+    async fn insert(
+        self,
+        conn: &mut Conn,
+        guest: &Guest,
+        status: Option<(GuestStatus, GuestStatus)>,
+    ) -> Result<(), StepError> {
         let note = Note {
             obj_type: super::OBJECT,
             obj_id: guest.id.uuid(),
             obj_name: &guest.name,
-            action: change.action,
-            success: change.success,
-            notes: change.notes,
-            status: Some((guest.status, change.to)),
-            task: Some(task),
+            action: self.action,
+            success: self.success,
+            notes: self.notes,
+            status,
+            task: Some(self.task),
         };
-        let text = |key: &str| who.get(key).and_then(Value::as_str).map(str::to_owned);
+        let text = |key: &str| self.who.get(key).and_then(Value::as_str).map(str::to_owned);
         let (user, project) = (text("user").unwrap_or_default(), text("project").unwrap_or_default());
-        Ok(db::event::insert(conn, &note.of(&user, &project, text("source"), request)).await?)
-    });
+        Ok(db::event::insert(conn, &note.of(&user, &project, text("source"), self.request)).await?)
+    }
 }
 
 /// Makes the end of a session part of the step's save: its credentials go, and the guest lets go of it.

@@ -121,6 +121,9 @@ fn what_happened(session: &RescueSession, cause: Option<&str>) -> String {
             "The rescue system has proven that it is up, and sees the server's disks.".into()
         }
         SessionState::Active => "The rescue system was rebooted or went off, and has not proven itself again.".into(),
+        SessionState::Confirming => {
+            "Something was repaired beside the server's disks, and its own system is tried on the result.".into()
+        }
         SessionState::Stopping => match cause {
             Some(cause) => match stage_of(cause).and_then(|stage| of_stage(stage, "")) {
                 Some((what, _)) => format!("Leaving rescue failed. {what} {cause}"),
@@ -151,6 +154,7 @@ fn what_next(session: &RescueSession, cause: Option<&str>, name: &str) -> String
             )
         }
         SessionState::Active => format!("Wait a moment, or leave rescue: climc server-stop-rescue {name} --wait"),
+        SessionState::Confirming => format!("Wait; watch it boot: climc server-console {name}"),
         SessionState::Stopping => advice(cause)
             .unwrap_or_else(|| format!("If its task has failed, try again: climc server-stop-rescue {name} --wait")),
         SessionState::Closed => format!("Nothing. Watch it boot: climc server-console {name}"),

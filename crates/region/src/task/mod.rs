@@ -7,6 +7,7 @@ mod retry;
 pub mod span;
 mod view;
 
+use api::server::{RescueRepair, StartRescue};
 use api::task::{Abandon, Cancel, Retry, Task, Tasks};
 use db::Conn;
 use db::filter::{Column, Page};
@@ -59,9 +60,11 @@ pub fn register_all(
         .register::<OneCallTask<snapshot::delete::SnapshotDelete>>()?
         .register::<disk::delete::DiskDeleteTask>()?
         .register::<guest::start_rescue::StartRescueTask>()?
-        .register::<guest::start_rescue::BatchStartRescueTask>()?
+        .register::<guest::batch::BatchTask<StartRescue>>()?
         .register::<OneCallTask<guest::rescue_diagnose::ServerDiagnose>>()?
         .register::<OneCallTask<guest::rescue_repair::ServerRepair>>()?
+        .register::<guest::rescue_auto::RescueAutoRepairTask>()?
+        .register::<guest::batch::BatchTask<RescueRepair>>()?
         .register::<OneCallTask<guest::rescue_notice::ServerNotice>>()?
         .register::<guest::stop_rescue::StopRescueTask>()
 }

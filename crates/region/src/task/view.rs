@@ -34,6 +34,7 @@ fn child(task: Task) -> TaskChild {
         obj_id: task.obj_id,
         obj_name: task.obj_name,
         cause: task.cause,
+        result: task.result,
     }
 }
 
@@ -117,6 +118,7 @@ fn one(row: TaskRow, obj_name: Option<String>) -> Task {
         progress: None,
         cancel_requested: row.cancel_requested,
         stage_deadline: row.ended_at.is_none().then_some(row.stage_deadline),
+        result: row.result.filter(|result| !result.is_null()),
         children: Vec::new(),
         children_total: 0,
         cause: cause.map(|c| format!("{}: {}", c.at_name, c.error.message())),

@@ -208,8 +208,13 @@ async fn send(
             host.write_rescue_desc(request).await
         }
         Verb::StartRescue => {
-            let request =
-                pb::StartRescueRequest { operation, session_id, ssh_keys: vec![], password_hash: String::new() };
+            let request = pb::StartRescueRequest {
+                operation,
+                session_id,
+                ssh_keys: vec![],
+                password_hash: String::new(),
+                fresh_overlays: false,
+            };
             host.start_rescue(request).await
         }
         Verb::AwaitReady => host.await_ready(pb::AwaitReadyRequest { operation, session_id, timeout_s: 60 }).await,

@@ -12,6 +12,8 @@ pub enum Begin {
     On,
     /// In rescue; it was on before.
     InRescue,
+    /// The same, in disk mode overlay.
+    InOverlay,
     StartRescueFailed,
     StopRescueFailed,
     Suspended,
@@ -32,6 +34,9 @@ pub enum Ask {
     StopRescue,
     /// Of one server, under a parent.
     BatchStartRescue,
+    AutoRepair,
+    /// Of one server, under a parent.
+    BatchAutoRepair,
     ForceStop,
     Restart,
     Reset,
@@ -62,9 +67,9 @@ pub struct Story {
 }
 
 use Verb::{
-    AwaitReady, ChangeGuest, CreateGuest, CreateSnapshot, DeleteDisk, DeleteGuest, DeleteSnapshot, PreflightRescue,
-    PrepareRescue, ResetGuest, ResizeDisk, RestoreDesc, ResumeGuest, RevertSnapshot, StartGuest, StartRescue,
-    StopGuest, SuspendGuest, WriteRescueDesc,
+    AwaitReady, ChangeGuest, ConfirmBoot, CreateGuest, CreateSnapshot, DeleteDisk, DeleteGuest, DeleteSnapshot,
+    PreflightRescue, PrepareRescue, ResetGuest, ResizeDisk, RestoreDesc, ResumeGuest, RevertSnapshot, RunInRescue,
+    StartGuest, StartRescue, StopGuest, SuspendGuest, WriteRescueDesc,
 };
 
 pub const CREATE: Story = Story {
@@ -186,6 +191,50 @@ pub const LEAVE_AGAIN: Story =
 
 /// The parent begins its child, and ends when the child has.
 pub const BATCH: Story = Story { name: "start-rescue of many", ask: Ask::BatchStartRescue, ..START_RESCUE };
+/// Into rescue, diagnosis, repair, another diagnosis, a boot on the result, and out of rescue, which commits.
+pub const AUTO: Story = Story {
+    name: "automatic repair",
+    ask: Ask::AutoRepair,
+    host: &[
+        PreflightRescue,
+        PrepareRescue,
+        StopGuest,
+        WriteRescueDesc,
+        StartRescue,
+        AwaitReady,
+        RunInRescue,
+        RunInRescue,
+        RunInRescue,
+        StopGuest,
+        ConfirmBoot,
+        StopGuest,
+        RestoreDesc,
+        StartGuest,
+    ],
+    status: Some(GuestStatus::Running),
+    session: Some(SessionState::Closed),
+    ..START_RESCUE
+};
+pub const AUTO_OF_MANY: Story = Story { name: "automatic repair of many", ask: Ask::BatchAutoRepair, ..AUTO };
+/// What was written goes, and the rescue system comes again.
+pub const NOT_CONFIRMED: Story = Story {
+    name: "automatic repair that does not help",
+    begin: Begin::InOverlay,
+    fails: &[ConfirmBoot],
+    host: &[RunInRescue, RunInRescue, RunInRescue, StopGuest, ConfirmBoot, StopGuest, StartRescue, AwaitReady],
+    task: TaskState::Failed,
+    status: Some(GuestStatus::Rescue),
+    session: Some(SessionState::Active),
+    ..AUTO
+};
+pub const NOT_RETURNED: Story = Story {
+    name: "automatic repair whose way back fails",
+    fails: &[ConfirmBoot, StartRescue],
+    host: &[RunInRescue, RunInRescue, RunInRescue, StopGuest, ConfirmBoot, StopGuest, StartRescue],
+    status: Some(GuestStatus::StopRescueFailed),
+    session: Some(SessionState::Confirming),
+    ..NOT_CONFIRMED
+};
 pub const RESTART: Story =
     Story { name: "restart", begin: Begin::On, ask: Ask::Restart, host: &[StopGuest, StartGuest], ..CREATE };
 pub const RESTART_RESCUE: Story = Story {
@@ -258,6 +307,7 @@ pub fn after_failure(ask: Ask) -> &'static [GuestStatus] {
         Ask::StopRescue => &[StopRescueFailed],
         // The child of a parent that fails goes on by itself.
         Ask::BatchStartRescue => &[Running, Ready, Rescue, StartRescueFailed],
+        Ask::AutoRepair | Ask::BatchAutoRepair => &[Running, Rescue, StopRescueFailed, StartRescueFailed],
         Ask::ForceStop => &[StopFailed],
         Ask::Restart => &[StopFailed, StartFailed, Rescue],
         Ask::Reset | Ask::SyncStatus | Ask::DeleteDisk => &[Running],

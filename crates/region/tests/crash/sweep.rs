@@ -96,6 +96,11 @@ async fn killed_anywhere_the_ways_out_of_rescue_end_right() {
     killed_everywhere(&stories.map(|story| (story, Part::Whole)), &BOTH).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_an_automatic_repair_ends_right() {
+    killed_everywhere(&[(&AUTO, Part::Whole), (&NOT_CONFIRMED, Part::WayBack)], &BOTH).await;
+}
+
 /// Verbs that are one request to the host.
 const ONE_CALL: [&Story; 10] =
     [&RESET, &SUSPEND, &RESUME, &SYNC, &ATTACH, &RESIZE, &SNAPSHOT, &REVERT, &FORGET, &DISK_DELETE];
@@ -123,7 +128,7 @@ async fn killed_anywhere_a_batch_ends_right() {
     killed_everywhere(&[(&BATCH, Part::Whole)], &BOTH).await;
 }
 
-const ALL: [&Story; 28] = [
+const ALL: [&Story; 32] = [
     &CREATE,
     &START,
     &STOP,
@@ -139,6 +144,10 @@ const ALL: [&Story; 28] = [
     &NOT_LEFT,
     &LEAVE_AGAIN,
     &BATCH,
+    &AUTO,
+    &AUTO_OF_MANY,
+    &NOT_CONFIRMED,
+    &NOT_RETURNED,
     &RESTART,
     &RESTART_RESCUE,
     &RESET,
@@ -227,6 +236,11 @@ async fn failed_anywhere_restart_has_ways_out() {
 async fn failed_anywhere_start_rescue_has_ways_out() {
     let stories = [(&START_RESCUE, Part::Whole), (&NOT_READY, Part::WayBack), (&NOT_STOPPED, Part::WayBack)];
     failed_everywhere(&stories).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_anywhere_an_automatic_repair_has_ways_out() {
+    failed_everywhere(&[(&AUTO, Part::Whole), (&NOT_CONFIRMED, Part::WayBack)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

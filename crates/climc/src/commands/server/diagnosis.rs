@@ -1,9 +1,9 @@
-//! `server-rescue-diagnose`, `server-rescue-repair`, `server-rescue-findings`: what the rescue system finds and mends. Its words come from a
-//! machine that is broken: they are shown without control characters.
+//! `server-rescue-diagnose`, `server-rescue-findings`: what the rescue system finds. Its words come from a machine that is broken: they are
+//! shown without control characters.
 
-use api::rescue::{Examined, Repaired, RescueSessions};
-use api::server::{RescueDiagnose, RescueRepair};
-use types::diagnosis::{Diagnosis, FixState};
+use api::rescue::{Examined, Repaired, RescueSessions, Tried};
+use api::server::RescueDiagnose;
+use types::diagnosis::Diagnosis;
 
 use super::perform;
 use crate::batch::{Cx, Verb};
@@ -27,33 +27,6 @@ pub async fn diagnose(cx: &Cx, verb: Verb<RescueDiagnose>) -> Result<(), Exit> {
     Ok(())
 }
 
-/// With `--wait`: then shows what was done; exit code 1 where a fix failed.
-pub async fn repair(cx: &Cx, verb: Verb<RescueRepair>) -> Result<(), Exit> {
-    let (ids, wait) = (verb.many.ids.clone(), verb.wait.wait);
-    perform(cx, verb).await?;
-    let mut undone = Vec::new();
-    if wait {
-        for id in &ids {
-            let Some(last) = examined(cx, id).await?.repairs.pop() else { continue };
-            if cx.format == Format::Table {
-                show_repair(id, &last)?;
-            }
-            let failed = |state| matches!(state, FixState::Failed | FixState::Refused);
-            let codes = last.report.fixes.iter().filter(|fix| failed(fix.state));
-            undone.extend(codes.map(|fix| format!("{}: {}", text::line(id), text::line(&fix.code))));
-        }
-    }
-    match undone.as_slice() {
-        [] => Ok(()),
-        undone => Err(Exit {
-            next: Some(say!(
-                "what was written so far can be thrown away: climc server-stop-rescue ID --overlay discard"
-            )),
-            ..Exit::failed(say!("not everything was repaired: {undone}", undone = undone.join(", ")))
-        }),
-    }
-}
-
 pub async fn findings(cx: &Cx, id: &str) -> Result<(), Exit> {
     let examined = examined(cx, id).await?;
     if cx.format != Format::Table {
@@ -68,10 +41,11 @@ pub async fn findings(cx: &Cx, id: &str) -> Result<(), Exit> {
             });
         }
     }
-    examined.repairs.iter().try_for_each(|repaired| show_repair(id, repaired))
+    examined.repairs.iter().try_for_each(|repaired| show_repair(id, repaired))?;
+    examined.trials.iter().try_for_each(|tried| show_trial(id, tried))
 }
 
-async fn examined(cx: &Cx, id: &str) -> Result<Examined, Exit> {
+pub async fn examined(cx: &Cx, id: &str) -> Result<Examined, Exit> {
     let told = cx.client.detail::<RescueSessions>(id, "diagnosis").await?;
     serde_json::from_value(told).map_err(|error| Exit::failed(error.to_string()))
 }
@@ -104,7 +78,7 @@ fn show_diagnosis(id: &str, diagnosis: &Diagnosis) -> Result<(), Exit> {
     Ok(())
 }
 
-fn show_repair(id: &str, repaired: &Repaired) -> Result<(), Exit> {
+pub fn show_repair(id: &str, repaired: &Repaired) -> Result<(), Exit> {
     let report = &repaired.report;
     let fixes = report.fixes.iter().map(|fix| format!("{} {}: {}", fix.code, fix.state, fix.message));
     output::sheet(&[
@@ -121,6 +95,19 @@ fn show_repair(id: &str, repaired: &Repaired) -> Result<(), Exit> {
         ])?;
     }
     Ok(())
+}
+
+pub fn show_trial(id: &str, tried: &Tried) -> Result<(), Exit> {
+    let trial = &tried.report;
+    Ok(output::sheet(&[
+        ("server", text::line(id)),
+        ("at", format!("{} {}", text::time(tried.at), text::line(&tried.user))),
+        ("boots with it", text::yes_no(trial.sign.is_some())),
+        ("known by", text::or_dash(trial.sign.as_deref().map(text::line))),
+        ("after", text::or_dash(trial.seconds.map(|seconds| format!("{seconds:.1}s")))),
+        ("cause", text::or_dash(trial.cause.as_deref().map(text::line))),
+        ("console", text::or_dash(Some(lines(trial.console.iter().cloned())))),
+    ])?)
 }
 
 /// One below the other, each without control characters. Empty where there are none.

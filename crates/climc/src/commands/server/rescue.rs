@@ -41,7 +41,7 @@ fn access(extra: &RescueAccess) -> Vec<(&'static str, String)> {
 }
 
 /// A key as it is, or those of a `.pub` file.
-fn keys(given: Vec<String>) -> Result<Vec<String>, Invalid> {
+pub fn keys(given: Vec<String>) -> Result<Vec<String>, Invalid> {
     let mut keys = Vec::new();
     for key in given {
         let text = key.trim();

@@ -67,8 +67,8 @@ pub const TABLE: &[(&str, &str)] = &[
         "从救援系统内部以只读方式查找服务器无法启动的原因",
     ),
     (
-        "Repair servers from inside the rescue system, beside their disks; stop-rescue commits or discards",
-        "从救援系统内部修复服务器，写在磁盘旁边；由 stop-rescue 提交或丢弃",
+        "Repair servers from inside the rescue system, beside their disks; stop-rescue, or auto, commits or discards",
+        "从救援系统内部修复服务器，写在磁盘旁边；由 stop-rescue 或 auto 提交或丢弃",
     ),
     (
         "Show what the rescue system found wrong with a server, and what was repaired",

@@ -95,6 +95,38 @@ pub const TABLE: &[(&str, &str)] = &[
     ("Another name", "另一个名称"),
     ("Do not wait for the guest: quit it at once", "不等虚拟机关机：立即结束"),
     (
+        "All by itself: enter rescue with disk mode overlay if need be, diagnose, do the fixes that are marked safe, boot the server on the result, and commit once it asks for a login; if it does not, throw the result away and stay in rescue",
+        "全自动：需要时以 overlay 磁盘模式进入救援，诊断，执行标记为安全的修复，用修复结果启动服务器，出现登录提示后提交；否则丢弃结果并留在救援中",
+    ),
+    (
+        "With --auto: one task repairs all servers, and begins no more once so many have failed",
+        "与 --auto 合用：由一个任务修复所有服务器，失败达到此数后不再开始新的",
+    ),
+    (
+        "With --auto: one task repairs all servers, at most so many at once (1 to 100; default 10)",
+        "与 --auto 合用：由一个任务修复所有服务器，同时最多这么多台（1 到 100；默认 10）",
+    ),
+    (
+        "With --auto: the servers that this finds, as name.startswith('web'); may be repeated, then all must hold. One task repairs them",
+        "与 --auto 合用：此条件找到的服务器，如 name.startswith('web')；可重复，须全部满足。由一个任务修复它们",
+    ),
+    (
+        "With auto, for a server that is not in rescue yet: a public key that may log in as root; may be repeated",
+        "与 auto 合用，用于尚未进入救援的服务器：允许以 root 登录的公钥；可重复",
+    ),
+    (
+        "With auto, for a server that is not in rescue yet: the rescue image by name; else the best one for the server",
+        "与 auto 合用，用于尚未进入救援的服务器：救援镜像的名称；否则用最适合该服务器的",
+    ),
+    (
+        "With auto, for a server that is not in rescue yet: why, for the log",
+        "与 auto 合用，用于尚未进入救援的服务器：原因，写入日志",
+    ),
+    (
+        "With auto: seconds the server gets to ask for a login (30 to 3600; default 300)",
+        "与 auto 合用：等待服务器出现登录提示的秒数（30 到 3600；默认 300）",
+    ),
+    (
         "Codes of fixes, as a diagnosis offers them; in this order (1 to 32)",
         "诊断给出的修复代码；按此顺序执行（1 到 32 个）",
     ),

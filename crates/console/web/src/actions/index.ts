@@ -9,6 +9,7 @@ import { detachDisk } from './detachDisk'
 import { detachNetwork } from './detachNetwork'
 import { ejectIso } from './ejectIso'
 import { insertIso } from './insertIso'
+import { rescueRepair } from './rescueRepair'
 import { reset } from './reset'
 import { resizeDisk } from './resizeDisk'
 import { restart } from './restart'
@@ -29,6 +30,7 @@ export { startRescue, stopRescue }
 
 export const SERVER_ACTIONS: readonly ServerAction[] = [
   startRescue,
+  rescueRepair,
   stopRescue,
   start,
   stop,

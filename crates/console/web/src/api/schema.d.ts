@@ -746,6 +746,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/servers/rescue-repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Repair many servers automatically, a few at a time */
+        post: operations["server_perform_rescue_repair_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/servers/start-rescue": {
         parameters: {
             query?: never;
@@ -1047,7 +1064,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Repair a server from inside the rescue system, beside its disks; stop-rescue commits or discards */
+        /** Repair a server from inside the rescue system, beside its disks; stop-rescue, or auto, commits or discards */
         post: operations["server_perform_rescue_repair"];
         delete?: never;
         options?: never;
@@ -1623,6 +1640,28 @@ export interface components {
             version: string;
             zone: string;
         };
+        /**
+         * @description `POST /servers/rescue-repair`: the morning on which many servers broke in the same way. Each is repaired as with `auto`, under one task
+         *     with one child for each; a child's `result` is an [`AutoRepaired`].
+         */
+        BatchRescueRepair: {
+            /**
+             * Format: int32
+             * @description Begin no more once so many have failed; 0: go on whatever happens.
+             */
+            abort_on_failures?: number;
+            /** @description Servers that all these filters find, in the language of lists: `name.startswith('web')`. */
+            filter?: string[];
+            /** @description Servers, by id or name. */
+            ids?: string[];
+            /**
+             * Format: int32
+             * @description At most so many at once (1 to 100).
+             */
+            max_parallel?: number;
+            /** @description As for one server, with `auto`. */
+            options?: components["schemas"]["RescueRepair"];
+        };
         /** @description `POST /servers/start-rescue`: many servers at once, under one task with one child for each. */
         BatchStartRescue: {
             /**
@@ -2126,10 +2165,26 @@ export interface components {
         };
         /** @description `POST /servers/{id}/rescue-repair`. */
         RescueRepair: {
+            /**
+             * @description All by itself: enter rescue with disk mode overlay if need be, diagnose, do the fixes that are marked safe, boot the server on the
+             *     result, and commit once it asks for a login; if it does not, throw the result away and stay in rescue
+             */
+            auto?: boolean;
             /** @description Say what would be done, and do nothing */
             dry_run?: boolean;
             /** @description Codes of fixes, as a diagnosis offers them; in this order (1 to 32) */
-            fix: string[];
+            fix?: string[];
+            /**
+             * Format: int32
+             * @description With auto: seconds the server gets to ask for a login (30 to 3600; default 300)
+             */
+            max_wait?: number | null;
+            /** @description With auto, for a server that is not in rescue yet: why, for the log */
+            reason?: string | null;
+            /** @description With auto, for a server that is not in rescue yet: the rescue image by name; else the best one for the server */
+            rescue_image?: string | null;
+            /** @description With auto, for a server that is not in rescue yet: a public key that may log in as root; may be repeated */
+            ssh_keys?: string[];
         };
         RescueSession: {
             /** Format: int32 */
@@ -2409,7 +2464,7 @@ export interface components {
             roles: string[];
         };
         /** @enum {string} */
-        SessionState: "starting" | "active" | "stopping" | "closed" | "failed";
+        SessionState: "starting" | "active" | "confirming" | "stopping" | "closed" | "failed";
         SessionUser: {
             domain: string;
             id: string;
@@ -2530,6 +2585,8 @@ export interface components {
             parent_task_id?: components["schemas"]["Id"] | null;
             progress?: components["schemas"]["TaskProgress"] | null;
             request_id?: string | null;
+            /** @description What it ended in, of tasks that tell: see the verb that began it. */
+            result?: Record<string, never> | null;
             /** @description The stage at work, or the last one. */
             stage: string;
             /**
@@ -2561,6 +2618,7 @@ export interface components {
             obj_id?: string | null;
             obj_name?: string | null;
             obj_type?: string | null;
+            result?: Record<string, never> | null;
             stage: string;
             state: components["schemas"]["TaskState"];
             task_name: string;
@@ -5390,6 +5448,41 @@ export interface operations {
                         task: components["schemas"]["TaskBrief"];
                         /** @description Keys of the body that were not understood, and so ignored */
                         warnings?: string[];
+                    };
+                };
+            };
+            /** @description Refused: `class` says why, `details` what would be right */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    server_perform_rescue_repair_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRescueRepair"];
+            };
+        };
+        responses: {
+            /** @description Accepted: the task has one child for each */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        task: components["schemas"]["TaskBrief"];
                     };
                 };
             };

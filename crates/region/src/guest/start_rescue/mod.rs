@@ -1,10 +1,9 @@
 //! `POST /servers/{id}/start-rescue`: boots a server, with its own disks, into the rescue system.
 //!
 //! Here: all that the database knows is checked before the 202, and a session opened. [`task`] goes the way in, and the way back.
-//! [`image`] chooses what is booted, [`agents`] where it is fetched. [`batch`] does it for many.
+//! [`image`] chooses what is booted, [`agents`] where it is fetched.
 
 mod agents;
-mod batch;
 mod image;
 mod task;
 
@@ -27,8 +26,7 @@ use crate::guest::placement::check_qemu;
 use crate::guest::stop::DEFAULT_TIMEOUT_S;
 use crate::secrets::Credentials;
 
-pub use batch::BatchStartRescueTask;
-pub use task::{Stage, StartRescueTask, start_call};
+pub use task::{Stage, StartRescueTask, await_call, start_call};
 
 /// Seconds until a session ends by itself.
 const DEFAULT_TTL_S: u32 = 24 * 3600;

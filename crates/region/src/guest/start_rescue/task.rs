@@ -225,12 +225,8 @@ impl StartRescueTask {
                 disk_mode,
                 qemu_version,
             }),
-            Stage::RescueStartServer => start_call(app, self.session).await?,
-            Stage::AwaitReady => Call::AwaitReady(pb::AwaitReadyRequest {
-                operation,
-                session_id,
-                timeout_s: app.config.rescue.ready_timeout_s,
-            }),
+            Stage::RescueStartServer => start_call(app, self.session, false).await?,
+            Stage::AwaitReady => await_call(app, self.session),
             Stage::UndoDesc => work::restore_call(app, self.session).await?,
             Stage::StartAgain => Call::Start(pb::StartGuestRequest { operation }),
         })
@@ -310,8 +306,15 @@ impl StartRescueTask {
     }
 }
 
+/// What waits for the proof of a session's rescue system.
+pub fn await_call(app: &App, session: SessionId) -> Call {
+    let timeout_s = app.config.rescue.ready_timeout_s;
+    Call::AwaitReady(pb::AwaitReadyRequest { operation: None, session_id: session.to_string(), timeout_s })
+}
+
 /// What starts the rescue system of a session, with the credentials that it lets in.
-pub async fn start_call(app: &App, session: SessionId) -> Result<Call, StepError> {
+/// `fresh`: what was written beside the disks so far is set aside.
+pub async fn start_call(app: &App, session: SessionId, fresh: bool) -> Result<Call, StepError> {
     let row = {
         let mut conn = app.pool.get().await?;
         db::session::get(&mut conn, session).await?
@@ -324,5 +327,6 @@ pub async fn start_call(app: &App, session: SessionId) -> Result<Call, StepError
         session_id: session.to_string(),
         ssh_keys: credentials.ssh_keys,
         password_hash: credentials.password_hash.map(|h| h.expose().to_owned()).unwrap_or_default(),
+        fresh_overlays: fresh,
     }))
 }

@@ -43,6 +43,15 @@ export interface Examined {
   diagnosis: { findings: Finding[]; checked: string[]; skipped: { code: string; why: string }[]; seconds: number } | null
   diagnosed_at: string | null
   repairs: { at: string; user: string; task_id: string; report: RepairReport }[]
+  trials: { at: string; user: string; task_id: string; report: Trial }[]
+}
+
+/** One boot of the server's own system on what was repaired. */
+export interface Trial {
+  sign: string | null
+  seconds: number | null
+  cause: string | null
+  console: string[]
 }
 
 export const SEVERITY_TONES: Record<Severity, Tone> = { critical: 'danger', warning: 'warning', note: 'info' }

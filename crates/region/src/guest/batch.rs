@@ -1,11 +1,12 @@
-//! `POST /servers/start-rescue`: many servers, a few at a time. The parent begins each in the name of whoever asked, with the same checks as for one,
-//! and ends when the last child has.
+//! `POST /servers/start-rescue` and `POST /servers/rescue-repair`: many servers, a few at a time. The parent begins each in the name of
+//! whoever asked, with the same checks as for one, and ends when the last child has. A verb says what differs: [`Many`].
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use api::Action;
 use api::ErrorClass;
-use api::server::{BatchStartRescue, MAX_BATCH, StartRescue};
+use api::server::{BatchRescueRepair, BatchStartRescue, MAX_BATCH, RescueRepair, Servers, StartRescue};
 use db::filter::{Page, Where};
 use db::guest::Guest;
 use diesel_async::AsyncConnection;
@@ -19,38 +20,82 @@ use crate::dispatch::{Cx, List, Model, Perform, PerformClass, Query, filter};
 use crate::error::{Error, Result};
 use crate::policy::Rule;
 
-const RULE: Rule =
-    Rule { service: "compute", resource: "servers", word: "server", action: "perform", extra: Some("start-rescue") };
+/// A verb that many servers can be asked for at once.
+pub trait Many: Action<On = Servers> + Clone {
+    /// Stored data: renaming it orphans the rows of before.
+    const TASK: &'static str;
+    /// What the servers are on which it has succeeded.
+    const DONE: &'static str;
+    /// The rule of the verb on one.
+    const RULE: Rule = Rule {
+        service: "compute",
+        resource: "servers",
+        word: "server",
+        action: "perform",
+        extra: Some(<Self as Action>::NAME),
+    };
+}
+
+impl Many for StartRescue {
+    const TASK: &'static str = "BatchStartRescueTask";
+    const DONE: &'static str = "in rescue";
+}
+
+impl Many for RescueRepair {
+    const TASK: &'static str = "BatchRescueRepairTask";
+    const DONE: &'static str = "repaired, or had nothing to repair";
+}
 
 impl PerformClass<BatchStartRescue> for Guest {
     async fn perform_class(action: BatchStartRescue, cx: &mut Cx<'_>) -> Result<Spawned> {
-        let guests = chosen(&action, cx).await?;
-        let task = BatchStartRescueTask {
-            guests,
-            options: action.options,
-            max_parallel: action.max_parallel as usize,
-            abort_on_failures: action.abort_on_failures as usize,
-        };
-        cx.start_parent(&task).await
+        let BatchStartRescue { ids, filter, max_parallel, abort_on_failures, options } = action;
+        begin(&Chosen { ids, filter }, options, max_parallel, abort_on_failures, cx).await
     }
 }
 
+impl PerformClass<BatchRescueRepair> for Guest {
+    async fn perform_class(action: BatchRescueRepair, cx: &mut Cx<'_>) -> Result<Spawned> {
+        let BatchRescueRepair { ids, filter, max_parallel, abort_on_failures, options } = action;
+        begin(&Chosen { ids, filter }, options, max_parallel, abort_on_failures, cx).await
+    }
+}
+
+struct Chosen {
+    ids: Vec<String>,
+    filter: Vec<String>,
+}
+
+async fn begin<A: Many>(
+    chosen: &Chosen,
+    options: A,
+    max_parallel: u32,
+    abort_on_failures: u32,
+    cx: &mut Cx<'_>,
+) -> Result<Spawned>
+where
+    Guest: Perform<A>,
+{
+    let guests = find(chosen, &A::RULE, cx).await?;
+    let (max_parallel, abort_on_failures) = (max_parallel as usize, abort_on_failures as usize);
+    cx.start_parent(&BatchTask { guests, options, max_parallel, abort_on_failures }).await
+}
+
 /// The servers that are meant: each by id or name, and all that the filters find. Foreign ones do not exist.
-async fn chosen(action: &BatchStartRescue, cx: &mut Cx<'_>) -> Result<Vec<GuestId>> {
-    let access = cx.app.policies.require(cx.conn, cx.caller, &RULE).await?;
+async fn find(chosen: &Chosen, rule: &Rule, cx: &mut Cx<'_>) -> Result<Vec<GuestId>> {
+    let access = cx.app.policies.require(cx.conn, cx.caller, rule).await?;
     let mut guests = Vec::new();
-    for ident in &action.ids {
+    for ident in &chosen.ids {
         let guest = Guest::find(cx.conn, ident).await?;
         if !access.reaches(Some(&guest.project)) {
             return Err(Error::not_found("server", ident));
         }
         guests.push(guest.id);
     }
-    if !action.filter.is_empty() {
+    if !chosen.filter.is_empty() {
         let query =
-            action.filter.iter().zip(0..).fold(Query::default(), |q, (f, n)| q.with(&format!("filter.{n}"), f.clone()));
+            chosen.filter.iter().zip(0..).fold(Query::default(), |q, (f, n)| q.with(&format!("filter.{n}"), f.clone()));
         let page = filter::page(&query, Guest::COLUMNS, Guest::SEARCH, Guest::ORDER)?;
-        let base = Where::all(access.condition(Guest::PROJECT, &RULE)?.into_iter().collect());
+        let base = Where::all(access.condition(Guest::PROJECT, rule)?.into_iter().collect());
         let page = Page { base, limit: MAX_BATCH as i64 + 1, offset: 0, ..page };
         let (found, _) = db::guest::list(cx.conn, &page).await?;
         guests.extend(found.into_iter().map(|(guest, _)| guest.id));
@@ -67,9 +112,10 @@ async fn chosen(action: &BatchStartRescue, cx: &mut Cx<'_>) -> Result<Vec<GuestI
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct BatchStartRescueTask {
+#[serde(bound = "")]
+pub struct BatchTask<A: Many> {
     guests: Vec<GuestId>,
-    options: StartRescue,
+    options: A,
     max_parallel: usize,
     abort_on_failures: usize,
 }
@@ -89,8 +135,11 @@ impl Default for Stage {
     }
 }
 
-impl Task for BatchStartRescueTask {
-    const NAME: &'static str = "BatchStartRescueTask";
+impl<A: Many> Task for BatchTask<A>
+where
+    Guest: Perform<A>,
+{
+    const NAME: &'static str = A::TASK;
     type Env = App;
     type Stage = Stage;
 
@@ -136,8 +185,9 @@ impl Task for BatchStartRescueTask {
         }
         let evidence: Vec<String> = refused.iter().map(|(guest, why)| format!("{guest}: {why}")).collect();
         Err(StepError::permanent(format!(
-            "{done} of {} are in rescue; {failed} failed, {refusals} could not begin, {not_begun} were not begun",
-            self.guests.len()
+            "{done} of {} are {}; {failed} failed, {refusals} could not begin, {not_begun} were not begun",
+            self.guests.len(),
+            A::DONE
         ))
         .with_code("some_failed")
         .with_detail(serde_json::json!({ "evidence": evidence })))
@@ -151,22 +201,25 @@ impl Task for BatchStartRescueTask {
     }
 }
 
-impl BatchStartRescueTask {
+impl<A: Many> BatchTask<A>
+where
+    Guest: Perform<A>,
+{
     /// Begins one as a child. May run twice: then the guest is busy with the first child, which is known.
     async fn begin(&self, app: &App, caller: &Caller, parent: uuid::Uuid, guest: GuestId) -> Result<()> {
         let mut conn = app.pool.get().await?;
         conn.transaction(async |conn| {
-            let access = app.policies.require(conn, caller, &RULE).await?;
+            let access = app.policies.require(conn, caller, &A::RULE).await?;
             let missing = || Error::not_found("server", &guest.to_string());
             let guest = db::guest::lock(conn, guest).await?.ok_or_else(missing)?;
             if !access.reaches(Some(&guest.project)) {
                 return Err(missing());
             }
-            if !<Guest as Perform<StartRescue>>::FROM.contains(&guest.status) {
+            if !<Guest as Perform<A>>::FROM.contains(&guest.status) {
                 return Err(Error::status(format!("server '{}' is in {}", guest.name, guest.status)));
             }
             let mut cx = Cx { app, conn, caller, parent: Some(parent) };
-            <Guest as Perform<StartRescue>>::perform(guest, self.options.clone(), &mut cx).await.map(drop)
+            <Guest as Perform<A>>::perform(guest, self.options.clone(), &mut cx).await.map(drop)
         })
         .await
     }

@@ -1,0 +1,210 @@
+//! Automatic repair as a caller of REST sees it. The rescue system is simulated: its fstab names a device that is gone, and the server's own
+//! system asks for a login once that is repaired.
+
+use api::ErrorClass;
+use api::rescue::{Examined, RescueSessions};
+use api::server::{AutoEnd, AutoRepaired, RescueRepair, StartRescue, StopRescue};
+use api::task::{Cancel, Task, TaskState, Tasks};
+use host_sim::{Behaviour, Pace, Verb, patient};
+use serde_json::json;
+use testing::{Stack, eventually};
+use types::operation::{Failure, FailureCode};
+use types::status::OverlayEnd;
+use types::{DiskMode, GuestStatus, SessionState};
+
+fn auto() -> RescueRepair {
+    RescueRepair { auto: true, ..RescueRepair::default() }
+}
+
+async fn repaired(stack: &Stack) -> Task {
+    let accepted = stack.client.perform("web1", &auto()).await.unwrap();
+    stack.ended(accepted.task.expect("a task").id).await
+}
+
+fn told(task: &Task) -> AutoRepaired {
+    serde_json::from_value(task.result.clone().expect("a result")).unwrap()
+}
+
+async fn examined(stack: &Stack, session: &str) -> Examined {
+    serde_json::from_value(stack.client.detail::<RescueSessions>(session, "diagnosis").await.unwrap()).unwrap()
+}
+
+async fn refused(stack: &Stack, action: &RescueRepair) -> (u16, String) {
+    match stack.client.perform("web1", action).await {
+        Err(client::Error::Api(error)) => (error.status, error.details),
+        other => panic!("it was not refused: {}", other.is_ok()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_boot_is_back_with_one_request() {
+    let stack = Stack::start().await;
+    let guest = stack.server("web1", true).await.id;
+    let task = repaired(&stack).await;
+    assert_eq!((task.state, task.task_name.as_str()), (TaskState::Succeeded, "RescueAutoRepairTask"));
+    let told = told(&task);
+    assert_eq!(told.end, AutoEnd::Repaired);
+    assert_eq!((told.found, told.left), (vec!["fstab_missing_device".to_owned()], vec![]));
+    assert_eq!((told.fixed, told.sign.as_deref()), (vec![patient::FIX.to_owned()], Some("sim login:")));
+
+    let server = stack.show("web1").await;
+    assert_eq!(server.status, GuestStatus::Running);
+    assert!(stack.host.guest(guest).unwrap().mended, "it is committed");
+    let web = stack.web().await;
+    let (_, list) = web.send(web.request("GET", "/rescuesessions?server=web1")).await;
+    let session = &list["rescuesessions"][0];
+    assert_eq!((session["state"].as_str(), session["overlay"].as_str()), (Some("closed"), Some("commit")), "{session}");
+    let kept = examined(&stack, session["id"].as_str().unwrap()).await;
+    assert_eq!((kept.repairs.len(), kept.trials.len()), (1, 1));
+    assert_eq!(kept.trials[0].report.sign.as_deref(), Some("sim login:"));
+    let story = stack.story("web1").await;
+    let of_it: Vec<_> = story
+        .iter()
+        .filter(|line| line.starts_with("rescue_repair"))
+        .map(|it| it.rsplit(" ").next().unwrap())
+        .collect();
+    assert_eq!(of_it, ["-", "rescue", "stop_rescue", "stop_rescue", "-"], "{story:?}");
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_help_is_thrown_away_and_the_server_is_in_rescue_with_the_evidence() {
+    let stack = Stack::start().await;
+    let guest = stack.server("web1", false).await.id;
+    let failure = Failure {
+        code: FailureCode::Boot,
+        message: "the server did not ask for a login".into(),
+        evidence: vec!["Kernel panic".into()],
+    };
+    stack.host.once(Verb::ConfirmBoot, Behaviour::failing(failure));
+    let task = repaired(&stack).await;
+    assert_eq!((task.state, told(&task).end), (TaskState::Failed, AutoEnd::NotConfirmed));
+    assert_eq!(task.evidence, ["Kernel panic"]);
+    assert!(task.cause.unwrap().contains("did not ask for a login"));
+    let server = stack.show("web1").await;
+    assert_eq!(server.status, GuestStatus::Rescue);
+    assert!(!stack.host.guest(guest).unwrap().mended, "what was written is set aside");
+    let session = stack.client.get::<RescueSessions>("web1").await.unwrap();
+    assert_eq!((session.state, session.is_ready, session.boot), (SessionState::Active, true, 2));
+    let kept = examined(&stack, "web1").await;
+    assert!(kept.trials[0].report.cause.as_deref().unwrap().contains("did not ask"), "{:?}", kept.trials);
+    assert_eq!(kept.trials[0].report.console, ["Kernel panic"]);
+
+    // From there it can be tried again; what the rescue was entered for is over then.
+    let task = repaired(&stack).await;
+    assert_eq!((task.state, told(&task).end), (TaskState::Succeeded, AutoEnd::Repaired));
+    assert_eq!(stack.show("web1").await.status, GuestStatus::Ready, "as it was before");
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_server_goes_back_as_it_was_unless_its_owner_brought_it_there() {
+    let stack = Stack::start().await;
+    stack.server("web1", true).await;
+    assert_eq!(told(&repaired(&stack).await).end, AutoEnd::Repaired);
+    let task = repaired(&stack).await;
+    assert_eq!((task.state, told(&task).end), (TaskState::Succeeded, AutoEnd::Healthy));
+    assert_eq!(stack.show("web1").await.status, GuestStatus::Running);
+
+    let overlay = StartRescue { disk_mode: Some(DiskMode::Overlay), ..StartRescue::default() };
+    let task = stack.client.perform("web1", &overlay).await.unwrap().task.unwrap();
+    stack.ended(task.id).await;
+    assert_eq!(told(&repaired(&stack).await).end, AutoEnd::Healthy);
+    assert_eq!(stack.show("web1").await.status, GuestStatus::Rescue);
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_boot_that_is_watched_can_be_given_up() {
+    let stack = Stack::start().await;
+    stack.server("web1", true).await;
+    stack.host.once(Verb::ConfirmBoot, Behaviour::pace(Pace::HeldBefore));
+    let task = stack.client.perform("web1", &auto()).await.unwrap().task.unwrap().id;
+    eventually("the server's own system is tried", async || {
+        let session = stack.client.get::<RescueSessions>("web1").await.ok()?;
+        (session.state == SessionState::Confirming && !session.is_ready).then_some(())
+    })
+    .await;
+    // Nobody else gets in between.
+    let error = stack.client.perform("web1", &StopRescue::default()).await.err().unwrap();
+    assert_eq!(error.class(), Some(ErrorClass::InvalidStatus));
+    eventually("the boot is awaited", async || {
+        let task = stack.client.get::<Tasks>(&task.to_string()).await.unwrap();
+        (task.stage == "confirm_boot" && task.state == TaskState::Waiting).then_some(())
+    })
+    .await;
+    stack.client.perform(&task.to_string(), &Cancel {}).await.unwrap();
+    assert_eq!(stack.ended(task).await.state, TaskState::Cancelled);
+    assert_eq!(stack.show("web1").await.status, GuestStatus::Rescue);
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_refused_before_anything_is_touched() {
+    let stack = Stack::start().await;
+    stack.server("web1", true).await;
+    for (action, word) in [
+        (RescueRepair { fix: vec!["x".into()], ..auto() }, "name some, or give auto"),
+        (RescueRepair { dry_run: true, ..auto() }, "auto has none"),
+        (RescueRepair { max_wait: Some(1), ..auto() }, "30 to 3600"),
+        (RescueRepair { max_wait: Some(60), fix: vec!["x".into()], ..RescueRepair::default() }, "for auto alone"),
+        (RescueRepair { ssh_keys: vec!["x".into()], ..auto() }, "public key"),
+    ] {
+        let (status, details) = refused(&stack, &action).await;
+        assert!(status == 400 && details.contains(word), "{status} {details}");
+    }
+    let by_hand = RescueRepair { fix: vec!["x".into()], ..RescueRepair::default() };
+    let (status, details) = refused(&stack, &by_hand).await;
+    assert!(status == 409 && details.contains("start-rescue with disk_mode overlay"), "{details}");
+    let task = stack.client.perform("web1", &StartRescue::default()).await.unwrap().task.unwrap();
+    stack.ended(task.id).await;
+    let (status, details) = refused(&stack, &auto()).await;
+    assert!(status == 409 && details.contains("disk mode rw"), "{details}");
+    assert_eq!(stack.show("web1").await.status, GuestStatus::Rescue);
+    stack.finish().await;
+}
+
+/// Three broke, one of them is not to be had back, one is in a status that can't be repaired.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_repaired_under_one_task_that_tells_of_each() {
+    let stack = Stack::start().await;
+    let mut ids = Vec::new();
+    for name in ["web1", "web2", "web3", "db1"] {
+        ids.push(stack.server(name, true).await.id);
+    }
+    let lost = Failure { code: FailureCode::Boot, message: "it gave up".into(), evidence: vec!["panic".into()] };
+    stack.host.rule(Some(Verb::ConfirmBoot), Some(ids[1]), Some(1), Behaviour::failing(lost));
+    let leave = StopRescue { overlay: Some(OverlayEnd::Discard), ..StopRescue::default() };
+    let rw = stack.client.perform("web3", &StartRescue::default()).await.unwrap().task.unwrap();
+    stack.ended(rw.id).await;
+
+    let web = stack.web().await;
+    let ask = async |body: serde_json::Value| web.send(web.request("POST", "/servers/rescue-repair").json(&body)).await;
+    let (status, answer) = ask(json!({ "filter": ["name.startswith('web')"], "options": {} })).await;
+    assert!(status == 400 && answer["details"].as_str().unwrap().contains("options.auto"), "{answer}");
+    let body = json!({ "filter": ["name.startswith('web')"], "max_parallel": 2, "options": { "auto": true } });
+    let (status, answer) = ask(body).await;
+    assert_eq!(status, 202, "{answer}");
+    let id: types::TaskId = serde_json::from_value(answer["task"]["id"].clone()).unwrap();
+    let task = stack.ended(id).await;
+    assert_eq!((task.state, task.task_name.as_str()), (TaskState::Failed, "BatchRescueRepairTask"));
+    assert!(task.cause.as_deref().unwrap().contains("1 of 3 are repaired"), "{:?}", task.cause);
+    assert!(task.evidence.iter().any(|line| line.contains("disk mode rw")), "{:?}", task.evidence);
+    let mut ends: Vec<_> = task
+        .children
+        .iter()
+        .map(|child| {
+            let told: AutoRepaired = serde_json::from_value(child.result.clone().unwrap()).unwrap();
+            (child.obj_name.clone().unwrap(), told.end)
+        })
+        .collect();
+    ends.sort();
+    assert_eq!(ends, [("web1".to_owned(), AutoEnd::Repaired), ("web2".to_owned(), AutoEnd::NotConfirmed)]);
+    let statuses = [("web1", GuestStatus::Running), ("web2", GuestStatus::Rescue), ("db1", GuestStatus::Running)];
+    for (name, status) in statuses {
+        assert_eq!(stack.show(name).await.status, status, "{name}");
+    }
+    let task = stack.client.perform("web2", &leave).await.unwrap().task.unwrap();
+    assert_eq!(stack.ended(task.id).await.state, TaskState::Succeeded);
+    stack.finish().await;
+}
