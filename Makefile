@@ -121,9 +121,9 @@ screenshots: deps ## pictures of each page of the web console, light and dark, i
 test-boot: deps rescue-image ## boot files alone: loss, other clients, network boot, a minute of fuzzing each
 	@LIFEBOAT_FUZZ_SECONDS=60 cargo test --workspace --test netboot --test loss --test clients --test relay --test fuzz_short
 
-test-corpus: deps ## guests broken in named ways: what the diagnosis finds, how many come back; writes target/reports/corpus.json (GUEST=uefi, NAMES="tiny-fstab ...", JOBS=2)
+test-corpus: deps build ## guests broken in named ways: what the diagnosis finds, how many come back by one command; writes target/reports/corpus.json (GUEST=uefi, NAMES="tiny-fstab ...", JOBS=2, ALONE=1: without the service)
 	@scripts/built.sh rescue-image rescue-image-std $(or $(GUEST),tiny debian uefi)
-	@python3 tests/broken-guests/corpus.py --images $(LIFEBOAT_RESCUE_IMAGES)/images --guests $(LIFEBOAT_GUESTS) $(addprefix --guest ,$(GUEST)) --jobs $(or $(JOBS),2) --report $(TARGET)/reports/corpus.json $(NAMES)
+	@python3 tests/broken-guests/corpus.py --images $(LIFEBOAT_RESCUE_IMAGES)/images --guests $(LIFEBOAT_GUESTS) $(if $(ALONE),,--through-service $(BIN)) $(addprefix --guest ,$(GUEST)) --jobs $(or $(JOBS),2) --report $(TARGET)/reports/corpus.json $(NAMES)
 
 fuzz: ## each fuzz target under libFuzzer for a minute (SECONDS_EACH=N; needs cargo-fuzz); what it finds stays in target/fuzz
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is not installed: cargo install cargo-fuzz --locked"; exit 1; }

@@ -1,12 +1,14 @@
 """Breaks guests in named ways, and sees what the rescue system finds and mends, on real QEMU.
 
-    corpus.py [--jobs N] [--short] [--diagnose-only] [--report FILE] --images FOLDER --guests FOLDER [--guest GUEST]... [NAME...]
+    corpus.py [--jobs N] [--short] [--diagnose-only | --through-service PROGRAMS] [--report FILE] --images FOLDER --guests FOLDER
+              [--guest GUEST]... [NAME...]
 
 For each recipe: the guest's disk is copied and broken; the rescue image that suits the guest starts on an overlay of it, as a host
 starts it, and is asked over its port for a diagnosis, then for a repair by the fixes that the diagnosis calls safe, and for a diagnosis
 once more; it is turned off, and the machine starts from that overlay. It is back if it comes to its login prompt. What is expected stands in the recipe. GUEST: only
 recipes for that guest. NAME: only recipes that begin so. --short: the six that `make test` runs. --diagnose-only: nothing is mended or
-started. Exit code 1: something was not found, or found on a healthy guest, or still found after its fix.
+started. --through-service: the broken disk becomes a server's, and climc has it repaired (service.py). Exit code 1: something was not
+found, or found on a healthy guest, or still found after its fix.
 
 Below: recipes, one case, all of them, the table. The machines are in machine.py.
 """
@@ -27,7 +29,8 @@ import time
 
 # Nothing is written among the sources.
 sys.dont_write_bytecode = True
-from machine import GUESTS, LOST_TIMER, Machine, Rescue, comes_up  # noqa: E402
+import service  # noqa: E402
+from machine import GUESTS, LOST_TIMER, MAC, Machine, Rescue, comes_up  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHORT = ["tiny-healthy", "tiny-fstab-missing-device", "tiny-init-missing", "tiny-superblock-gone",
@@ -129,7 +132,10 @@ def run(options, recipe):
         disk = f"{folder}/disk.raw"
         subprocess.run(["cp", "--sparse=always", base(options, recipe.guest), disk], check=True)
         recipe.apply(disk, options.images)
-        by_itself(options, recipe, folder, disk, row)
+        if options.service:
+            options.service.mend(recipe.name, GUESTS[recipe.guest], MAC, disk, row)
+        else:
+            by_itself(options, recipe, folder, disk, row)
     except (AssertionError, OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         row["stopped_by"] = f"{type(error).__name__}: {error}"
         row["back"] = bool(row["back"])
@@ -193,7 +199,9 @@ def main():
     parser.add_argument("--guests", required=True)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--short", action="store_true")
-    parser.add_argument("--diagnose-only", action="store_true")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--diagnose-only", action="store_true")
+    way.add_argument("--through-service", metavar="PROGRAMS")
     parser.add_argument("--report")
     parser.add_argument("--guest", action="append", choices=list(GUESTS))
     parser.add_argument("names", nargs="*")
@@ -212,6 +220,11 @@ def main():
     print(f"corpus: {len(recipes)} guests, {options.jobs} at a time; seconds of diagnosis, repair, boot, all", flush=True)
     with contextlib.ExitStack() as stack:
         options.work = stack.enter_context(tempfile.TemporaryDirectory(prefix="lifeboat-corpus-", dir=os.environ.get("TMPDIR")))
+        # Its parts run as users of their own.
+        os.chmod(options.work, 0o711)
+        options.service = None
+        if options.through_service:
+            options.service = stack.enter_context(service.Service(service.programs(options.through_service), options.images, options.work))
         for guest in sorted({recipe.guest for recipe in recipes}):
             base(options, guest)
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
