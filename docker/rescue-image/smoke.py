@@ -4,6 +4,7 @@ Each case is a function below, named by its promise; `smoke.sh IMAGE NAME` runs 
 folder; what a failing machine printed is shown. Nothing but loopback is used.
 """
 
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -57,7 +58,7 @@ def wait(what, condition, limit=60):
 class Session:
     """What a host makes up for one boot."""
 
-    def __init__(self, folder, ssh=True, password=False, boot=1):
+    def __init__(self, folder, ssh=True, password=False, boot=1, host_key=True):
         self.key = secrets.token_bytes(32)
         self.values = {
             "version": 1,
@@ -74,6 +75,21 @@ class Session:
                 self.values["ssh_keys"] = [public.read().strip()]
         if password:
             self.values["password_hash"] = PASSWORD_HASH
+        if host_key:
+            self.host_key = f"{folder}/host_key"
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", self.host_key], check=True)
+            self.values["host_key"] = self.halves()
+
+    def halves(self):
+        """Of the host key, from OpenSSH's file (PROTOCOL.key): its last part is 32 bytes public, then 32 private and the public ones again."""
+        with open(self.host_key) as file:
+            blob = base64.b64decode("".join(file.read().split("\n")[1:-2]))
+        rest = blob[blob.rindex(b"ssh-ed25519") + 11 + 4:]
+        return {"seed": rest[36:68].hex(), "public": rest[:32].hex()}
+
+    def host_key_line(self):
+        with open(self.host_key + ".pub") as public:
+            return public.read().strip()
 
     def known(self, folder, port, report):
         path = f"{folder}/known_hosts"
@@ -253,9 +269,10 @@ def proves_repairs_and_shuts_down():
         # The proof does not wait for the network longer than 1.5 s, which a busy machine may need.
         assert all(address.startswith("eth0 ") for address in report["addresses"]), report["addresses"]
 
+        assert report["ssh_host_key"] == session.host_key_line(), "the session's key, not one of this boot"
         known_hosts = f"{vm.folder}/known_hosts"
         with open(known_hosts, "w") as file:
-            file.write(f"[127.0.0.1]:{port} {report['ssh_host_key']}\n")
+            file.write(f"[127.0.0.1]:{port} {session.host_key_line()}\n")
         shown = subprocess.run(["ssh-keygen", "-lf", known_hosts], capture_output=True, text=True, check=True).stdout
         assert report["ssh_fingerprint"] == shown.split()[1], (report["ssh_fingerprint"], shown)
         run = vm.ssh(port, session, known_hosts, "mount /dev/vda /mnt && echo repaired > /mnt/fstab && id -u && ip -4 -o addr show eth0 && cat /etc/motd")
@@ -282,7 +299,7 @@ def proves_repairs_and_shuts_down():
         vm.send({"type": "shutdown"})
         vm.ended()
         assert "login:" not in vm.output() and "no login here" in vm.output()
-        for secret in (session.values["key"], session.values["nonce"]):
+        for secret in (session.values["key"], session.values["nonce"], session.values["host_key"]["seed"]):
             assert secret not in vm.output()
         content = subprocess.run(["debugfs", "-R", "cat /fstab", f"{vm.folder}/disk.img"], capture_output=True, text=True, check=True)
         assert content.stdout == "repaired\n", content
@@ -332,9 +349,10 @@ def a_password_opens_the_console_and_a_wrong_one_does_not():
 
 @case
 def an_agent_that_dies_comes_back_to_what_runs():
-    """Init starts it anew; it proves the same boot with the same host key, and starts no service twice."""
+    """Init starts it anew; it proves the same boot with the same host key, and starts no service twice. The host is an older one: it gives
+    no host key, so this boot makes its own."""
     port = free_port()
-    with machine(session={}, extra=user_net(port)) as (vm, session):
+    with machine(session={"host_key": False}, extra=user_net(port)) as (vm, session):
         report = vm.ready(session)
         known_hosts = f"{vm.folder}/known_hosts"
         with open(known_hosts, "w") as file:

@@ -36,6 +36,20 @@ impl<'a> Guest<'a> {
     /// # Errors
     /// It was not made, or does not boot.
     pub async fn boot(stack: &'a Stack, name: &str) -> Result<Self> {
+        let mut guest = Self::made(stack, name, true).await?;
+        guest.boots().await?;
+        Ok(guest)
+    }
+
+    /// A new server that is off.
+    ///
+    /// # Errors
+    /// It was not made.
+    pub async fn off(stack: &'a Stack, name: &str) -> Result<Self> {
+        Self::made(stack, name, false).await
+    }
+
+    async fn made(stack: &'a Stack, name: &str, auto_start: bool) -> Result<Self> {
         let ssh_port = lifeboat::stack::free_port()?;
         let forwards = vec![PortForward { host_port: ssh_port, guest_port: 22 }];
         let wanted = ServerCreate {
@@ -45,7 +59,7 @@ impl<'a> Guest<'a> {
             disks: vec![DiskCreate { image: Some("tiny.qcow2".into()), ..DiskCreate::default() }],
             nets: vec![NetCreate { forwards, ..NetCreate::default() }],
             hypervisor: "kvm".into(),
-            auto_start: true,
+            auto_start,
             prefer_host: None,
             machine: None,
             firmware: None,
@@ -57,10 +71,9 @@ impl<'a> Guest<'a> {
         };
         let created = stack.client.create::<Servers>(&wanted).await?;
         let id = created.resource.id;
-        let mut guest =
+        let guest =
             Self { stack, id, name: name.to_owned(), ssh_port, screen: Screen::follow(stack.client.clone(), name) };
         wait_task(stack, created.task.context("creating a server is a task")?.id).await?;
-        guest.boots().await?;
         Ok(guest)
     }
 

@@ -44,7 +44,8 @@ pub struct RescueSession {
     /// True while the current boot has proven itself; a reboot inside rescue makes it false until it does again.
     pub is_ready: bool,
     pub boot: u32,
-    /// How to compare what ssh shows: `SHA256:...`.
+    /// How to compare what ssh shows: `SHA256:...`. The key is made for the session before its rescue system boots, is told here from then on, and
+    /// stays over reboots of the rescue system.
     pub ssh_fingerprint: Option<String>,
     /// For a `known_hosts` file.
     pub ssh_host_key: Option<String>,

@@ -91,6 +91,7 @@ impl Place {
             boot: 3,
             ssh_keys: vec![],
             password_hash: None,
+            host_key: None,
         };
         std::fs::write(folder.path().join("secrets"), serde_json::to_vec(&secrets).unwrap()).unwrap();
         let file = || BootFile { sha256: "a".repeat(64), size: 1 };

@@ -92,6 +92,7 @@ diesel::table! {
         on_expiry -> Nullable<Text>,
         overlay_end -> Nullable<Text>,
         noticed_for -> Nullable<Timestamptz>,
+        ssh_host_key -> Nullable<Text>,
     }
 }
 

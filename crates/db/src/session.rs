@@ -48,6 +48,8 @@ pub struct RescueSession {
     pub on_expiry: Option<OverlayEnd>,
     /// As it was last decided.
     pub overlay_end: Option<OverlayEnd>,
+    /// The public SSH host key of the session's rescue system, as its host made it, in `known_hosts` form without the host.
+    pub ssh_host_key: Option<String>,
 }
 
 impl RescueSession {
@@ -57,6 +59,11 @@ impl RescueSession {
     /// A row written by a newer version.
     pub fn view(self, server: String) -> serde_json::Result<api::rescue::RescueSession> {
         let ready: Option<ReadyReport> = self.ready.map(serde_json::from_value).transpose()?;
+        // What has proven itself says whether there is SSH, and its key; until then it is the key that its host gave it.
+        let ssh_host_key = match &ready {
+            Some(report) => report.ssh_host_key.clone(),
+            None => self.ssh_host_key,
+        };
         Ok(api::rescue::RescueSession {
             id: self.id,
             server_id: self.guest_id,
@@ -70,8 +77,11 @@ impl RescueSession {
             stop_how: self.stop_how,
             stop_seconds: self.stop_seconds,
             disks: ready.as_ref().map(|r| r.disks.clone()).unwrap_or_default(),
-            ssh_fingerprint: ready.as_ref().and_then(|r| r.ssh_fingerprint.clone()),
-            ssh_host_key: ready.as_ref().and_then(|r| r.ssh_host_key.clone()),
+            ssh_fingerprint: match &ready {
+                Some(report) => report.ssh_fingerprint.clone(),
+                None => ssh_host_key.as_deref().and_then(types::rescue::ssh_fingerprint),
+            },
+            ssh_host_key,
             ready,
             is_ready: self.is_ready,
             boot: u32::try_from(self.boot).unwrap_or(0),
@@ -176,6 +186,15 @@ pub async fn set_stopped(conn: &mut Conn, id: SessionId, how: StopHow, seconds: 
 pub async fn set_source(conn: &mut Conn, id: SessionId, sha256: &str) -> QueryResult<()> {
     diesel::update(rescue_sessions::table.find(id))
         .set(rescue_sessions::source_sha256.eq(sha256))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// The key stays what it is as long as the session lasts; a host that lost it makes another.
+pub async fn set_host_key(conn: &mut Conn, id: SessionId, line: &str) -> QueryResult<()> {
+    diesel::update(rescue_sessions::table.find(id))
+        .set(rescue_sessions::ssh_host_key.eq(line))
         .execute(conn)
         .await
         .map(drop)

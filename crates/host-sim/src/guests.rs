@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 use types::desc::{BootFile, Desc, RescueSection};
 use types::id::{DiskId, GuestId, SessionId, SnapshotId};
 use types::operation::{Failure, FailureCode, GuestReport, Outcome, StopHow, StopStep};
-use types::rescue::{ReadyReport, SeenDisk, hex};
+use types::rescue::{HostKeySecret, ReadyReport, SeenDisk, hex, ssh_fingerprint};
+use types::secret::Secret;
 use types::status::{DiskMode, OverlayEnd, PowerState};
 use types::verb::Verb;
 
@@ -335,7 +336,13 @@ fn start_rescue(guest: &mut SimGuest, session: SessionId) -> Result<Outcome, Fai
         guest.power = PowerState::Running;
         guest.runs = Some(session);
     }
-    Ok(Outcome::RescueStarted { boot: guest.boot })
+    Ok(Outcome::RescueStarted { boot: guest.boot, ssh_host_key: Some(host_key(session)) })
+}
+
+/// One for each session, over all of its boots.
+fn host_key(session: SessionId) -> String {
+    let public = hex(session.uuid().as_bytes()).repeat(2);
+    HostKeySecret { seed: Secret::default(), public }.line().expect("32 bytes are a key")
 }
 
 /// Its own system comes up if what was wrong has been repaired.
@@ -378,8 +385,8 @@ fn await_ready(guest: &mut SimGuest, session: SessionId) -> Result<Outcome, Fail
         image: guest.desc.rescue.as_ref().map(|rescue| rescue.image.clone()).unwrap_or_default(),
         disks: disks.collect(),
         addresses: vec!["eth0 10.0.2.15/24".into()],
-        ssh_fingerprint: Some("SHA256:simulated".into()),
-        ssh_host_key: None,
+        ssh_fingerprint: ssh_fingerprint(&host_key(session)),
+        ssh_host_key: Some(host_key(session)),
     });
     Ok(Outcome::Ready { ready, seconds: 0.0, notices: Vec::new() })
 }

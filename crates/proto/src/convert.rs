@@ -104,7 +104,9 @@ impl From<Outcome> for pb::Outcome {
                 PbResult::Prepared(pb::Prepared { bytes_downloaded, from: from.unwrap_or_default() })
             }
             Outcome::DescWritten { source_sha256 } => PbResult::DescWritten(pb::DescWritten { source_sha256 }),
-            Outcome::RescueStarted { boot } => PbResult::RescueStarted(pb::RescueStarted { boot }),
+            Outcome::RescueStarted { boot, ssh_host_key } => {
+                PbResult::RescueStarted(pb::RescueStarted { boot, ssh_host_key: ssh_host_key.unwrap_or_default() })
+            }
             Outcome::Ready { ready, seconds, notices } => PbResult::Ready(pb::Ready {
                 report_json: serde_json::to_string(&ready).expect("a ready report is plain data"),
                 seconds,
@@ -164,7 +166,9 @@ impl TryFrom<pb::Outcome> for Outcome {
                 Self::Prepared { bytes_downloaded: it.bytes_downloaded, from: Some(it.from).filter(|f| !f.is_empty()) }
             }
             PbResult::DescWritten(it) => Self::DescWritten { source_sha256: it.source_sha256 },
-            PbResult::RescueStarted(it) => Self::RescueStarted { boot: it.boot },
+            PbResult::RescueStarted(it) => {
+                Self::RescueStarted { boot: it.boot, ssh_host_key: optional(&it.ssh_host_key) }
+            }
             PbResult::Ready(it) => Self::Ready {
                 ready: serde_json::from_str(&it.report_json)
                     .map_err(|e| Malformed::wrong("outcome.ready.report_json", e))?,
@@ -290,7 +294,8 @@ mod tests {
             },
             Outcome::Prepared { bytes_downloaded: 7, from: None },
             Outcome::DescWritten { source_sha256: "d".into() },
-            Outcome::RescueStarted { boot: 1 },
+            Outcome::RescueStarted { boot: 1, ssh_host_key: None },
+            Outcome::RescueStarted { boot: 2, ssh_host_key: Some("ssh-ed25519 AAAA".into()) },
             Outcome::Restored { desc_sha256: "d".into(), uefi_vars: None },
             Outcome::Restored {
                 desc_sha256: "d".into(),

@@ -103,6 +103,12 @@ fn rescue(secrets: &BootSecrets) {
     nics.iter().for_each(|nic| keep(net::service(nic)));
     let asked = Instant::now();
 
+    if let Some(key) = &secrets.host_key
+        && let Err(error) = ssh::install(Path::new(ssh::KEY_FILE), key)
+    {
+        warn(&format!("the session's ssh host key can't be used, so this boot makes one: {error}"));
+    }
+
     // Making a key waits for randomness, a disk for its bus: at the same time.
     let mut doors = Doors::new(PROGRAMS, Path::new("/"), Path::new(SERVICES), ways);
     let (host_key, disks) = std::thread::scope(|scope| {

@@ -1,12 +1,12 @@
-//! The SSH server's host key, new in each boot, told to the host in the ready report so that a user can check it at the first
-//! connection.
+//! The SSH server's host key: the session's, given by the host, so that it stays over reboots; from an older host none comes, and it is new in
+//! each boot. It is told to the host in the ready report so that a user can check it at the first connection.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
-use sha2::{Digest, Sha256};
+use types::rescue::{HOST_KEY_KIND, HostKeySecret, ssh_fingerprint, unhex};
 
 use crate::command;
 use crate::net;
@@ -33,6 +33,27 @@ pub enum KeyError {
     NoKey,
 }
 
+/// Writes the key that the session was given, as dropbear keeps its own: two strings, each behind its length, the kind and 64 bytes,
+/// the private key's and the public key's 32 (dropbear's ed25519.c, `buf_put_ed25519_priv_key`).
+///
+/// # Errors
+/// It is no key, or the file can't be written.
+pub fn install(file: &Path, key: &HostKeySecret) -> std::io::Result<()> {
+    let halves = [key.seed.expose(), key.public.as_str()].map(|text| unhex(text).filter(|bytes| bytes.len() == 32));
+    let [Some(seed), Some(public)] = halves else {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "64 hex digits each were expected"));
+    };
+    let mut bytes = Vec::new();
+    for text in [HOST_KEY_KIND.as_bytes(), &[seed, public].concat()] {
+        bytes.extend(u32::try_from(text.len()).unwrap_or(0).to_be_bytes());
+        bytes.extend(text);
+    }
+    let new = file.with_extension("new");
+    let mut opened = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    opened.write_all(&bytes)?;
+    std::fs::rename(new, file)
+}
+
 /// Makes the host key, or reads the one that this boot already has.
 ///
 /// # Errors
@@ -46,12 +67,9 @@ pub fn host_key() -> Result<HostKey, KeyError> {
 
 /// The public key in what dropbearkey prints. The fingerprint is made here: older versions print one of SHA-1.
 fn public_key(printed: &str) -> Option<HostKey> {
-    const KIND: &str = "ssh-ed25519";
-    let mut words = printed.lines().find(|line| line.starts_with(KIND))?.split_ascii_whitespace();
-    let (kind, key) = (words.next()?, words.next()?);
-    let blob = BASE64_STANDARD.decode(key).ok()?;
-    let fingerprint = format!("SHA256:{}", BASE64_STANDARD_NO_PAD.encode(Sha256::digest(blob)));
-    (kind == KIND).then(|| HostKey { line: format!("{kind} {key}"), fingerprint })
+    let line = printed.lines().find(|line| line.starts_with(HOST_KEY_KIND))?;
+    let words: Vec<&str> = line.split_ascii_whitespace().take(2).collect();
+    Some(HostKey { line: words.join(" "), fingerprint: ssh_fingerprint(line)? })
 }
 
 /// The server (dropbear(8)): in the foreground, no port forwarding either way, passwords only if one was given.
@@ -91,6 +109,20 @@ mod tests {
     // Made with ssh-keygen, the fingerprint as `ssh-keygen -l` prints it.
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIB0Uno1pM/8DFNiQHTRoic49F7YBssz8Hbe4LjeeRf0Z";
     const FINGERPRINT: &str = "SHA256:shJX7O3QGDl75LEMlGNyO00CXyV+P4/sFUvcE6yQhCY";
+
+    #[test]
+    fn a_given_key_is_kept_as_dropbear_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let key = |seed: &str| HostKeySecret { seed: types::secret::Secret::new(seed), public: "cd".repeat(32) };
+        install(&file, &key(&"ab".repeat(32))).unwrap();
+        let head = b"\0\0\0\x0bssh-ed25519\0\0\0\x40";
+        assert_eq!(std::fs::read(&file).unwrap(), [&head[..], &[0xab; 32], &[0xcd; 32]].concat());
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+        let error = install(&file, &key("hunter2")).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
 
     #[test]
     fn anything_else_is_no_key() {

@@ -59,6 +59,9 @@ pub enum Outcome {
     /// QEMU runs the rescue system. It has proven nothing yet.
     RescueStarted {
         boot: u32,
+        /// The public half of the session's SSH host key, in `known_hosts` form without the host; absent from an older host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ssh_host_key: Option<String>,
     },
     /// The rescue system has proven that it is up.
     Ready {

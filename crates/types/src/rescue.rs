@@ -9,9 +9,11 @@
 //! sent. The payload repeats session, nonce and boot number, so an old answer, or one for another boot, fits nothing. The kernel's
 //! command line holds neither key nor nonce, so its echo on the console proves nothing.
 
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use crate::id::SessionId;
 use crate::secret::Secret;
@@ -50,6 +52,44 @@ pub struct BootSecrets {
     /// A crypt(3) hash for root; without one no password opens anything, and consoles offer no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<Secret>,
+    /// The SSH host key of all boots of the session; absent from an older host, and each boot then makes one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<HostKeySecret>,
+}
+
+/// An Ed25519 key (RFC 8032).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostKeySecret {
+    /// 64 hex digits: the private key's 32 bytes.
+    pub seed: Secret,
+    /// 64 hex digits: the public key's 32 bytes.
+    pub public: String,
+}
+
+/// The one kind of host key that rescue systems have.
+pub const HOST_KEY_KIND: &str = "ssh-ed25519";
+
+impl HostKeySecret {
+    /// The public key as it stands in `known_hosts`, without the host; `None` if it is not one.
+    #[must_use]
+    pub fn line(&self) -> Option<String> {
+        let public = unhex(&self.public).filter(|key| key.len() == 32)?;
+        // RFC 8709, 4: two strings, each behind its length.
+        let blob: Vec<u8> = [HOST_KEY_KIND.as_bytes(), &public]
+            .iter()
+            .flat_map(|text| [&u32::try_from(text.len()).unwrap_or(0).to_be_bytes(), *text].concat())
+            .collect();
+        Some(format!("{HOST_KEY_KIND} {}", BASE64_STANDARD.encode(blob)))
+    }
+}
+
+/// Of a public key in `known_hosts` form without the host, as `ssh-keygen -l` prints it: `SHA256:...`. `None` if it is no Ed25519 key.
+#[must_use]
+pub fn ssh_fingerprint(line: &str) -> Option<String> {
+    let mut words = line.split_ascii_whitespace();
+    let key = words.next().filter(|kind| *kind == HOST_KEY_KIND).and(words.next())?;
+    let blob = BASE64_STANDARD.decode(key).ok()?;
+    Some(format!("SHA256:{}", BASE64_STANDARD_NO_PAD.encode(Sha256::digest(blob))))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +130,7 @@ pub struct ReadyReport {
     pub disks: Vec<SeenDisk>,
     /// IP addresses by interface, as `eth0 10.0.2.15/24`.
     pub addresses: Vec<String>,
-    /// SHA-256 fingerprint of the SSH host key made in this boot, as `ssh-keygen -l` prints it (`SHA256:...`); absent without SSH.
+    /// SHA-256 fingerprint of the SSH host key, as `ssh-keygen -l` prints it (`SHA256:...`); absent without SSH.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_fingerprint: Option<String>,
     /// The SSH host key itself, one line in `known_hosts` form without the host (`ssh-ed25519 AAAA...`).
@@ -210,7 +250,39 @@ mod tests {
             boot: 2,
             ssh_keys: vec![],
             password_hash: None,
+            host_key: None,
         }
+    }
+
+    #[test]
+    fn a_host_key_is_written_as_ssh_keygen_writes_it() {
+        let written = "AAAAC3NzaC1lZDI1NTE5AAAAIB0Uno1pM/8DFNiQHTRoic49F7YBssz8Hbe4LjeeRf0Z";
+        let blob = BASE64_STANDARD.decode(written).unwrap();
+        let key = |public: String| HostKeySecret { seed: Secret::default(), public };
+        let line = key(hex(&blob[blob.len() - 32..])).line().unwrap();
+        assert_eq!(line, format!("ssh-ed25519 {written}"));
+        assert_eq!(key("00".into()).line(), None);
+        assert_eq!(key("no hex".into()).line(), None);
+        let fingerprint = "SHA256:shJX7O3QGDl75LEMlGNyO00CXyV+P4/sFUvcE6yQhCY";
+        assert_eq!(ssh_fingerprint(&line).as_deref(), Some(fingerprint));
+        assert_eq!(ssh_fingerprint(&format!("{line} a comment")).as_deref(), Some(fingerprint));
+        for bad in ["", "ssh-ed25519", "ssh-ed25519 !!!!", "ssh-rsa AAAA x", "ssh-ed25519x AAAA x"] {
+            assert_eq!(ssh_fingerprint(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn neighbours_of_another_version_read_the_secrets() {
+        #[derive(Deserialize)]
+        struct Older {
+            boot: u32,
+        }
+        let host_key = HostKeySecret { seed: Secret::new("ab".repeat(32)), public: "cd".repeat(32) };
+        let new = serde_json::to_string(&BootSecrets { host_key: Some(host_key), ..secrets() }).unwrap();
+        assert_eq!(serde_json::from_str::<Older>(&new).unwrap().boot, 2);
+        let old = serde_json::to_string(&secrets()).unwrap();
+        assert!(!old.contains("host_key"));
+        assert_eq!(serde_json::from_str::<BootSecrets>(&old).unwrap().host_key, None);
     }
 
     fn report(secrets: &BootSecrets) -> ReadyReport {

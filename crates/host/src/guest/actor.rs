@@ -414,7 +414,11 @@ impl Guest {
             }
             Work::StartRescue { .. } => {
                 let boot = self.running.as_ref().and_then(|running| running.boot.rescue);
-                Outcome::RescueStarted { boot: boot.map_or(0, |boot| boot.boot) }
+                let host_key = self.secrets().and_then(|secrets| secrets.host_key);
+                Outcome::RescueStarted {
+                    boot: boot.map_or(0, |boot| boot.boot),
+                    ssh_host_key: host_key.and_then(|key| key.line()),
+                }
             }
             Work::Restore { .. } => {
                 let desc_sha256 = self.stored.as_ref().map(Stored::sha256).unwrap_or_default();

@@ -305,6 +305,7 @@ mod tests {
             boot: 2,
             ssh_keys: vec![],
             password_hash: None,
+            host_key: None,
         };
         Expected { secrets, disks: ["root-1".to_owned(), "data-1".to_owned()].into() }
     }

@@ -4,7 +4,7 @@ use chrono::Utc;
 use types::desc::{Desc, Firmware, RescueSection};
 use types::id::SessionId;
 use types::operation::{Failure, FailureCode, Outcome};
-use types::rescue::{BootSecrets, PROTOCOL_VERSION, hex};
+use types::rescue::{BootSecrets, HostKeySecret, PROTOCOL_VERSION, hex, unhex};
 use types::secret::Secret;
 use types::status::OverlayEnd;
 
@@ -80,12 +80,18 @@ impl Guest {
                 None => Secret::new(random::<32>()?),
             },
             nonce: random::<16>()?,
+            // As the key: one for a session, so that nobody who has looked at its fingerprint is warned after a reboot.
+            host_key: match before.as_ref().and_then(|secrets| secrets.host_key.clone()) {
+                Some(key) => Some(key),
+                None => Some(host_key()?),
+            },
             boot: before.map_or(0, |secrets| secrets.boot) + 1,
             ssh_keys: ssh_keys.to_vec(),
             password_hash: password_hash.cloned(),
         };
+        let ssh_host_key = secrets.host_key.as_ref().and_then(HostKeySecret::line);
         let boot = self.boot_rescue(secrets).await?;
-        Ok(Outcome::RescueStarted { boot })
+        Ok(Outcome::RescueStarted { boot, ssh_host_key })
     }
 
     /// Boots the rescue system with these secrets; gives the number of the boot.
@@ -196,6 +202,14 @@ impl Guest {
         self.paths.remove_rescue().map_err(broken("the session's folder"))?;
         Ok(outcome)
     }
+}
+
+/// An SSH host key for a session.
+fn host_key() -> Result<HostKeySecret, Failure> {
+    let seed = Secret::new(random::<32>()?);
+    let pair = ring::signature::Ed25519KeyPair::from_seed_unchecked(&unhex(seed.expose()).unwrap_or_default());
+    let pair = pair.map_err(|error| failure(FailureCode::Internal, format!("no ssh host key: {error}")))?;
+    Ok(HostKeySecret { public: hex(ring::signature::KeyPair::public_key(&pair).as_ref()), seed })
 }
 
 /// `N` random bytes as hex.

@@ -10,7 +10,7 @@ use types::operation::Outcome;
 
 use crate::agent::{Agent, create, operate, tiny};
 use crate::files::Files;
-use crate::rescue::Session;
+use crate::rescue::{Session, started_boot};
 
 /// The machine goes down at once, and comes up as `boot`; the agent with it.
 async fn reboot(agent: &mut Agent, guests: &[GuestId], boot: &str) {
@@ -86,7 +86,7 @@ async fn after_a_reboot_of_the_machine_region_is_told_first_and_what_ran_comes_b
     let started = operate!(agent, agent.header(own), start_guest, pb::StartGuestRequest { operation: None });
     assert_eq!(started, Outcome::Started);
     let started = operate!(agent, agent.header(rescued), start_rescue, session.start());
-    assert_eq!(started, Outcome::RescueStarted { boot: 2 });
+    assert_eq!(started_boot(&started), 2);
     let Outcome::Ready { ready, .. } = operate!(agent, agent.header(rescued), await_ready, session.ready(240)) else {
         panic!("the rescue system is not ready again")
     };

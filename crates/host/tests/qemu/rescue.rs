@@ -147,12 +147,16 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
         "{start:?}"
     );
     let begin = agent.header(guest);
-    assert_eq!(operate!(agent, begin, start_rescue, session.start()), Outcome::RescueStarted { boot: 1 });
+    let started = operate!(agent, begin, start_rescue, session.start());
+    assert_eq!(started_boot(&started), 1);
     let pid = agent.pid(guest);
     agent.runs_apart(guest);
     let boot_1 = secrets(&agent, guest).unwrap();
     let arguments = agent.arguments(guest);
-    for secret in [boot_1.key.expose(), &boot_1.nonce, "$6$"] {
+    let host_key = boot_1.host_key.clone().expect("the session has a host key");
+    let told = Outcome::RescueStarted { boot: 1, ssh_host_key: host_key.line() };
+    assert_eq!(started, told, "region knows it before anybody can connect");
+    for secret in [boot_1.key.expose(), &boot_1.nonce, "$6$", host_key.seed.expose()] {
         assert!(!arguments.contains(secret) && !agent.log().contains(secret), "a secret is out");
     }
     assert!(arguments.contains(&format!("yn_rescue_mode=true lifeboat.session={}", session.id)));
@@ -168,7 +172,7 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     })
     .await;
     agent.run().await;
-    assert_eq!(operate!(agent, begin, start_rescue, session.start()), Outcome::RescueStarted { boot: 1 });
+    assert_eq!(operate!(agent, begin, start_rescue, session.start()), told);
     let ready = operate!(agent, wait, await_ready, session.ready(120));
     let Outcome::Ready { ready, seconds, notices } = ready else { panic!("{ready:?}") };
     assert!(matches!(&*notices, [one, _] if one.contains(ABSENT)), "what is not there is told: {notices:?}");
@@ -177,6 +181,7 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     let mut seen: Vec<_> = ready.disks.iter().map(|disk| (disk.serial.as_str(), disk.read_only)).collect();
     seen.sort_unstable();
     assert_eq!(seen, [("data-1", false), ("root-1", false)]);
+    assert_eq!(ready.ssh_host_key, host_key.line(), "the session's key, as the host made it");
     let state = agent.state(guest).await;
     assert!(state.rescue_ready && state.rescue_boot == 1 && state.rescue_session == session.id.to_string());
 
@@ -193,6 +198,7 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     agent.until_state("the second boot", guest, |state| state.rescue_boot == 2 && state.rescue_ready).await;
     let boot_2 = secrets(&agent, guest).unwrap();
     assert!(boot_2.nonce != boot_1.nonce && boot_2.key == boot_1.key && boot_2.boot == 2);
+    assert_eq!(boot_2.host_key, boot_1.host_key, "who has looked at its fingerprint is not warned");
     assert_ne!(agent.pid(guest), pid);
     agent
         .region
@@ -209,9 +215,10 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     let state = agent.state(guest).await;
     assert!(state.power == "shutoff" && !state.rescue_ready && state.rescue_session == session.id.to_string());
     let from = agent.serial(guest).len();
-    assert_eq!(operate!(agent, agent.header(guest), start_rescue, session.start()), Outcome::RescueStarted { boot: 3 });
+    assert_eq!(started_boot(&operate!(agent, agent.header(guest), start_rescue, session.start())), 3);
     let ready = operate!(agent, agent.header(guest), await_ready, session.ready(120));
-    assert!(matches!(&ready, Outcome::Ready { ready, .. } if ready.boot == 3), "{ready:?}");
+    let same = |ready: &types::rescue::ReadyReport| ready.boot == 3 && ready.ssh_host_key == host_key.line();
+    assert!(matches!(&ready, Outcome::Ready { ready, .. } if same(ready)), "{ready:?}");
     let console = log_in(&agent, guest, from).await;
     console.types("poweroff\r").await;
     agent.until_state("its own power-off", guest, |state| state.power == "shutoff").await;
@@ -231,6 +238,14 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
         operate!(agent, agent.header(guest), delete_guest, pb::DeleteGuestRequest { operation: None }),
         Outcome::Deleted
     );
+}
+
+/// The number of the boot that began.
+pub fn started_boot(outcome: &Outcome) -> u32 {
+    match outcome {
+        Outcome::RescueStarted { boot, ssh_host_key: Some(_) } => *boot,
+        other => panic!("no rescue system was started: {other:?}"),
+    }
 }
 
 /// Sends the request once.

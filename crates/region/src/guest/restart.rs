@@ -17,7 +17,7 @@ use crate::dispatch::{Cx, Done, Perform};
 use crate::error::{Error, Result};
 use crate::guest::OBJECT;
 use crate::guest::one_call::On;
-use crate::guest::start_rescue::{await_call, start_call};
+use crate::guest::start_rescue::{await_call, keep_host_key, start_call};
 use crate::guest::stop::{DEFAULT_TIMEOUT_S, STOP_SLACK};
 use crate::guest::work::{self, Change};
 use crate::host_client::{Call, ask, unexpected};
@@ -175,7 +175,8 @@ impl Task for RescueRestartTask {
             (RescueStage::StopRescueSystem, Some(Outcome::Stopped { .. })) => {
                 Ok(Next::go(RescueStage::RescueStartServer))
             }
-            (RescueStage::RescueStartServer, Some(Outcome::RescueStarted { .. })) => {
+            (RescueStage::RescueStartServer, Some(Outcome::RescueStarted { ssh_host_key, .. })) => {
+                keep_host_key(cx, session, ssh_host_key);
                 Ok(Next::go(RescueStage::AwaitReady))
             }
             (RescueStage::AwaitReady, Some(Outcome::Ready { ready, seconds, .. })) => {

@@ -2136,7 +2136,7 @@ export interface components {
             kernel: string;
             nonce: string;
             session: components["schemas"]["Id"];
-            /** @description SHA-256 fingerprint of the SSH host key made in this boot, as `ssh-keygen -l` prints it (`SHA256:...`); absent without SSH. */
+            /** @description SHA-256 fingerprint of the SSH host key, as `ssh-keygen -l` prints it (`SHA256:...`); absent without SSH. */
             ssh_fingerprint?: string | null;
             /** @description The SSH host key itself, one line in `known_hosts` form without the host (`ssh-ed25519 AAAA...`). */
             ssh_host_key?: string | null;
@@ -2214,7 +2214,10 @@ export interface components {
             reason?: string | null;
             server: string;
             server_id: components["schemas"]["Id"];
-            /** @description How to compare what ssh shows: `SHA256:...`. */
+            /**
+             * @description How to compare what ssh shows: `SHA256:...`. The key is made for the session before its rescue system boots, is told here from then on, and
+             *     stays over reboots of the rescue system.
+             */
             ssh_fingerprint?: string | null;
             /** @description For a `known_hosts` file. */
             ssh_host_key?: string | null;

@@ -26,7 +26,7 @@ use crate::guest::placement::check_qemu;
 use crate::guest::stop::DEFAULT_TIMEOUT_S;
 use crate::secrets::Credentials;
 
-pub use task::{Stage, StartRescueTask, await_call, start_call};
+pub use task::{Stage, StartRescueTask, await_call, keep_host_key, start_call};
 
 /// Seconds until a session ends by itself.
 const DEFAULT_TTL_S: u32 = 24 * 3600;
@@ -116,6 +116,7 @@ impl Perform<StartRescue> for Guest {
                 on_expiry: (task.disk_mode == DiskMode::Overlay)
                     .then_some(action.on_expiry.unwrap_or(OverlayEnd::Discard)),
                 overlay_end: None,
+                ssh_host_key: None,
             },
         )
         .await?;

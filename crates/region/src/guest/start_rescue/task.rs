@@ -113,7 +113,10 @@ impl Task for StartRescueTask {
                 cx.on_save(async move |conn| Ok(db::session::set_source(conn, session, &source_sha256).await?));
                 Ok(Next::go(Stage::RescueStartServer))
             }
-            (Stage::RescueStartServer, Outcome::RescueStarted { .. }) => Ok(Next::go(Stage::AwaitReady)),
+            (Stage::RescueStartServer, Outcome::RescueStarted { ssh_host_key, .. }) => {
+                keep_host_key(cx, session, ssh_host_key);
+                Ok(Next::go(Stage::AwaitReady))
+            }
             (Stage::AwaitReady, Outcome::Ready { ready, seconds, notices }) => {
                 let boot = i32::try_from(ready.boot).unwrap_or(i32::MAX);
                 let disks = ready.disks.len();
@@ -310,6 +313,13 @@ impl StartRescueTask {
 pub fn await_call(app: &App, session: SessionId) -> Call {
     let timeout_s = app.config.rescue.ready_timeout_s;
     Call::AwaitReady(pb::AwaitReadyRequest { operation: None, session_id: session.to_string(), timeout_s })
+}
+
+/// Whoever is to come in by ssh can know the key before there is anything to connect to. An older host tells none here.
+pub fn keep_host_key(cx: &mut TaskCx<'_, App>, session: SessionId, line: Option<String>) {
+    if let Some(line) = line {
+        cx.on_save(async move |conn| Ok(db::session::set_host_key(conn, session, &line).await?));
+    }
 }
 
 /// What starts the rescue system of a session, with the credentials that it lets in.
