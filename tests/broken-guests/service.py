@@ -65,11 +65,6 @@ class Service:
         result = self.result(name)
         row["end"], row["found"], row["fixes"] = result["end"], sorted(result["found"]), []
         examined = self.show("server-rescue-findings", name)
-        if not examined.get("diagnosis"):
-            # As a person would who finds it left in rescue, without a word of what was found.
-            self.climc("server-rescue-diagnose", name, "--wait")
-            examined = self.show("server-rescue-findings", name)
-            row["found"] = sorted(finding["code"] for finding in examined["diagnosis"]["findings"])
         row["diagnosis_seconds"] = (examined.get("diagnosis") or {}).get("seconds")
         row["skipped"] = {it["code"]: it["why"] for it in (examined.get("diagnosis") or {}).get("skipped", [])}
         for repair in examined.get("repairs", []):

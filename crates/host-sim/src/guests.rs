@@ -37,6 +37,8 @@ pub struct SimGuest {
     pub mended: bool,
     /// The same of its disks, beside which a rescue may write.
     mended_beneath: bool,
+    /// The fix that would mend it is not marked safe.
+    pub unsafe_fix: bool,
     /// What was shown on the rescue system's consoles.
     pub notices: Vec<String>,
 }
@@ -57,6 +59,7 @@ impl SimGuest {
             interrupted: false,
             mended: false,
             mended_beneath: false,
+            unsafe_fix: false,
             notices: Vec::new(),
         }
     }

@@ -284,6 +284,11 @@ impl SimHandle {
     pub fn set_deaf(&self, guest: GuestId, deaf: bool) {
         self.alter(guest, |guest| guest.deaf = deaf);
     }
+
+    /// What is wrong with its own system is mended by no safe fix.
+    pub fn set_unsafe(&self, guest: GuestId, is_unsafe: bool) {
+        self.alter(guest, |guest| guest.unsafe_fix = is_unsafe);
+    }
     /// The rescue system reboots; `ready` says whether it has proven itself again.
     pub fn reboot_rescue(&self, guest: GuestId, ready: bool) {
         self.alter(guest, |guest| {

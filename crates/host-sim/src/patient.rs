@@ -19,7 +19,7 @@ pub(crate) fn run(guest: &mut SimGuest, verb: &Verb) -> Result<Outcome, Failure>
         return failed(FailureCode::WrongState, "the rescue system has not proven itself");
     }
     match verb {
-        Verb::Diagnose { .. } => answer(&diagnosis(guest.mended)),
+        Verb::Diagnose { .. } => answer(&diagnosis(guest)),
         Verb::Repair { codes, dry_run } => {
             let report = repair(codes, *dry_run, guest.mended);
             guest.mended |= !report.changes.is_empty() && !dry_run;
@@ -42,7 +42,7 @@ fn answer(what: &impl Serialize) -> Result<Outcome, Failure> {
     Ok(Outcome::RescueRan { answer: serde_json::to_string(what).expect("an answer is plain data") })
 }
 
-fn diagnosis(mended: bool) -> Diagnosis {
+fn diagnosis(guest: &SimGuest) -> Diagnosis {
     let finding = Finding {
         code: "fstab_missing_device".into(),
         severity: Severity::Critical,
@@ -51,7 +51,7 @@ fn diagnosis(mended: bool) -> Diagnosis {
         what_to_do: "Correct the line, or add nofail".into(),
         fixes: vec![FixOffer {
             code: FIX.into(),
-            safe: true,
+            safe: !guest.unsafe_fix,
             reason: "the line is kept as a comment".into(),
             title: "Comment the line out".into(),
         }],
@@ -61,7 +61,7 @@ fn diagnosis(mended: bool) -> Diagnosis {
         started: Utc::now(),
         seconds: 0.1,
         system: SystemSeen { os: "debian".into(), root: "/dev/vda1".into(), ..SystemSeen::default() },
-        findings: if mended { vec![] } else { vec![finding] },
+        findings: if guest.mended { vec![] } else { vec![finding] },
         checked: vec!["fstab_missing_device".into()],
         skipped: vec![],
     }

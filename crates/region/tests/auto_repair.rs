@@ -115,6 +115,22 @@ async fn a_healthy_server_goes_back_as_it_was_unless_its_owner_brought_it_there(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_safe_can_be_done_the_owner_finds_in_rescue_what_is_wrong() {
+    let stack = Stack::start().await;
+    let guest = stack.server("web1", true).await.id;
+    stack.host.set_unsafe(guest, true);
+    let task = repaired(&stack).await;
+    assert_eq!((task.state, told(&task).end), (TaskState::Failed, AutoEnd::NotRepaired));
+    assert!(task.cause.as_deref().unwrap().contains("fstab_missing_device"), "{:?}", task.cause);
+    assert_eq!(told(&task).found, ["fstab_missing_device"]);
+    assert_eq!(stack.show("web1").await.status, GuestStatus::Rescue);
+    let kept = examined(&stack, "web1").await;
+    assert_eq!(kept.diagnosis.expect("what was found").findings[0].code, "fstab_missing_device");
+    assert!(kept.repairs.is_empty() && kept.trials.is_empty());
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_boot_that_is_watched_can_be_given_up() {
     let stack = Stack::start().await;
     stack.server("web1", true).await;

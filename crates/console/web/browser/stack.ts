@@ -190,6 +190,15 @@ export class Stack {
     return made.server.id
   }
 
+  /** Breaks the disk of a server that is off, from outside: words of tests/guests/break.sh. */
+  breakDisk(server: string, fault: string): void {
+    const folder = join(this.place.folder, 'host', 'servers', server, 'disks')
+    for (const disk of readdirSync(folder).filter((name) => name.endsWith('.qcow2'))) {
+      const ran = spawnSync(join(repository, 'tests', 'guests', 'break.sh'), [fault, join(folder, disk)], { encoding: 'utf8' })
+      if (ran.status !== 0) throw new Error(`break.sh ${fault}: ${ran.stderr}`)
+    }
+  }
+
   async status(server: string): Promise<string> {
     return (await this.call<{ server: { status: string } }>('GET', `/servers/${server}/status`)).server.status
   }

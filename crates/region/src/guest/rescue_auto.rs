@@ -137,6 +137,8 @@ pub enum Stage {
     },
     StopRescueSystem(SoFar),
     ConfirmBoot(SoFar),
+    /// It stays in rescue for its owner: it fails, once what was found is saved.
+    NothingSafe(SoFar),
     /// Its child is the way out of rescue.
     LeaveRescue {
         so_far: SoFar,
@@ -154,14 +156,15 @@ pub enum Stage {
 #[derive(Debug, PartialEq, Eq)]
 enum Decided {
     Repair(Vec<String>),
-    /// What was repaired is tried.
+    /// What was repaired is tried, or the server as it is.
     Confirm,
     Healthy,
     NothingSafe,
 }
 
-/// Decides. Of each finding the gentlest safe fix that was not tried yet; notes are no reason for anything.
-fn decide(diagnosis: &Diagnosis, so_far: &SoFar) -> Decided {
+/// Decides. Of each finding the gentlest safe fix that was not tried yet; notes are no reason for anything. `own`: it entered rescue for
+/// this, so that nothing but what is done here is beside its disks.
+fn decide(diagnosis: &Diagnosis, so_far: &SoFar, own: bool) -> Decided {
     let mut codes: Vec<String> = Vec::new();
     for finding in diagnosis.findings.iter().filter(|it| it.severity != Severity::Note) {
         let fix = finding.fixes.iter().find(|fix| fix.safe && !so_far.tried.contains(&fix.code));
@@ -169,12 +172,14 @@ fn decide(diagnosis: &Diagnosis, so_far: &SoFar) -> Decided {
             codes.push(fix.code.clone());
         }
     }
-    let wrong = diagnosis.findings.iter().any(|it| it.severity != Severity::Note);
+    let worst = |severity| diagnosis.findings.iter().any(|it| it.severity == severity);
+    let (critical, warning) = (worst(Severity::Critical), worst(Severity::Warning));
     if !codes.is_empty() && so_far.rounds < ROUNDS {
         Decided::Repair(codes)
-    } else if !so_far.fixed.is_empty() {
+    } else if !so_far.fixed.is_empty() || (own && warning && !critical) {
+        // With warnings alone it may well boot as it is.
         Decided::Confirm
-    } else if wrong {
+    } else if critical || warning {
         Decided::NothingSafe
     } else {
         Decided::Healthy
@@ -245,10 +250,20 @@ impl Task for RescueAutoRepairTask {
                         let trial = Trial { sign: Some(sign.clone()), seconds: Some(seconds), cause: None, console };
                         keep_trial(so_far.session()?, &trial, cx)?;
                         let so_far = SoFar { sign: Some(sign), boot_seconds: Some(seconds), ..so_far };
-                        self.leave(so_far, AutoEnd::Repaired, OverlayEnd::Commit, cx)
+                        match so_far.fixed.is_empty() {
+                            true => self.leave(so_far, AutoEnd::Healthy, OverlayEnd::Discard, cx),
+                            false => self.leave(so_far, AutoEnd::Repaired, OverlayEnd::Commit, cx),
+                        }
                     }
                     Some(other) => Err(unexpected(&other)),
                 }
+            }
+            Stage::NothingSafe(so_far) => {
+                let found = so_far.left.join(", ");
+                Err(StepError::permanent(format!(
+                    "no fix that is marked safe mends what was found ({found}); the server stays in rescue: server-rescue-findings says what to do"
+                ))
+                .with_code("nothing_safe"))
             }
             Stage::LeaveRescue { so_far, end } => {
                 if let Some(failed) = cx.children().await?.last().and_then(why) {
@@ -311,7 +326,7 @@ impl Task for RescueAutoRepairTask {
             }
             Stage::ChildEnded => Ok(Next::done(SoFar::default().end(AutoEnd::Failed))),
             // It stays in rescue, with what was found and done so far.
-            Stage::Diagnose(so_far) | Stage::Repair { so_far, .. } => {
+            Stage::Diagnose(so_far) | Stage::Repair { so_far, .. } | Stage::NothingSafe(so_far) => {
                 self.tell(cx, false, why.cause);
                 Ok(Next::done(so_far.end(AutoEnd::NotRepaired)))
             }
@@ -369,7 +384,7 @@ impl RescueAutoRepairTask {
             so_far.found.clone_from(&codes);
         }
         so_far.left = codes;
-        match decide(diagnosis, &so_far) {
+        match decide(diagnosis, &so_far, self.session.is_none()) {
             Decided::Repair(codes) => Ok(Next::go(Stage::Repair { codes, so_far })),
             Decided::Confirm => {
                 let session = so_far.session()?;
@@ -384,13 +399,7 @@ impl RescueAutoRepairTask {
                 Ok(Next::done(so_far.end(AutoEnd::Healthy)))
             }
             Decided::Healthy => self.leave(so_far, AutoEnd::Healthy, OverlayEnd::Discard, cx),
-            Decided::NothingSafe => {
-                let found = so_far.left.join(", ");
-                Err(StepError::permanent(format!(
-                    "no fix that is marked safe mends what was found ({found}); the server stays in rescue: server-rescue-findings says what to do"
-                ))
-                .with_code("nothing_safe"))
-            }
+            Decided::NothingSafe => Ok(Next::go(Stage::NothingSafe(so_far))),
         }
     }
 
@@ -416,7 +425,7 @@ impl RescueAutoRepairTask {
                 "the server asks for a login ({}): what was repaired is committed",
                 so_far.sign.as_deref().unwrap_or_default()
             ),
-            OverlayEnd::Discard => "nothing was found: the server goes back as it was".to_owned(),
+            OverlayEnd::Discard => "nothing was repaired: the server goes back as it was".to_owned(),
         };
         self.change(cx, GuestStatus::StopRescue, None, true, notes);
         Ok(Next::join(Stage::LeaveRescue { so_far, end }, vec![Child::new(&task, start)?]))
@@ -449,7 +458,8 @@ impl SoFar {
     fn in_words(&self, end: AutoEnd) -> String {
         match end {
             AutoEnd::Repaired => format!("repaired: {}", self.fixed.join(", ")),
-            AutoEnd::Healthy => "nothing was found that keeps it from booting".into(),
+            AutoEnd::Healthy if self.left.is_empty() => "nothing was found that keeps it from booting".into(),
+            AutoEnd::Healthy => format!("it boots as it is; found: {}", self.left.join(", ")),
             AutoEnd::NotRepaired | AutoEnd::NotConfirmed | AutoEnd::Failed => end.to_string(),
         }
     }
@@ -487,4 +497,64 @@ fn keep_trial(session_id: SessionId, trial: &Trial, cx: &mut TaskCx<'_, App>) ->
     };
     cx.on_save(async move |conn| Ok(db::examination::insert(conn, &examination).await?));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::diagnosis::{DIAGNOSIS_VERSION, Finding, FixOffer, SystemSeen};
+
+    /// Findings by severity, each with fixes: `+` before the code of a safe one.
+    fn found(findings: &[(Severity, &[&str])]) -> Diagnosis {
+        let offer = |code: &&str| FixOffer {
+            code: code.trim_start_matches('+').into(),
+            safe: code.starts_with('+'),
+            reason: String::new(),
+            title: String::new(),
+        };
+        let finding = |(severity, fixes): &(Severity, &[&str])| Finding {
+            code: "x".into(),
+            severity: *severity,
+            title: String::new(),
+            evidence: vec![],
+            what_to_do: String::new(),
+            fixes: fixes.iter().map(offer).collect(),
+        };
+        Diagnosis {
+            version: DIAGNOSIS_VERSION,
+            started: Utc::now(),
+            seconds: 0.0,
+            system: SystemSeen::default(),
+            findings: findings.iter().map(finding).collect(),
+            checked: vec![],
+            skipped: vec![],
+        }
+    }
+
+    #[test]
+    fn what_follows_from_a_diagnosis() {
+        use Severity::{Critical, Note, Warning};
+        let repair = |codes: &[&str]| Decided::Repair(codes.iter().map(|code| (*code).to_owned()).collect());
+        let fresh = SoFar::default();
+        let tried = SoFar { rounds: 1, tried: vec!["a".into()], ..SoFar::default() };
+        let fixed = SoFar { fixed: vec!["a".into()], ..tried.clone() };
+        let last = SoFar { rounds: ROUNDS, ..fixed.clone() };
+        let table = [
+            (found(&[]), &fresh, Decided::Healthy),
+            (found(&[(Note, &["+a"])]), &fresh, Decided::Healthy),
+            (found(&[(Critical, &["a", "+b"]), (Warning, &["+c"]), (Critical, &["+b"])]), &fresh, repair(&["b", "c"])),
+            (found(&[(Critical, &["+a", "+b"])]), &tried, repair(&["b"])),
+            (found(&[(Critical, &["+a"])]), &tried, Decided::NothingSafe),
+            (found(&[(Critical, &["a"])]), &fresh, Decided::NothingSafe),
+            (found(&[(Critical, &["+a"])]), &fixed, Decided::Confirm),
+            (found(&[]), &fixed, Decided::Confirm),
+            (found(&[(Critical, &["+b"])]), &last, Decided::Confirm),
+            (found(&[(Warning, &["a"])]), &fresh, Decided::Confirm),
+        ];
+        for (diagnosis, so_far, expected) in table {
+            assert_eq!(decide(&diagnosis, so_far, true), expected, "{:?}", diagnosis.findings);
+        }
+        // What its owner wrote by hand is not thrown away for a warning.
+        assert_eq!(decide(&found(&[(Warning, &["a"])]), &fresh, false), Decided::NothingSafe);
+    }
 }
