@@ -231,13 +231,14 @@ impl Task for RescueAutoRepairTask {
                 self.change(cx, GuestStatus::Rescue, None, true, notes);
                 Ok(Next::go(Stage::Diagnose(so_far)))
             }
-            Stage::StopRescueSystem(so_far) => {
+            Stage::StopRescueSystem(so_far) | Stage::StopServer(so_far) => {
                 let Some(outcome) = ask(cx, self.on.host, self.on.guest, stop(DEFAULT_TIMEOUT_S)).await? else {
                     return Ok(Next::wait(stage, limit));
                 };
-                match outcome {
-                    Outcome::Stopped { .. } => Ok(Next::go(Stage::ConfirmBoot(so_far))),
-                    other => Err(unexpected(&other)),
+                match (stage, outcome) {
+                    (Stage::StopRescueSystem(_), Outcome::Stopped { .. }) => Ok(Next::go(Stage::ConfirmBoot(so_far))),
+                    (_, Outcome::Stopped { .. }) => Ok(Next::go(Stage::RescueStartServer(so_far))),
+                    (_, other) => Err(unexpected(&other)),
                 }
             }
             Stage::ConfirmBoot(so_far) => {
@@ -276,15 +277,6 @@ impl Task for RescueAutoRepairTask {
                 let why = work::why(cx, &StepError::permanent("the cause was not recorded"));
                 self.tell(cx, false, why.cause);
                 Ok(Next::done(SoFar::default().end(AutoEnd::Failed)))
-            }
-            Stage::StopServer(so_far) => {
-                let Some(outcome) = ask(cx, self.on.host, self.on.guest, stop(DEFAULT_TIMEOUT_S)).await? else {
-                    return Ok(Next::wait(stage, limit));
-                };
-                match outcome {
-                    Outcome::Stopped { .. } => Ok(Next::go(Stage::RescueStartServer(so_far))),
-                    other => Err(unexpected(&other)),
-                }
             }
             Stage::RescueStartServer(so_far) => {
                 let call = start_call(cx.env(), so_far.session()?, true).await?;
