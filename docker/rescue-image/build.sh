@@ -184,11 +184,18 @@ write_licences() { # FILE PACKAGES
 # The kernel's self-tests of its ciphers would cost a tenth of the boot under emulation.
 cmdline="console=tty0 console=$tty quiet panic=-1 cryptomgr.notests"
 
+# Beneath which firmware the kernel boots, for the manifest's drivers: by its configuration, which Debian ships beside it.
+firmwares() {
+  [ "$arch" != x86_64 ] || echo bios
+  config=$(find "$stage/boot" -name "config-*" | sort | tail -n 1)
+  if [ -n "$config" ] && grep -q '^CONFIG_EFI_STUB=y' "$config"; then echo uefi; fi
+}
+
 # The version names the content, command line and all, so it can't be part of what is counted.
 content_of() {
   (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum
     find . -type l -printf '%p %l\n' | sort
-    echo "$cmdline $min_memory_mib $drivers"
+    echo "$cmdline $min_memory_mib $drivers $(firmwares)"
     sha256sum <"$kernel_file") | sha256sum | cut -c1-10
 }
 
@@ -205,7 +212,7 @@ build() { # OUT
   write_packages "$1/packages.txt"
   write_licences "$1/licences.txt" "$1/packages.txt"
   chmod 644 "$1"/*
-  list=$(for driver in $drivers; do printf '"%s",' "$driver"; done)
+  list=$(for driver in $drivers $(firmwares); do printf '"%s",' "$driver"; done)
   # The serial number orders manifests of one name and version; these come from the packages alone, as the content does.
   cat >"$1/image.json" <<JSON
 {

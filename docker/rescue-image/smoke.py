@@ -58,7 +58,7 @@ def wait(what, condition, limit=60):
 class Session:
     """What a host makes up for one boot."""
 
-    def __init__(self, folder, ssh=True, password=False, boot=1, host_key=True):
+    def __init__(self, folder, ssh=True, password=False, boot=1, host_key=True, network=None):
         self.key = secrets.token_bytes(32)
         self.values = {
             "version": 1,
@@ -67,6 +67,7 @@ class Session:
             "nonce": secrets.token_hex(16),
             "boot": boot,
             "ssh_keys": [],
+            "disk_names": {"root-disk": "sdb"},
         }
         self.ssh_key = f"{folder}/key"
         if ssh:
@@ -75,6 +76,8 @@ class Session:
                 self.values["ssh_keys"] = [public.read().strip()]
         if password:
             self.values["password_hash"] = PASSWORD_HASH
+        if network:
+            self.values["network"] = network
         if host_key:
             self.host_key = f"{folder}/host_key"
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", self.host_key], check=True)
@@ -246,9 +249,11 @@ DISK_UUID = "11111111-2222-4333-8444-555555555555"
 
 def one_disk(folder):
     """A file system that fills a disk, and holds one file."""
-    os.mkdir(f"{folder}/files")
+    os.makedirs(f"{folder}/files/etc")
     with open(f"{folder}/files/fstab", "w") as file:
         file.write("broken\n")
+    with open(f"{folder}/files/etc/fstab", "w") as file:
+        file.write(f"UUID={DISK_UUID} / ext4 defaults 0 1\nLABEL=gone /data ext4 defaults 0 2\n")
     subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", "guestroot", "-U", DISK_UUID, "-d", f"{folder}/files",
                     f"{folder}/disk.img", "64M"], check=True, stdout=subprocess.DEVNULL)
     return ["-drive", f"file={folder}/disk.img,format=raw,if=none,id=d0",
@@ -266,6 +271,8 @@ def proves_repairs_and_shuts_down():
         assert (disk["name"], disk["size"], disk["serial"], disk["read_only"]) == ("vda", 64 << 20, "root-disk", False), disk
         [part] = disk["parts"]
         assert (part["filesystem"], part["label"], part["uuid"]) == ("ext4", "guestroot", DISK_UUID), part
+        assert (disk["normal_name"], disk["by_id"]) == ("sdb", "virtio-root-disk"), disk
+        assert (part["normal_name"], part["by_id"], part["mounted"]) == ("sdb", "virtio-root-disk", "/"), part
         # The proof does not wait for the network longer than 1.5 s, which a busy machine may need.
         assert all(address.startswith("eth0 ") for address in report["addresses"]), report["addresses"]
 
@@ -278,7 +285,9 @@ def proves_repairs_and_shuts_down():
         run = vm.ssh(port, session, known_hosts, "mount /dev/vda /mnt && echo repaired > /mnt/fstab && id -u && ip -4 -o addr show eth0 && cat /etc/motd")
         assert run.returncode == 0 and run.stdout.startswith("0\n"), run
         assert "10.0.2.15/24" in run.stdout, run.stdout
-        assert "/dev/vda" in run.stdout and "guestroot" in run.stdout, run.stdout
+        assert "/dev/vda" in run.stdout and "guestroot" in run.stdout and "virtio-root-disk" in run.stdout, run.stdout
+        linked = vm.ssh(port, session, known_hosts, "readlink -f /dev/disk/by-id/virtio-root-disk /dev/disk/by-label/guestroot")
+        assert linked.stdout.split() == ["/dev/vda", "/dev/vda"], linked
 
         refused = vm.ssh(port, session, known_hosts, "true", "-o", "PubkeyAuthentication=no")
         assert refused.returncode == 255 and "Permission denied (publickey)" in refused.stderr, refused
@@ -365,6 +374,49 @@ def an_agent_that_dies_comes_back_to_what_runs():
         assert count.stdout.split() == ["2", "1", "1"], count
         vm.send({"type": "shutdown"})
         vm.ended()
+
+
+@case
+def a_disk_that_may_only_be_read_is_not_written():
+    """On a bus that QEMU can't be told so."""
+    port = free_port()
+
+    def disks(folder):
+        one_disk(folder)
+        return ["-drive", f"file={folder}/disk.img,format=raw,if=none,id=d0", "-device", "ide-hd,drive=d0,serial=root-disk"]
+
+    def digest(vm):
+        with open(f"{vm.folder}/disk.img", "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    with machine(session={}, machine="pc", disks=disks, extra=user_net(port), append="lifeboat.disks=1 lifeboat.disk_mode=ro") as (vm, session):
+        before = digest(vm)
+        report = vm.ready(session)
+        [disk] = report["disks"]
+        assert disk["read_only"] and (disk["name"], disk["by_id"]) == ("sda", "ata-QEMU_HARDDISK_root-disk"), disk
+        known_hosts = session.known(vm.folder, port, report)
+        torn = vm.ssh(port, session, known_hosts, "echo torn | dd of=/dev/sda bs=512 count=1 conv=fsync")
+        assert torn.returncode != 0 and "not permitted" in torn.stderr, torn
+        assert vm.ssh(port, session, known_hosts, "mount -t ext4 -o rw /dev/sda /mnt && touch /mnt/x").returncode != 0
+        vm.send({"type": "shutdown"})
+        vm.ended()
+        assert digest(vm) == before, "the disk was written"
+
+
+@case
+def without_a_network_nobody_waits_for_one():
+    """Its NIC is there, and nothing asks for an address or listens; the console is the way in."""
+    nic = ["-netdev", "hubport,id=n0,hubid=0", "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:07"]
+    with machine(session={"password": True, "network": "none"}, extra=nic) as (vm, session):
+        report = vm.ready(session)
+        assert report["addresses"] == [] and "ssh_host_key" not in report, report
+        console = vm.connect(vm.console_path)
+        threading.Thread(target=lambda: all(iter(lambda: console.recv(4096), b"")), daemon=True).start()
+        for prompt, line in (("login: ", "root"), ("Password: ", PASSWORD), ("[rescue] ~ #", "cat /sys/class/net/*/address; pidof dropbear udhcpc || echo qu''iet")):
+            wait(f"the prompt {prompt!r}", lambda: vm.output().rstrip().endswith(prompt.rstrip()))
+            console.sendall(line.encode() + b"\n")
+        vm.sees("52:54:00:00:00:07")
+        vm.sees("quiet")
 
 
 @case

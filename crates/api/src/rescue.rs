@@ -8,7 +8,7 @@ use types::id::ImageId;
 use types::operation::StopHow;
 use types::rescue::{ReadyReport, SeenDisk};
 use types::status::Arch;
-use types::status::OverlayEnd;
+use types::status::{OverlayEnd, RescueNetwork};
 use types::{DiskMode, GuestId, GuestStatus, SessionId, SessionState, TaskId};
 
 use crate::action::{Action, Invalid, NoExtra, Resource};
@@ -30,6 +30,9 @@ pub struct RescueSession {
     pub state: SessionState,
     pub image: SessionImage,
     pub disk_mode: DiskMode,
+    /// What the rescue system may reach over the server's NICs, and who may reach it.
+    #[serde(default = "full")]
+    pub network: RescueNetwork,
     pub reason: Option<String>,
     pub user: String,
     /// The server's status before.
@@ -37,7 +40,7 @@ pub struct RescueSession {
     /// How the server was stopped on the way in; absent while that has not happened.
     pub stop_how: Option<StopHow>,
     pub stop_seconds: Option<f64>,
-    /// Disks as the rescue system sees them.
+    /// Disks as the rescue system sees them, with their names in it, in the server's own system, and below `/dev/disk/by-id`.
     pub disks: Vec<SeenDisk>,
     /// The proof that the rescue system is up, as of its first boot.
     pub ready: Option<ReadyReport>,
@@ -65,6 +68,11 @@ pub struct RescueSession {
     /// The same, as stop-rescue has decided it.
     #[serde(default)]
     pub overlay: Option<OverlayEnd>,
+}
+
+/// Of a region from before there was a choice.
+fn full() -> RescueNetwork {
+    RescueNetwork::Full
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -237,6 +237,7 @@ impl Agent {
             image: Some(image.clone()),
             disk_mode: "rw".into(),
             qemu_version: String::new(),
+            network: String::new(),
         };
         self.operate(guest, async |mut client, operation| client.write_rescue_desc(request(operation)).await).await?;
         Ok(())

@@ -92,6 +92,8 @@ impl Place {
             ssh_keys: vec![],
             password_hash: None,
             host_key: None,
+            network: None,
+            disk_names: std::collections::BTreeMap::new(),
         };
         std::fs::write(folder.path().join("secrets"), serde_json::to_vec(&secrets).unwrap()).unwrap();
         let file = || BootFile { sha256: "a".repeat(64), size: 1 };
@@ -100,6 +102,7 @@ impl Place {
             image: "small 1".into(),
             kernel: file(),
             initramfs: file(),
+            network: None,
             cmdline: String::new(),
             disk_mode: DiskMode::Rw,
             qemu_version: None,

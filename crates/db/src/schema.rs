@@ -93,6 +93,7 @@ diesel::table! {
         overlay_end -> Nullable<Text>,
         noticed_for -> Nullable<Timestamptz>,
         ssh_host_key -> Nullable<Text>,
+        network -> Text,
     }
 }
 

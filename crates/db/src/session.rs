@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use types::operation::StopHow;
 use types::rescue::ReadyReport;
-use types::status::OverlayEnd;
+use types::status::{OverlayEnd, RescueNetwork};
 use types::{DiskMode, GuestId, GuestStatus, HostId, SessionId, SessionState, TaskId};
 
 use crate::filter::{Column, Kind, Page};
@@ -50,6 +50,7 @@ pub struct RescueSession {
     pub overlay_end: Option<OverlayEnd>,
     /// The public SSH host key of the session's rescue system, as its host made it, in `known_hosts` form without the host.
     pub ssh_host_key: Option<String>,
+    pub network: RescueNetwork,
 }
 
 impl RescueSession {
@@ -62,7 +63,7 @@ impl RescueSession {
         // What has proven itself says whether there is SSH, and its key; until then it is the key that its host gave it.
         let ssh_host_key = match &ready {
             Some(report) => report.ssh_host_key.clone(),
-            None => self.ssh_host_key,
+            None => self.ssh_host_key.filter(|_| self.network != RescueNetwork::None),
         };
         Ok(api::rescue::RescueSession {
             id: self.id,
@@ -71,6 +72,7 @@ impl RescueSession {
             state: self.state,
             image: serde_json::from_value::<api::rescue::SessionImage>(self.image)?,
             disk_mode: self.disk_mode,
+            network: self.network,
             reason: self.reason,
             user: self.user_name,
             prior_status: self.prior_status,
@@ -331,6 +333,7 @@ pub const COLUMNS: &[Column] = &[
     Column::new("server", "guests.name", Kind::Text),
     Column::words("state", "rescue_sessions.state", SessionState::WORDS),
     Column::words("disk_mode", "rescue_sessions.disk_mode", DiskMode::WORDS),
+    Column::words("network", "rescue_sessions.network", RescueNetwork::WORDS),
     Column::new("user", "rescue_sessions.user_name", Kind::Text),
     Column::new("is_ready", "rescue_sessions.is_ready", Kind::Boolean),
     Column::new("started_at", "rescue_sessions.started_at", Kind::Time),

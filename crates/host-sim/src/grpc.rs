@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use types::desc::RescueSection;
 use types::id::{GuestId, SessionId};
 use types::rescue::hex;
-use types::status::OverlayEnd;
+use types::status::{OverlayEnd, RescueNetwork};
 
 use crate::behaviour::{Pace, Reply, Verb};
 use crate::core::{self, Accepted, Core};
@@ -198,7 +198,10 @@ impl HostService for Service {
         image(request.image.as_ref())?;
         parse::<types::DiskMode>("disk_mode", &request.disk_mode)?;
         let qemu = convert::optional(&request.qemu_version);
-        self.operate(Verb::PreflightRescue, header, &request, Work::Preflight { qemu }).await
+        let network = parse_optional("network", &request.network)?.unwrap_or(RescueNetwork::Full);
+        // A host from before versions were told knows nothing of it.
+        let network = Some(network).filter(|_| self.core.state().protocol.is_some());
+        self.operate(Verb::PreflightRescue, header, &request, Work::Preflight { qemu, network }).await
     }
 
     async fn prepare_rescue(&self, request: Request<pb::PrepareRescueRequest>) -> Answer {
@@ -223,6 +226,7 @@ impl HostService for Service {
             cmdline: described.cmdline.clone(),
             disk_mode: parse("disk_mode", &request.disk_mode)?,
             qemu_version: convert::optional(&request.qemu_version),
+            network: parse_optional("network", &request.network)?,
         };
         let work = Work::WriteDesc(Box::new(section));
         self.operate(Verb::WriteRescueDesc, header, &request, work).await

@@ -8,7 +8,7 @@ use types::id::{DiskId, GuestId, SessionId, SnapshotId};
 use types::operation::{Failure, FailureCode, GuestReport, Outcome, StopHow, StopStep};
 use types::rescue::{HostKeySecret, ReadyReport, SeenDisk, hex, ssh_fingerprint};
 use types::secret::Secret;
-use types::status::{DiskMode, OverlayEnd, PowerState};
+use types::status::{DiskMode, OverlayEnd, PowerState, RescueNetwork};
 use types::verb::Verb;
 
 use crate::patient;
@@ -96,6 +96,7 @@ pub(crate) enum Work {
     /// The version of QEMU that is wanted.
     Preflight {
         qemu: Option<String>,
+        network: Option<RescueNetwork>,
     },
     Prepare {
         files: Vec<BootFile>,
@@ -170,21 +171,24 @@ impl Guests {
                 Ok(Outcome::Deleted)
             }
             Work::Prepare { files, endpoints } => self.prepare(files, endpoints),
-            Work::Preflight { qemu: wanted } => self.guest(id).and_then(|guest| match (&guest.desc.rescue, wanted) {
-                // As the real one: first the session that the guest is still in.
-                (Some(section), _) => {
-                    failed(FailureCode::WrongState, format!("the guest is in rescue session {}", section.session))
-                }
-                (None, Some(wanted)) if !qemu.contains(wanted) => {
-                    let message = format!("there is no QEMU {wanted} on this host: it has {}", qemu.join(", "));
-                    failed(FailureCode::Qemu, message)
-                }
-                (None, _) => Ok(Outcome::Preflighted {
-                    qemu_version: wanted.clone().or_else(|| qemu.first().cloned()).unwrap_or_default(),
-                    accelerator: accelerator.to_owned(),
-                    notices: Vec::new(),
-                }),
-            }),
+            Work::Preflight { qemu: wanted, network } => {
+                self.guest(id).and_then(|guest| match (&guest.desc.rescue, wanted) {
+                    // As the real one: first the session that the guest is still in.
+                    (Some(section), _) => {
+                        failed(FailureCode::WrongState, format!("the guest is in rescue session {}", section.session))
+                    }
+                    (None, Some(wanted)) if !qemu.contains(wanted) => {
+                        let message = format!("there is no QEMU {wanted} on this host: it has {}", qemu.join(", "));
+                        failed(FailureCode::Qemu, message)
+                    }
+                    (None, _) => Ok(Outcome::Preflighted {
+                        qemu_version: wanted.clone().or_else(|| qemu.first().cloned()).unwrap_or_default(),
+                        accelerator: accelerator.to_owned(),
+                        notices: Vec::new(),
+                        network: *network,
+                    }),
+                })
+            }
             Work::Start => self.guest(id).and_then(start),
             Work::Stop { force } => self.guest(id).map(|guest| stop(guest, *force)),
             Work::WriteDesc(section) => self.guest(id).and_then(|guest| write_desc(guest, section)),
@@ -373,12 +377,14 @@ fn await_ready(guest: &mut SimGuest, session: SessionId) -> Result<Outcome, Fail
     }
     guest.ready = true;
     let read_only = guest.desc.rescue.as_ref().is_some_and(|rescue| rescue.disk_mode == DiskMode::Ro);
+    let names = guest.desc.kernel_names();
     let disks = guest.desc.disks.iter().enumerate().map(|(at, disk)| SeenDisk {
         name: format!("vd{}", char::from(b'a' + u8::try_from(at % 26).unwrap_or(0))),
         size: disk.size_mib << 20,
         serial: disk.serial.clone(),
         read_only,
-        parts: Vec::new(),
+        normal_name: names.get(&disk.serial).cloned().unwrap_or_default(),
+        ..SeenDisk::default()
     });
     let ready = Box::new(ReadyReport {
         session,

@@ -197,7 +197,12 @@ async fn a_whole_rescue_and_back() {
     assert!(matches!(
         done!(
             preflight_rescue,
-            PreflightRescueRequest { image: image.clone(), disk_mode: rw(), qemu_version: String::new() }
+            PreflightRescueRequest {
+                image: image.clone(),
+                disk_mode: rw(),
+                qemu_version: String::new(),
+                network: String::new()
+            }
         ),
         Outcome::Preflighted { .. }
     ));
@@ -210,7 +215,8 @@ async fn a_whole_rescue_and_back() {
             session_id: session_id.clone(),
             image: image.clone(),
             disk_mode: rw(),
-            qemu_version: String::new()
+            qemu_version: String::new(),
+            network: String::new()
         }
     );
     assert!(matches!(early, Outcome::Failed { failure: Failure { code: FailureCode::WrongState, .. } }), "{early:?}");
@@ -223,7 +229,8 @@ async fn a_whole_rescue_and_back() {
                 session_id: session_id.clone(),
                 image: image.clone(),
                 disk_mode: rw(),
-                qemu_version: String::new()
+                qemu_version: String::new(),
+                network: String::new()
             }
         );
         assert_eq!(written, Outcome::DescWritten { source_sha256: desc_sha256.clone() });

@@ -97,8 +97,9 @@ impl From<Outcome> for pb::Outcome {
                 PbResult::Stopped(pb::Stopped { how: how.to_string(), seconds, steps })
             }
             Outcome::Deleted => PbResult::Deleted(pb::Deleted {}),
-            Outcome::Preflighted { qemu_version, accelerator, notices } => {
-                PbResult::Preflighted(pb::Preflighted { qemu_version, accelerator, notices })
+            Outcome::Preflighted { qemu_version, accelerator, notices, network } => {
+                let network = network.map(|it| it.to_string()).unwrap_or_default();
+                PbResult::Preflighted(pb::Preflighted { qemu_version, accelerator, notices, network })
             }
             Outcome::Prepared { bytes_downloaded, from } => {
                 PbResult::Prepared(pb::Prepared { bytes_downloaded, from: from.unwrap_or_default() })
@@ -160,7 +161,9 @@ impl TryFrom<pb::Outcome> for Outcome {
             },
             PbResult::Deleted(_) => Self::Deleted,
             PbResult::Preflighted(it) => {
-                Self::Preflighted { qemu_version: it.qemu_version, accelerator: it.accelerator, notices: it.notices }
+                let network = parse_optional("outcome.preflighted.network", &it.network)?;
+                let (qemu_version, accelerator) = (it.qemu_version, it.accelerator);
+                Self::Preflighted { qemu_version, accelerator, notices: it.notices, network }
             }
             PbResult::Prepared(it) => {
                 Self::Prepared { bytes_downloaded: it.bytes_downloaded, from: Some(it.from).filter(|f| !f.is_empty()) }
@@ -291,6 +294,7 @@ mod tests {
                 qemu_version: "10.0.2".into(),
                 accelerator: "tcg".into(),
                 notices: vec!["n".into()],
+                network: Some(types::status::RescueNetwork::None),
             },
             Outcome::Prepared { bytes_downloaded: 7, from: None },
             Outcome::DescWritten { source_sha256: "d".into() },

@@ -24,17 +24,22 @@ pub fn greeting(report: &ReadyReport) -> String {
 }
 
 fn table(disks: &[SeenDisk]) -> String {
-    let mut rows = vec![["device", "size", "what", "label", "serial or UUID"].map(String::from)];
+    let head = ["device", "normally", "size", "what", "label", "mounted on", "by-id or UUID"];
+    let mut rows = vec![head.map(String::from)];
     for disk in disks {
         let what = if disk.read_only { "disk, read only" } else { "disk" };
-        rows.push([format!("/dev/{}", disk.name), size(disk.size), what.into(), String::new(), disk.serial.clone()]);
+        let id = if disk.by_id.is_empty() { &disk.serial } else { &disk.by_id };
+        let (name, none) = (format!("/dev/{}", disk.name), String::new);
+        rows.push([name, disk.normal_name.clone(), size(disk.size), what.into(), none(), none(), id.clone()]);
         for part in &disk.parts {
             let name = if part.name == disk.name { "  (whole disk)".into() } else { format!("  /dev/{}", part.name) };
-            rows.push([name, size(part.size), part.filesystem.clone(), part.label.clone(), part.uuid.clone()]);
+            let kind = part.filesystem.clone();
+            let (normal, label, at) = (part.normal_name.clone(), part.label.clone(), part.mounted.clone());
+            rows.push([name, normal, size(part.size), kind, label, at, part.uuid.clone()]);
         }
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 5] = std::array::from_fn(width);
+    let widths: [usize; 7] = std::array::from_fn(width);
     let mut text = String::new();
     for row in &rows {
         let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
@@ -119,12 +124,17 @@ mod tests {
             filesystem: filesystem.into(),
             label: "data".into(),
             uuid: "11-22".into(),
+            normal_name: name.replace('v', "s"),
+            mounted: if name == "vda2" { "/srv".into() } else { String::new() },
+            ..SeenPart::default()
         };
         let disk = |name: &str, parts: Vec<SeenPart>| SeenDisk {
             name: name.into(),
             size: 3 << 30,
             serial: "disk-0".into(),
             read_only: name == "vdb",
+            normal_name: name.replace('v', "s"),
+            by_id: format!("virtio-{name}"),
             parts,
         };
         ReadyReport {
@@ -153,6 +163,8 @@ mod tests {
             "(whole disk)",
             "disk, read only",
             "mount /dev/vda2 /mnt",
+            "/dev/vda2     sda2      2 GiB  ext4             data   /srv        11-22",
+            "virtio-vda",
             "e2fsck -f /dev/vda2",
         ] {
             assert!(text.contains(wanted), "{wanted:?} is not in:\n{text}");

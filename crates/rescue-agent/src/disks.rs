@@ -11,7 +11,7 @@ use doctor::blkid;
 use doctor::sysfs::{SECTOR, attribute, entries, number, serial};
 use types::rescue::{SeenDisk, SeenPart};
 
-use crate::command;
+use crate::{command, names};
 
 /// `lifeboat.disks=N`: how many disks to wait for.
 const CMDLINE_DISKS: &str = "lifeboat.disks=";
@@ -82,17 +82,20 @@ fn disk(folder: &Path, name: &str) -> SeenDisk {
         })
         .collect();
     parts.sort_by_key(|(number, _)| *number);
+    let serial = serial(folder);
     SeenDisk {
         name: name.into(),
         size: number(folder, "size") * SECTOR,
-        serial: serial(folder),
+        by_id: names::by_id(name, &attribute(folder, "device/vendor"), &attribute(folder, "device/model"), &serial),
+        serial,
         read_only: attribute(folder, "ro") == "1",
         parts: parts.into_iter().map(|(_, part)| part).collect(),
+        ..SeenDisk::default()
     }
 }
 
 fn empty_part(name: &str, size: u64) -> SeenPart {
-    SeenPart { name: name.into(), size, filesystem: String::new(), label: String::new(), uuid: String::new() }
+    SeenPart { name: name.into(), size, ..SeenPart::default() }
 }
 
 /// Fills in what is on the disks. A disk that hangs costs [`BLKID_LIMIT`], and stays unrecognised.
@@ -106,6 +109,17 @@ pub fn recognise(disks: &mut [SeenDisk]) {
     match command::run("/sbin/blkid", &args, BLKID_LIMIT) {
         Ok(output) => fill(disks, &output.stdout),
         Err(error) => eprintln!("lifeboat: blkid can't be run: {error}"),
+    }
+}
+
+/// Keeps the disks from being written, whatever bus they are on: not each can be told so by the host (blockdev(8), BLKROSET).
+pub fn lock(disks: &mut [SeenDisk]) {
+    for disk in disks.iter_mut().filter(|disk| !disk.read_only) {
+        let device = format!("/dev/{}", disk.name);
+        match command::run("/sbin/blockdev", &["--setro", &device], BLKID_LIMIT) {
+            Ok(output) if output.success => disk.read_only = true,
+            _ => eprintln!("lifeboat: {device} can't be made read-only"),
+        }
     }
 }
 
@@ -127,7 +141,11 @@ fn fill(disks: &mut [SeenDisk], export: &str) {
         let is_it = |tags: &&BTreeMap<&str, String>| {
             tags.get("DEVNAME").is_some_and(|path| path[..].strip_prefix("/dev/") == Some(name))
         };
-        known.iter().find(is_it).and_then(|tags| tags.get(key)).map_or_else(String::new, |value| printable(value))
+        known
+            .iter()
+            .find(is_it)
+            .and_then(|tags| tags.get(key))
+            .map_or_else(String::new, |value| names::printable(value))
     };
     let complete = |part: &mut SeenPart| {
         part.filesystem = tag(&part.name, "TYPE");
@@ -144,11 +162,6 @@ fn fill(disks: &mut [SeenDisk], export: &str) {
             }
         }
     }
-}
-
-/// Labels are the guest's to choose, and end up on terminals: nothing in them may steer one.
-fn printable(value: &str) -> String {
-    value.chars().map(|c| if c.is_control() { '?' } else { c }).take(128).collect()
 }
 
 #[cfg(test)]
@@ -180,7 +193,7 @@ mod tests {
         }
     }
 
-    fn names(disks: &[SeenDisk]) -> Vec<&str> {
+    fn names_of(disks: &[SeenDisk]) -> Vec<&str> {
         disks.iter().map(|disk| disk.name.as_str()).collect()
     }
 
@@ -193,7 +206,7 @@ mod tests {
         tree.disk("sr0", 2048).disk("fd0", 8).disk("sdb", 0);
         tree.disk("nvme0c0n1", 2048).put("block/nvme0c0n1/hidden", "1\n");
         tree.put("block/loop0/size", "99\n").put("block/dm-0/size", "99\n");
-        assert_eq!(names(&tree.list()), ["sda", "vda", "vdb", "vdaa", "nvme0n1"]);
+        assert_eq!(names_of(&tree.list()), ["sda", "vda", "vdb", "vdaa", "nvme0n1"]);
     }
 
     #[test]
@@ -233,6 +246,7 @@ mod tests {
             filesystem: filesystem.into(),
             label: label.into(),
             uuid: uuid.into(),
+            ..SeenPart::default()
         };
         assert_eq!(disks[0].parts, [part("vda2", 4096, "ext4", "root=a", "11-22"), part("vda10", 3584, "", "", "")]);
         assert_eq!(disks[1].parts, [part("vdb", 8192, "LVM2_member", "?[2Jx", "")]);
@@ -249,7 +263,7 @@ mod tests {
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| settled(tree.0.path(), Some(2), long));
             tree.disk("sdb", 8);
-            assert_eq!(names(&waiting.join().unwrap()), ["sda", "sdb"]);
+            assert_eq!(names_of(&waiting.join().unwrap()), ["sda", "sdb"]);
         });
         // One is missing for good: the limit ends the wait, and those that are there are told.
         assert_eq!(settled(tree.0.path(), Some(3), Duration::from_millis(50)).len(), 2);

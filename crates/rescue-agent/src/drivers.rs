@@ -100,15 +100,13 @@ mod tests {
             name: "vda1".into(),
             size: 1,
             filesystem: filesystem.into(),
-            label: String::new(),
-            uuid: String::new(),
+            ..types::rescue::SeenPart::default()
         };
         let disk = SeenDisk {
             name: "vda".into(),
             size: 1,
-            serial: String::new(),
-            read_only: false,
             parts: ["xfs", "ext4", "", "ext4", "-r x"].map(part).into(),
+            ..SeenDisk::default()
         };
         assert_eq!(of_file_systems(&[disk]), ["fs-ext4", "fs-xfs"]);
     }

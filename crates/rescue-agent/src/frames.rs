@@ -112,6 +112,7 @@ mod tests {
             filesystem: "ext4".into(),
             label: "\"label\"".repeat(10),
             uuid: "0".repeat(36),
+            ..SeenPart::default()
         };
         let disk = |n: usize| SeenDisk {
             name: format!("vd{n}"),
@@ -119,6 +120,7 @@ mod tests {
             serial: "0123456789abcdef".into(),
             read_only: false,
             parts: vec![part.clone(); 16],
+            ..SeenDisk::default()
         };
         let mut report = ReadyReport {
             session: SessionId::generate(),

@@ -2,7 +2,7 @@
 //!
 //! Init starts it once the kernel's own file systems are mounted. In order:
 //! [`drivers`] loads what the devices ask for (later ones: [`hotplug`]), [`secrets`] reads the session from fw_cfg, [`access`] lets its owner in,
-//! [`services`] keeps [`net`]'s DHCP and the [`ssh`] server running, [`disks`] looks at the disks, and then the ready report, proven
+//! [`services`] keeps [`net`]'s DHCP and the [`ssh`] server running, [`disks`] looks at the disks, whose [`names`] it tells, and then the ready report, proven
 //! with the session's key, goes out on the virtio-serial [`port`], or on the [`serial`] console. [`console`] tells people what is
 //! there. From then on it answers the host, whose requests [`verbs`] carries out, until [`power`] turns the machine off. [`frames`]
 //! and [`command`] are helpers.
@@ -18,6 +18,7 @@ mod drivers;
 mod frames;
 mod hotplug;
 mod mount;
+mod names;
 mod net;
 mod port;
 mod power;
@@ -32,7 +33,8 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use types::rescue::{BootSecrets, Frame, PROTOCOL_VERSION, ReadyReport, SeenDisk};
+use types::rescue::{BootSecrets, CMDLINE_READ_ONLY, Frame, PROTOCOL_VERSION, ReadyReport, SeenDisk};
+use types::status::RescueNetwork;
 use types::verb::{Verb, VerbFault};
 
 use crate::port::{Port, Step};
@@ -99,7 +101,9 @@ fn rescue(secrets: &BootSecrets) {
             access::Ways { keys: 0, password: false }
         });
 
-    let nics = net::nics(Path::new(SYS));
+    // Without a network there is nobody to give an address, and nobody to come by ssh.
+    let cut_off = secrets.network == Some(RescueNetwork::None);
+    let nics = if cut_off { vec![] } else { net::nics(Path::new(SYS)) };
     nics.iter().for_each(|nic| keep(net::service(nic)));
     let asked = Instant::now();
 
@@ -112,8 +116,8 @@ fn rescue(secrets: &BootSecrets) {
     // Making a key waits for randomness, a disk for its bus: at the same time.
     let mut doors = Doors::new(PROGRAMS, Path::new("/"), Path::new(SERVICES), ways);
     let (host_key, disks) = std::thread::scope(|scope| {
-        let ssh = scope.spawn(|| ways.ssh().then(|| start_ssh(&mut doors)).flatten());
-        let disks = look_at_disks();
+        let ssh = scope.spawn(|| (ways.ssh() && !cut_off).then(|| start_ssh(&mut doors)).flatten());
+        let disks = look_at_disks(secrets);
         (ssh.join().unwrap_or_default(), disks)
     });
     let mut report = ReadyReport {
@@ -189,9 +193,17 @@ fn start_ssh(doors: &mut Doors) -> Option<HostKey> {
     answers.then_some(key)
 }
 
-fn look_at_disks() -> Vec<SeenDisk> {
-    let mut disks = disks::settled(Path::new(SYS), disks::expected(&read("/proc/cmdline")), DISKS_LIMIT);
+fn look_at_disks(secrets: &BootSecrets) -> Vec<SeenDisk> {
+    let cmdline = read("/proc/cmdline");
+    let mut disks = disks::settled(Path::new(SYS), disks::expected(&cmdline), DISKS_LIMIT);
+    if cmdline.split_ascii_whitespace().any(|word| word == CMDLINE_READ_ONLY) {
+        disks::lock(&mut disks);
+    }
     disks::recognise(&mut disks);
+    names::fill(&mut disks, &secrets.disk_names);
+    names::places(&mut disks);
+    names::link(Path::new(DEV), &disks);
+    write(mount::DISKS, &serde_json::to_string(&disks).unwrap_or_default());
     disks
 }
 

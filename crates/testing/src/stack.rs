@@ -199,7 +199,15 @@ impl Stack {
     /// # Panics
     /// If region refuses it.
     pub async fn register_agent(&self, name: &str) {
-        self.agents.register(&self.config.grpc.listen, &self.image, name).await.expect("an agent registers");
+        self.register_image(name, &self.image).await;
+    }
+
+    /// Registers an agent with another image that is signed by the same key.
+    ///
+    /// # Panics
+    /// Region does not take it.
+    pub async fn register_image(&self, name: &str, image: &SignedImage) {
+        self.agents.register(&self.config.grpc.listen, image, name).await.expect("an agent registers");
     }
 
     /// Plain requests with the administrator's token.

@@ -3,10 +3,12 @@
 //! Everything QEMU is started with follows from this file alone. Addresses are fixed when the guest is created, so that
 //! names inside it never move, neither from one boot to the next nor between a normal boot and a rescue boot.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DiskId, GuestId, SessionId};
-use crate::status::{Arch, DiskMode};
+use crate::status::{Arch, DiskMode, RescueNetwork};
 use crate::words;
 
 /// The version written today. A host refuses a higher one.
@@ -288,6 +290,55 @@ pub struct PortForward {
     pub guest_port: u16,
 }
 
+impl Desc {
+    /// It runs a rescue system that may reach nothing over its NICs.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.rescue.as_ref().is_some_and(|section| section.network == Some(RescueNetwork::None))
+    }
+
+    /// It has devices of its host to itself.
+    #[must_use]
+    pub fn has_host_devices(&self) -> bool {
+        !self.passthrough.is_empty() || self.usb.iter().any(|device| device.host.is_some())
+    }
+
+    /// What the guest's own kernel calls its disks, by serial number: it counts each kind of bus for itself, in the order of the disks.
+    /// Where SCSI, SATA and IDE disks are mixed their order is the controllers', which a kernel may take either way: those are left out.
+    #[must_use]
+    pub fn kernel_names(&self) -> BTreeMap<String, String> {
+        let bus = |driver: DiskDriver| if driver == DiskDriver::Virtio { "vd" } else { "sd" };
+        let mut others = self.disks.iter().map(|disk| disk.driver).filter(|driver| *driver != DiskDriver::Virtio);
+        let first = others.next();
+        let mixed = others.any(|driver| Some(driver) != first);
+        let mut disks: Vec<&DiskDesc> = self.disks.iter().collect();
+        disks.sort_by_key(|disk| disk.index);
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut names = BTreeMap::new();
+        for disk in disks {
+            let count = counts.entry(bus(disk.driver)).or_default();
+            let unsure = mixed && bus(disk.driver) == "sd";
+            if !unsure && !disk.serial.is_empty() {
+                names.insert(disk.serial.clone(), format!("{}{}", bus(disk.driver), letters(*count)));
+            }
+            *count += 1;
+        }
+        names
+    }
+}
+
+/// The kernel's counting: a to z, then aa (drivers/scsi/sd.c, `sd_format_disk_name`).
+fn letters(mut index: usize) -> String {
+    let mut text = Vec::new();
+    loop {
+        text.insert(0, char::from(b'a' + u8::try_from(index % 26).unwrap_or(0)));
+        match (index / 26).checked_sub(1) {
+            Some(next) => index = next,
+            None => return text.into_iter().collect(),
+        }
+    }
+}
+
 /// What turns a boot of the guest's own disks into a boot of the rescue system, with the disks beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -302,6 +353,9 @@ pub struct RescueSection {
     /// The version of QEMU to run the rescue system with; the guest's own if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qemu_version: Option<String>,
+    /// Absent: `full`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<RescueNetwork>,
 }
 
 /// A boot file, named by what is in it.
@@ -313,4 +367,35 @@ pub struct BootFile {
     pub sha256: String,
     /// Bytes.
     pub size: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_are_called_what_the_guests_own_kernel_calls_them() {
+        use DiskDriver::{Ide, Sata, Scsi, Virtio};
+        for (drivers, expected) in [
+            (vec![Virtio, Virtio], "vda vdb"),
+            (vec![Scsi, Virtio, Scsi], "sda vda sdb"),
+            (vec![Sata, Sata], "sda sdb"),
+            // Which controller is counted first, nobody knows here.
+            (vec![Scsi, Virtio, Ide], "- vda -"),
+            (vec![], ""),
+        ] {
+            let disk = |(index, driver): (u32, &DiskDriver)| serde_json::json!({"id": DiskId::generate(), "index": index, "driver": driver, "format": "raw", "size_mib": 1, "serial": format!("s{index}")});
+            let desc: Desc = serde_json::from_value(serde_json::json!({
+                "version": 1, "id": GuestId::generate(), "name": "x", "arch": "x86_64", "machine": "q35", "firmware": "bios", "vcpu": 1,
+                "memory_mib": 1, "nics": [], "disks": (0..drivers.len() as u32).zip(&drivers).map(disk).rev().collect::<Vec<_>>(),
+            }))
+            .unwrap();
+            let names = desc.kernel_names();
+            let all: Vec<&str> =
+                (0..drivers.len()).map(|at| names.get(&format!("s{at}")).map_or("-", |it| it)).collect();
+            assert_eq!(all.join(" "), expected);
+        }
+        let counted: Vec<String> = [0, 25, 26, 27, 701, 702].map(letters).into();
+        assert_eq!(counted, ["a", "z", "aa", "ab", "zz", "aaa"]);
+    }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{GuestId, OperationId, TaskId};
 use crate::rescue::ReadyReport;
-use crate::status::PowerState;
+use crate::status::{PowerState, RescueNetwork};
 use crate::words;
 
 /// Heads every request that changes something on a host.
@@ -46,6 +46,9 @@ pub enum Outcome {
         /// What the rescue goes without, in words: devices of the host that are not there.
         #[serde(default)]
         notices: Vec<String>,
+        /// What the rescue system will be able to reach; absent from an older host, which knows `full` alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network: Option<RescueNetwork>,
     },
     /// Kernel and initramfs are in the host's store, verified.
     Prepared {

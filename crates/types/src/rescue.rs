@@ -9,6 +9,8 @@
 //! sent. The payload repeats session, nonce and boot number, so an old answer, or one for another boot, fits nothing. The kernel's
 //! command line holds neither key nor nonce, so its echo on the console proves nothing.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -17,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::id::SessionId;
 use crate::secret::Secret;
+use crate::status::RescueNetwork;
 use crate::verb::Verb;
 
 /// Version of the frames. A peer that reads a higher one answers with its own and ignores what it does not know. Version 2 has
@@ -32,6 +35,8 @@ pub const SERIAL_PREFIX: &str = "LIFEBOAT-FRAME ";
 pub const MAX_FRAME: usize = 64 * 1024;
 /// On the kernel's command line of every rescue boot.
 pub const CMDLINE_FLAG: &str = "yn_rescue_mode=true";
+/// On the kernel's command line of disk mode `ro`: the rescue system makes the disks read-only as well, as not every bus can be told so.
+pub const CMDLINE_READ_ONLY: &str = "lifeboat.disk_mode=ro";
 /// On the kernel's command line: `lifeboat.session=<id>`.
 pub const CMDLINE_SESSION: &str = "lifeboat.session=";
 
@@ -55,6 +60,12 @@ pub struct BootSecrets {
     /// The SSH host key of all boots of the session; absent from an older host, and each boot then makes one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<HostKeySecret>,
+    /// What it may reach; absent: `full`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<RescueNetwork>,
+    /// By a disk's serial number, what the guest's own kernel calls it ([`crate::desc::Desc::kernel_names`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub disk_names: BTreeMap<String, String>,
 }
 
 /// An Ed25519 key (RFC 8032).
@@ -139,7 +150,7 @@ pub struct ReadyReport {
 }
 
 /// A disk as the rescue system sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SeenDisk {
     /// The kernel's name: `vda`, `sda`.
@@ -149,12 +160,18 @@ pub struct SeenDisk {
     /// As in the guest's description; empty where the bus has none.
     pub serial: String,
     pub read_only: bool,
+    /// What the guest's own kernel calls it: `sdb`; empty if that is not known.
+    #[serde(default)]
+    pub normal_name: String,
+    /// Its name below `/dev/disk/by-id`, in the guest's own system and in the rescue system; empty where it has no serial number.
+    #[serde(default)]
+    pub by_id: String,
     /// Partitions and what is on them.
     #[serde(default)]
     pub parts: Vec<SeenPart>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SeenPart {
     /// `vda1`; the disk's own name where a file system fills the whole disk.
@@ -165,6 +182,15 @@ pub struct SeenPart {
     pub filesystem: String,
     pub label: String,
     pub uuid: String,
+    /// As of the disk.
+    #[serde(default)]
+    pub normal_name: String,
+    /// As of the disk.
+    #[serde(default)]
+    pub by_id: String,
+    /// Where the guest's own system mounts it, as its fstab says, or where it was mounted last; empty where neither can be read cheaply.
+    #[serde(default)]
+    pub mounted: String,
 }
 
 /// Why a proof was not accepted.
@@ -251,6 +277,8 @@ mod tests {
             ssh_keys: vec![],
             password_hash: None,
             host_key: None,
+            network: None,
+            disk_names: BTreeMap::new(),
         }
     }
 

@@ -141,6 +141,16 @@ words! {
 }
 
 words! {
+    /// What a rescue system may reach over the guest's NICs.
+    pub enum RescueNetwork as "rescue network" {
+        /// What the guest itself can reach.
+        Full = "full",
+        /// Nothing, and nobody reaches it: its NICs are there, with no other end.
+        None = "none",
+    }
+}
+
+words! {
     /// What becomes, at the end of a rescue, of what was written in disk mode `overlay`.
     pub enum OverlayEnd as "overlay decision" {
         /// It is merged into the guest's disks.

@@ -1,7 +1,7 @@
 //! The verbs of rescue. An unknown key in their bodies is an error: a misspelt `disk_mode` must never become `rw`.
 
 use serde::{Deserialize, Serialize};
-use types::status::OverlayEnd;
+use types::status::{OverlayEnd, RescueNetwork};
 use types::{DiskMode, Secret, SessionId, words};
 
 use super::{Servers, within};
@@ -25,6 +25,10 @@ pub struct StartRescue {
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_mode: Option<DiskMode>,
+    /// What the rescue system may reach over the server's NICs (default full); with none its consoles are the way in
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<RescueNetwork>,
     /// A public key that may log in as root, in authorized_keys form; may be repeated
     #[cfg_attr(feature = "clap", arg(long = "ssh-key"))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -71,6 +75,12 @@ impl Action for StartRescue {
             return Err(Invalid::new(
                 "on_expiry",
                 "is for disk_mode overlay: in the others there is nothing to decide",
+            ));
+        }
+        if self.network == Some(RescueNetwork::None) && !self.ssh_keys.is_empty() {
+            return Err(Invalid::new(
+                "ssh_keys",
+                "with network none nobody gets in by ssh: give a password, for the consoles",
             ));
         }
         if self.reason.as_ref().is_some_and(|r| r.len() > 1024) {

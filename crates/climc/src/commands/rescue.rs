@@ -61,7 +61,7 @@ pub async fn of_server(cx: &Cx, id: &str) -> Result<(), Exit> {
     rows.extend(RescueSessions::details(&session).into_iter().filter(|(name, _)| *name != "disks"));
     output::sheet(&rows)?;
     Ok(output::rows(
-        &["Disk", "Size", "Holds", "Label", "UUID", "Serial", "Access"],
+        &["Normally", "In rescue", "Size", "Holds", "Label", "Mounted on", "By id, or UUID", "Access"],
         session.disks.iter().flat_map(parts),
     )?)
 }
@@ -184,6 +184,7 @@ impl Shown for RescueSessions {
             ("kernel", format!("sha256:{} {}", view.image.kernel.sha256, text::bytes(view.image.kernel.size))),
             ("initramfs", format!("sha256:{} {}", view.image.initramfs.sha256, text::bytes(view.image.initramfs.size))),
             ("disk_mode", view.disk_mode.to_string()),
+            ("network", view.network.to_string()),
             ("on_expiry", text::or_dash(view.on_expiry)),
             ("overlay", text::or_dash(view.overlay)),
             ("disks", text::or_dash(Some(disks.join("\n")))),
@@ -226,19 +227,21 @@ impl Shown for RescueSessions {
 /// A disk, and below it what is on it, as rows.
 fn parts(disk: &SeenDisk) -> Vec<Vec<String>> {
     let access = if disk.read_only { "read-only" } else { "read-write" };
-    let serial = text::or_dash(Some(&disk.serial));
-    let none = || "-".to_owned();
-    let mut rows = vec![vec![disk.name.clone(), text::bytes(disk.size), none(), none(), none(), serial, access.into()]];
+    let word = |text: &String| text::or_dash(Some(text).filter(|text| !text.is_empty()));
+    let id = word(if disk.by_id.is_empty() { &disk.serial } else { &disk.by_id });
+    let (size, none) = (text::bytes(disk.size), || "-".to_owned());
+    let mut rows =
+        vec![vec![word(&disk.normal_name), disk.name.clone(), size, none(), none(), none(), id, access.into()]];
     rows.extend(disk.parts.iter().map(|part| {
-        let word = |text: &String| text::or_dash(Some(text));
         let holds = if part.filesystem.is_empty() { say!("nothing known") } else { part.filesystem.clone() };
         vec![
+            format!("  {}", word(&part.normal_name)),
             format!("  {}", part.name),
             text::bytes(part.size),
             holds,
             word(&part.label),
+            word(&part.mounted),
             word(&part.uuid),
-            String::new(),
             String::new(),
         ]
     }));
@@ -253,6 +256,7 @@ fn disk(disk: &SeenDisk) -> Vec<String> {
     lines.extend(disk.parts.iter().map(|part| {
         let filesystem = if part.filesystem.is_empty() { "nothing known" } else { &part.filesystem };
         let label = if part.label.is_empty() { String::new() } else { format!(" '{}'", part.label) };
+        let label = if part.mounted.is_empty() { label } else { format!("{label} on {}", part.mounted) };
         format!("  {}  {}  {filesystem}{label}  {}", part.name, text::bytes(part.size), part.uuid)
     }));
     lines

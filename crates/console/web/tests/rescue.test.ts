@@ -37,6 +37,11 @@ describe('start-rescue', () => {
   it('warns where nobody could log in', () => {
     expect(isLockedOut(emptyForm())).toBe(false)
     expect(isLockedOut({ ...emptyForm(), isPasswordWanted: false })).toBe(true)
+    // Without a network a key opens nothing, and is not sent.
+    const cutOff = { ...emptyForm(), network: 'none' as const, sshKeys: KEY }
+    expect(isLockedOut({ ...cutOff, isPasswordWanted: false })).toBe(true)
+    expect(bodyOf(cutOff)).toEqual({ disk_mode: 'rw', network: 'none', password: 'generate', ttl: 86_400 })
+    expect(climcOf(cutOff, [server()])).toContain('--network none')
     expect(isLockedOut({ ...emptyForm(), isPasswordWanted: false, sshKeys: KEY })).toBe(false)
   })
 
@@ -121,8 +126,8 @@ describe('a limit of rate', () => {
 })
 
 describe('disks in rescue', () => {
-  const part = (name: string, size: number, filesystem: string) => ({ name, size, filesystem, label: '', uuid: '' })
-  const disk = (name: string, serial: string, parts = [part(`${name}1`, 5, 'ext4')]): SeenDisk => ({ name, serial, size: 10, read_only: false, parts })
+  const part = (name: string, size: number, filesystem: string) => ({ name, size, filesystem, label: '', uuid: '', normal_name: '', by_id: '', mounted: '' })
+  const disk = (name: string, serial: string, parts = [part(`${name}1`, 5, 'ext4')]): SeenDisk => ({ name, serial, size: 10, read_only: false, normal_name: '', by_id: '', parts })
   const own = (index: number, serial: string, driver = 'virtio') => ({ id: serial, index, serial, driver, size: 0, format: 'qcow2' }) as Server['disks'][number]
 
   it('are told apart by serial number, whatever they are called', () => {

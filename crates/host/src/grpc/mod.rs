@@ -24,7 +24,7 @@ use types::id::{GuestId, OperationId};
 use types::operation::OperationHeader;
 use types::rescue::hex;
 use types::secret::Secret;
-use types::status::OverlayEnd;
+use types::status::{OverlayEnd, RescueNetwork};
 
 use crate::env::Env;
 use crate::guest::manager::{Handle, Manager};
@@ -233,7 +233,9 @@ impl HostService for Service {
         let header = request.operation.take();
         let image = Box::new(image(request.image.as_ref())?);
         let disk_mode = parse("disk_mode", &request.disk_mode)?;
-        let work = Work::Preflight { image, disk_mode, qemu_version: convert::optional(&request.qemu_version) };
+        let qemu_version = convert::optional(&request.qemu_version);
+        let network = convert::parse_optional("network", &request.network)?.unwrap_or(RescueNetwork::Full);
+        let work = Work::Preflight { image, disk_mode, qemu_version, network };
         self.operate(header, &request, work).await
     }
 
@@ -259,6 +261,7 @@ impl HostService for Service {
             cmdline: image.cmdline,
             disk_mode: parse("disk_mode", &request.disk_mode)?,
             qemu_version: convert::optional(&request.qemu_version),
+            network: convert::parse_optional("network", &request.network)?,
         };
         self.operate(header, &request, Work::WriteDesc(Box::new(section))).await
     }

@@ -373,8 +373,8 @@ impl Guest {
                     self.stop(Duration::from_secs((*timeout_s).into()), *force, cx).await
                 }
                 Work::Delete => self.delete(cx).await,
-                Work::Preflight { image, disk_mode, qemu_version } => {
-                    self.preflight(image, *disk_mode, qemu_version.as_deref()).await
+                Work::Preflight { image, disk_mode, qemu_version, network } => {
+                    self.preflight(image, *disk_mode, qemu_version.as_deref(), *network).await
                 }
                 Work::Prepare { image, endpoints } => self.prepare(image, endpoints, cx).await,
                 Work::WriteDesc(section) => self.write_rescue_desc(section),

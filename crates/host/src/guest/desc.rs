@@ -346,6 +346,7 @@ pub(crate) mod tests {
             cmdline: "console=ttyS0".into(),
             disk_mode: DiskMode::Rw,
             qemu_version: None,
+            network: None,
         }
     }
 

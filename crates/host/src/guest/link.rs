@@ -306,6 +306,8 @@ mod tests {
             ssh_keys: vec![],
             password_hash: None,
             host_key: None,
+            network: None,
+            disk_names: std::collections::BTreeMap::new(),
         };
         Expected { secrets, disks: ["root-1".to_owned(), "data-1".to_owned()].into() }
     }
@@ -316,7 +318,7 @@ mod tests {
             size: 1,
             serial: (*serial).to_owned(),
             read_only: false,
-            parts: vec![],
+            ..SeenDisk::default()
         };
         let report = ReadyReport {
             session: secrets.session,

@@ -50,7 +50,7 @@ use types::desc::{Desc, RescueSection};
 use types::id::{DiskId, SessionId, SnapshotId};
 use types::operation::{Failure, FailureCode};
 use types::secret::Secret;
-use types::status::{DiskMode, OverlayEnd};
+use types::status::{DiskMode, OverlayEnd, RescueNetwork};
 
 /// A request, read.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ pub enum Work {
     Start,
     Stop { timeout_s: u32, force: bool },
     Delete,
-    Preflight { image: Box<Wanted>, disk_mode: DiskMode, qemu_version: Option<String> },
+    Preflight { image: Box<Wanted>, disk_mode: DiskMode, qemu_version: Option<String>, network: RescueNetwork },
     Prepare { image: Box<Wanted>, endpoints: Vec<String> },
     WriteDesc(Box<RescueSection>),
     StartRescue { session: SessionId, ssh_keys: Vec<String>, password_hash: Option<Secret>, fresh: bool },

@@ -3,7 +3,7 @@
 use artifact::Wanted;
 use types::desc::Firmware;
 use types::operation::{Failure, FailureCode, Outcome};
-use types::status::DiskMode;
+use types::status::{DiskMode, RescueNetwork};
 
 use super::actor::Guest;
 use super::failure;
@@ -17,6 +17,7 @@ impl Guest {
         image: &Wanted,
         disk_mode: DiskMode,
         qemu_version: Option<&str>,
+        network: RescueNetwork,
     ) -> Result<Outcome, Failure> {
         let Some(stored) = &self.stored else {
             return Err(failure(FailureCode::UnknownGuest, "there is no such guest on this host"));
@@ -29,6 +30,11 @@ impl Guest {
                 image.name, image.min_memory_mib, desc.memory_mib
             );
             return Err(failure(FailureCode::Resource, message));
+        }
+        // Of what is passed through nobody knows where it leads.
+        if network == RescueNetwork::None && desc.has_host_devices() {
+            let message = "network none can't be kept: devices of the host are passed through to the guest, which may lead anywhere";
+            return Err(failure(FailureCode::WrongState, message));
         }
         let runs = self.runs() != Runs::Nothing;
         self.look_at_leases()?;
@@ -73,6 +79,7 @@ impl Guest {
             qemu_version: version,
             accelerator: self.env.accelerator.as_str().to_owned(),
             notices: self.rescue_notices(desc),
+            network: Some(network),
         })
     }
 }

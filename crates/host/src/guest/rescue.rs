@@ -70,6 +70,9 @@ impl Guest {
     ) -> Result<Outcome, Failure> {
         self.finish_revert(cx).await?;
         cx.progress.say("checking the boot files");
+        let stored = self.stored.as_ref().map(|stored| &stored.desc);
+        let disk_names = stored.map(Desc::kernel_names).unwrap_or_default();
+        let network = stored.and_then(|desc| desc.rescue.as_ref()?.network);
         let before = self.secrets().filter(|secrets| secrets.session == session);
         let secrets = BootSecrets {
             version: PROTOCOL_VERSION,
@@ -85,6 +88,8 @@ impl Guest {
                 Some(key) => Some(key),
                 None => Some(host_key()?),
             },
+            network,
+            disk_names,
             boot: before.map_or(0, |secrets| secrets.boot) + 1,
             ssh_keys: ssh_keys.to_vec(),
             password_hash: password_hash.cloned(),

@@ -106,9 +106,10 @@ impl Guest {
         self.let_qemu_in(&launch)?;
 
         self.env.network.allowed(desc)?;
-        self.qemu_taps(&desc.nics)?;
-        desc.nics.iter().try_for_each(|nic| self.env.network.up(self.id, nic))?;
-        let inherited = self.env.network.macvtaps(desc)?;
+        let nics = if desc.is_cut_off() { &[][..] } else { &desc.nics };
+        self.qemu_taps(nics)?;
+        nics.iter().try_for_each(|nic| self.env.network.up(self.id, nic))?;
+        let inherited = if desc.is_cut_off() { Vec::new() } else { self.env.network.macvtaps(desc)? };
         inherited.iter().try_for_each(|(_, device)| self.give_qemu(device))?;
         self.hand_over(desc, &launch.absent)?;
         let user = self.env.qemu_user.as_ref();

@@ -144,7 +144,12 @@ mod tests {
             Work::Start,
             Work::Stop { timeout_s: 1, force: false },
             Work::Delete,
-            Work::Preflight { image: image(), disk_mode: DiskMode::Rw, qemu_version: None },
+            Work::Preflight {
+                image: image(),
+                disk_mode: DiskMode::Rw,
+                qemu_version: None,
+                network: types::status::RescueNetwork::Full,
+            },
             Work::Prepare { image: image(), endpoints: vec![] },
             Work::WriteDesc(Box::new(section(mine))),
             Work::StartRescue { session: mine, ssh_keys: vec![], password_hash: None, fresh: false },

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use types::desc::{Desc, DiskDriver, Machine, UsbDesc};
-use types::rescue::{CMDLINE_FLAG, CMDLINE_SESSION, FW_CFG_NAME, PORT_NAME};
+use types::rescue::{CMDLINE_FLAG, CMDLINE_READ_ONLY, CMDLINE_SESSION, FW_CFG_NAME, PORT_NAME};
 use types::status::DiskMode;
 
 use super::devices::{self, AHCI, SCSI, VGA, VIRTIO_SERIAL};
@@ -91,7 +91,9 @@ pub fn arguments(desc: &Desc, launch: &Launch) -> Vec<String> {
         out.add("-device", devices::disk(disk, desc.machine).option());
     }
     for nic in &desc.nics {
-        out.add("-netdev", devices::netdev_option(nic, desc.id));
+        // The NICs stay, so that nothing else moves; a hub to which nothing else is connected leads nowhere.
+        let netdev = if desc.is_cut_off() { devices::dead_end(nic) } else { devices::netdev_option(nic, desc.id) };
+        out.add("-netdev", netdev);
         out.add("-device", devices::nic(nic, desc.machine).option());
     }
     for (drive, iso) in desc.cdroms.iter().zip(&launch.isos) {
@@ -121,7 +123,8 @@ pub fn arguments(desc: &Desc, launch: &Launch) -> Vec<String> {
         let count = desc.disks.len();
         let session = section.session;
         let append = format!("{} {CMDLINE_FLAG} {CMDLINE_SESSION}{session} lifeboat.disks={count}", section.cmdline);
-        out.add("-append", append.trim().to_owned());
+        let lock = if read_only { format!(" {CMDLINE_READ_ONLY}") } else { String::new() };
+        out.add("-append", format!("{}{lock}", append.trim()));
         out.add("-fw_cfg", format!("name={FW_CFG_NAME},file={}", escaped(&files.secrets)));
         // A reboot ends QEMU and comes to the agent, which gives the next boot a nonce of its own.
         out.flag("-no-reboot");
@@ -308,6 +311,7 @@ mod tests {
             cmdline: "console=ttyS0 panic=-1".into(),
             disk_mode,
             qemu_version: None,
+            network: None,
         });
         desc
     }
@@ -418,6 +422,19 @@ mod tests {
         launch.uefi = Some(("/code,1".into(), "/vars".into()));
         launch.disks[1].overlay = Some("/overlay".into());
         insta::assert_snapshot!(shown(&arguments(&desc, &launch)));
+    }
+
+    #[test]
+    fn a_rescue_without_network_keeps_its_nics_and_reaches_nothing() {
+        let full = in_rescue(with_everything(Machine::Q35), DiskMode::Rw);
+        let mut none = full.clone();
+        none.rescue.as_mut().unwrap().network = Some(types::status::RescueNetwork::None);
+        let (full, none) = (arguments(&full, &launch(&full)), arguments(&none, &launch(&none)));
+        let changed: Vec<_> = full.iter().zip(&none).filter(|(full, none)| full != none).collect();
+        assert_eq!(full.len(), none.len());
+        assert_eq!(changed.len(), with_everything(Machine::Q35).nics.len(), "{changed:?}");
+        assert!(changed.iter().all(|(_, none)| none.starts_with("hubport,id=net-")), "{changed:?}");
+        assert!(!none.iter().any(|argument| argument.contains("hostfwd")));
     }
 
     #[test]

@@ -347,6 +347,12 @@ pub fn netdev_option(nic: &NicDesc, guest: GuestId) -> String {
     }
 }
 
+/// The value of `-netdev` for a NIC that reaches nothing.
+#[must_use]
+pub fn dead_end(nic: &NicDesc) -> String {
+    format!("hubport,id={},hubid={}", netdev_id(nic.index), nic.index)
+}
+
 fn forwards(nic: &NicDesc) -> impl Iterator<Item = String> {
     nic.forwards.iter().map(|f| format!("tcp:127.0.0.1:{}-:{}", f.host_port, f.guest_port))
 }

@@ -142,6 +142,7 @@ async fn a_guest_outlives_its_agent_and_stops_as_gently_as_it_lets_us() {
         image: Some(image.clone()),
         disk_mode: "rw".into(),
         qemu_version: String::new(),
+        network: String::new(),
     };
     let outcome = operate!(agent, agent.header(guest), preflight_rescue, preflight());
     let Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use proto::host::v1 as pb;
-use types::desc::{Desc, DiskDriver};
+use types::desc::{Desc, DiskDriver, NicBackend, NicDesc, NicModel, PortForward};
 use types::operation::{FailureCode, Outcome};
+use types::status::RescueNetwork;
 
 use crate::agent::{Agent, create, operate, outcome, tiny};
 use crate::change::content;
@@ -39,20 +40,37 @@ async fn enter(agent: &Agent, desc: &Desc, session: &Session) -> u32 {
 async fn what_was_written_over_disks_is_dropped_or_merged() {
     let files = Files::serve().await;
     let mut agent = Agent::start(std::slice::from_ref(&files.public_key)).await;
-    let desc = tiny(DiskDriver::Virtio);
+    let mut desc = tiny(DiskDriver::Virtio);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    desc.nics.push(NicDesc {
+        index: 0,
+        backend: NicBackend::User,
+        mac: "52:54:00:00:00:01".into(),
+        model: NicModel::Virtio,
+        forwards: vec![PortForward { host_port: port, guest_port: 22 }],
+        bridge: None,
+    });
     let guest = desc.id;
     operate!(agent, agent.header(guest), create_guest, create(&desc));
     let images = images(&agent, &desc);
     let overlays = agent.guest_folder(guest).join("overlays");
     let before = digests(&images);
-    let session = Session::new(&files, "overlay");
+    // With no network: its NIC is there, and leads nowhere.
+    let session = Session { network: "none", ..Session::new(&files, "overlay") };
     let preflighted = operate!(agent, agent.header(guest), preflight_rescue, session.preflight());
-    assert!(matches!(preflighted, Outcome::Preflighted { .. }), "{preflighted:?}");
+    let cut_off = Some(RescueNetwork::None);
+    assert!(matches!(&preflighted, Outcome::Preflighted { network, .. } if *network == cut_off), "{preflighted:?}");
     operate!(agent, agent.header(guest), prepare_rescue, session.prepare());
 
     // Written, found again after a reboot inside, and dropped: the disks are what they were, and the overlays are kept.
     enter(&agent, &desc, &session).await;
-    let console = log_in(&agent, guest, 0).await;
+    let mut console = log_in(&agent, guest, 0).await;
+    let dead_end = "hubport,id=net-0";
+    assert!(agent.arguments(guest).contains(dead_end) && !agent.arguments(guest).contains("hostfwd"));
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody comes in over the network");
+    console.types("cat /sys/class/net/eth0/address; pidof dropbear udhcpc || echo nothing list''ens\r").await;
+    console.shows("52:54:00:00:00:01").await;
+    console.shows("nothing listens").await;
     console.types("tr '\\0' x </dev/zero | dd of=/dev/vdb bs=64k count=64 iflag=fullblock && sync && reboot\r").await;
     agent.until_state("the second boot", guest, |state| state.rescue_boot == 2 && state.rescue_ready).await;
     let from = agent.serial(guest).rfind("rescue login:").unwrap_or_default();
@@ -69,6 +87,7 @@ async fn what_was_written_over_disks_is_dropped_or_merged() {
     // Written, and merged, while the agent dies in it.
     let session = Session::new(&files, "overlay");
     assert_eq!(enter(&agent, &desc, &session).await, 1);
+    assert!(!agent.arguments(guest).contains(dead_end) && agent.arguments(guest).contains("hostfwd"));
     let from = agent.serial(guest).rfind("rescue login:").unwrap_or_default();
     let mut console = log_in(&agent, guest, from).await;
     console

@@ -27,6 +27,8 @@ pub struct Session {
     pub id: SessionId,
     pub image: pb::RescueImage,
     pub disk_mode: &'static str,
+    /// Empty: full.
+    pub network: &'static str,
     pub endpoints: Vec<String>,
 }
 
@@ -36,12 +38,14 @@ impl Session {
             id: SessionId::generate(),
             image: files.image.clone(),
             disk_mode,
+            network: "",
             endpoints: vec![files.endpoint.clone()],
         }
     }
     pub fn preflight(&self) -> pb::PreflightRescueRequest {
         let (image, disk_mode) = (Some(self.image.clone()), self.disk_mode.to_owned());
-        pb::PreflightRescueRequest { operation: None, image, disk_mode, qemu_version: String::new() }
+        let (qemu_version, network) = (String::new(), self.network.to_owned());
+        pb::PreflightRescueRequest { operation: None, image, disk_mode, qemu_version, network }
     }
     pub fn prepare(&self) -> pb::PrepareRescueRequest {
         pb::PrepareRescueRequest { operation: None, image: Some(self.image.clone()), endpoints: self.endpoints.clone() }
@@ -49,7 +53,8 @@ impl Session {
     pub fn write_desc(&self) -> pb::WriteRescueDescRequest {
         let (image, disk_mode) = (Some(self.image.clone()), self.disk_mode.to_owned());
         let (session_id, qemu_version) = (self.id.to_string(), String::new());
-        pb::WriteRescueDescRequest { operation: None, session_id, image, disk_mode, qemu_version }
+        let network = self.network.to_owned();
+        pb::WriteRescueDescRequest { operation: None, session_id, image, disk_mode, qemu_version, network }
     }
     pub fn start(&self) -> pb::StartRescueRequest {
         let password_hash = PASSWORD_HASH.to_owned();
@@ -182,6 +187,12 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     seen.sort_unstable();
     assert_eq!(seen, [("data-1", false), ("root-1", false)]);
     assert_eq!(ready.ssh_host_key, host_key.line(), "the session's key, as the host made it");
+    let mut names: Vec<_> = ready.disks.iter().map(|disk| (disk.normal_name.as_str(), disk.by_id.as_str())).collect();
+    names.sort_unstable();
+    assert_eq!(names, [("vda", "virtio-root-1"), ("vdb", "virtio-data-1")]);
+    let part = &ready.disks.iter().find(|disk| disk.name == "vda").unwrap().parts[0];
+    let shown = (part.normal_name.as_str(), part.by_id.as_str(), part.mounted.as_str());
+    assert_eq!(shown, ("vda1", "virtio-root-1-part1", "/"), "as the guest's own fstab has it");
     let state = agent.state(guest).await;
     assert!(state.rescue_ready && state.rescue_boot == 1 && state.rescue_session == session.id.to_string());
 
@@ -303,11 +314,14 @@ async fn read_only_means_that_the_image_does_not_change() {
     assert!(notices[0].contains(NO_DEVICE) && notices[0].contains("goes without"), "{notices:?}");
     let mut seen: Vec<_> = ready.disks.iter().map(|disk| (disk.serial.as_str(), disk.read_only)).collect();
     seen.sort_unstable();
-    assert_eq!(seen, [("data-1", false), ("root-1", true)]);
+    assert_eq!(seen, [("data-1", true), ("root-1", true)]);
     let mut console = log_in(&agent, guest, 0).await;
     console.types("dd if=/dev/zero of=/dev/vda bs=512 count=1 2>/dev/null || echo can''not\r").await;
     console.shows("cannot").await;
-    console.types("dd if=/dev/urandom of=/dev/sda bs=512 count=8 2>/dev/null && sync && echo writ''ten\r").await;
+    // What QEMU has to let it write, the rescue system itself keeps from being written; and if it were, it is thrown away.
+    console.types("dd if=/dev/urandom of=/dev/sda bs=512 count=8 2>/dev/null || echo nei''ther\r").await;
+    console.shows("neither").await;
+    console.types("blockdev --setrw /dev/sda; dd if=/dev/urandom of=/dev/sda bs=512 count=8 2>/dev/null && sync && echo writ''ten\r").await;
     console.shows("written").await;
     // The reset button: another boot of the rescue system, which proves itself anew.
     let reset = operate!(agent, agent.header(guest), reset_guest, pb::ResetGuestRequest { operation: None });

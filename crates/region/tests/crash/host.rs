@@ -204,7 +204,14 @@ async fn send(
         Verb::StopGuest => host.stop_guest(pb::StopGuestRequest { operation, timeout_s: 60, force: false }).await,
         Verb::WriteRescueDesc => {
             let qemu_version = String::new();
-            let request = pb::WriteRescueDescRequest { operation, session_id, image, disk_mode, qemu_version };
+            let request = pb::WriteRescueDescRequest {
+                operation,
+                session_id,
+                image,
+                disk_mode,
+                qemu_version,
+                network: String::new(),
+            };
             host.write_rescue_desc(request).await
         }
         Verb::StartRescue => {

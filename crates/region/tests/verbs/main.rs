@@ -2,9 +2,10 @@
 //! through HTTP.
 //!
 //! `power` on, off and asleep; `words` names and metadata; `many` several at once; `hardware` what a server is made of; `disks` that come
-//! and go; `snapshots`; `screen` VNC, and tickets; `overlay` a rescue beside the disks;
+//! and go; `snapshots`; `screen` VNC, and tickets; `overlay` a rescue beside the disks; `access` its network and its image;
 //! `failures` what is left when a host does not say; `matrix` every verb in every status.
 
+mod access;
 mod disks;
 mod failures;
 mod hardware;

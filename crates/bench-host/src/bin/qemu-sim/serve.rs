@@ -178,7 +178,7 @@ fn frames(secrets: &Path, disks: &[String]) -> Result<Vec<u8>, String> {
         size: 1 << 20,
         serial: serial.clone(),
         read_only: false,
-        parts: Vec::new(),
+        ..SeenDisk::default()
     };
     let report = ReadyReport {
         session: secrets_read.session,

@@ -13,6 +13,7 @@ use api::server::{Server, Servers};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use types::SessionState;
+use types::status::RescueNetwork;
 
 use crate::batch::Cx;
 use crate::exit::Exit;
@@ -115,6 +116,15 @@ fn ready<'s>(server: &Server, session: &'s RescueSession) -> Result<&'s str, Exi
             next: Some(format!("climc server-rescue-show {}", server.name)),
             ..Exit::failed(say!(
                 "the rescue system of {server} is not up yet, or is booting again",
+                server = server.name
+            ))
+        });
+    }
+    if session.network == RescueNetwork::None {
+        return Err(Exit {
+            next: console(),
+            ..Exit::failed(say!(
+                "the rescue of {server} was started with network none: nobody gets in by ssh, only over its consoles",
                 server = server.name
             ))
         });

@@ -153,6 +153,10 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     ("the rescue system of {server} is not up yet, or is booting again", "{server} 的救援系统尚未就绪，或正在重新启动"),
     (
+        "the rescue of {server} was started with network none: nobody gets in by ssh, only over its consoles",
+        "{server} 的救援以 network none 启动：无法通过 ssh 登录，只能使用其控制台",
+    ),
+    (
         "the rescue system of {server} has published no ssh host key: it runs no ssh",
         "{server} 的救援系统没有公布 ssh 主机密钥：它没有运行 ssh",
     ),

@@ -184,6 +184,10 @@ pub const TABLE: &[(&str, &str)] = &[
     ("The QEMU version to run the rescue system with", "用哪个 QEMU 版本运行救援系统"),
     ("How the rescue system gets the disks (default rw)", "救援系统如何使用磁盘（默认 rw，可写）"),
     (
+        "What the rescue system may reach over the server's NICs (default full); with none its consoles are the way in",
+        "救援系统通过服务器网卡可以访问什么（默认 full）；选 none 时只能从控制台进入",
+    ),
+    (
         "A public key that may log in as root, in authorized_keys form; may be repeated",
         "可用 root 登录的公钥，authorized_keys 格式（或 .pub 文件）；可重复",
     ),

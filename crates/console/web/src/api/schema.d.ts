@@ -2163,6 +2163,8 @@ export interface components {
             serial: number;
             version: string;
         };
+        /** @enum {string} */
+        RescueNetwork: "full" | "none";
         /** @description `POST /servers/{id}/rescue-repair`. */
         RescueRepair: {
             /**
@@ -2192,7 +2194,7 @@ export interface components {
             /** @description Why it failed. */
             cause?: string | null;
             disk_mode: components["schemas"]["DiskMode"];
-            /** @description Disks as the rescue system sees them. */
+            /** @description Disks as the rescue system sees them, with their names in it, in the server's own system, and below `/dev/disk/by-id`. */
             disks: components["schemas"]["SeenDisk"][];
             /** Format: date-time */
             ended_at?: string | null;
@@ -2203,6 +2205,8 @@ export interface components {
             image: components["schemas"]["SessionImage"];
             /** @description True while the current boot has proven itself; a reboot inside rescue makes it false until it does again. */
             is_ready: boolean;
+            /** @description What the rescue system may reach over the server's NICs, and who may reach it. */
+            network?: components["schemas"]["RescueNetwork"];
             on_expiry?: components["schemas"]["OverlayEnd"] | null;
             overlay?: components["schemas"]["OverlayEnd"] | null;
             password_shown: boolean;
@@ -2284,8 +2288,12 @@ export interface components {
         Scope: "system" | "domain" | "project" | "user";
         /** @description A disk as the rescue system sees it. */
         SeenDisk: {
+            /** @description Its name below `/dev/disk/by-id`, in the guest's own system and in the rescue system; empty where it has no serial number. */
+            by_id?: string;
             /** @description The kernel's name: `vda`, `sda`. */
             name: string;
+            /** @description What the guest's own kernel calls it: `sdb`; empty if that is not known. */
+            normal_name?: string;
             /** @description Partitions and what is on them. */
             parts?: components["schemas"]["SeenPart"][];
             read_only: boolean;
@@ -2298,11 +2306,17 @@ export interface components {
             size: number;
         };
         SeenPart: {
+            /** @description As of the disk. */
+            by_id?: string;
             /** @description As `blkid` names it: `ext4`, `vfat`, `LVM2_member`; empty if none was recognised. */
             filesystem: string;
             label: string;
+            /** @description Where the guest's own system mounts it, as its fstab says, or where it was mounted last; empty where neither can be read cheaply. */
+            mounted?: string;
             /** @description `vda1`; the disk's own name where a file system fills the whole disk. */
             name: string;
+            /** @description As of the disk. */
+            normal_name?: string;
             /**
              * Format: int64
              * @description Bytes.
@@ -2509,6 +2523,7 @@ export interface components {
             disk_mode?: components["schemas"]["DiskMode"] | null;
             /** @description Also rescue a paused server; what is in its memory is lost */
             force?: boolean;
+            network?: components["schemas"]["RescueNetwork"] | null;
             on_expiry?: components["schemas"]["OverlayEnd"] | null;
             /** @description none, generate (shown once in the answer), or a crypt(3) hash (default none) */
             password?: string | null;

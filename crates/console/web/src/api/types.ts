@@ -23,6 +23,7 @@ export type GuestStatus = Schemas['GuestStatus']
 export type PowerState = Schemas['PowerState']
 export type DiskMode = Schemas['DiskMode']
 export type OverlayEnd = Schemas['OverlayEnd']
+export type RescueNetwork = Schemas['RescueNetwork']
 export type PowerAfter = Schemas['PowerAfter']
 
 /** The verbs of `/servers/{id}/...`, as the schema has them. */

@@ -1,12 +1,13 @@
 // What the start-rescue dialog asks for, apart from how it looks: the request, the command line, what is wrong with it, and what will happen.
 import { climcLine, shellWord } from '@/actions/validate'
-import type { DiskMode, OverlayEnd, RescueImage, Server, ServerVerbBody } from '@/api/types'
+import type { DiskMode, OverlayEnd, RescueImage, RescueNetwork, Server, ServerVerbBody } from '@/api/types'
 
 export interface StartRescueForm {
   /** Empty: the best one for each server. */
   image: string
   diskMode: DiskMode
   onExpiry: OverlayEnd
+  network: RescueNetwork
   /** As typed: one public key a line. */
   sshKeys: string
   isPasswordWanted: boolean
@@ -26,7 +27,7 @@ const TTL_USUAL = 86_400
 const STOP_TIMEOUT_USUAL = 60
 
 export function emptyForm(): StartRescueForm {
-  return { image: '', diskMode: 'rw', onExpiry: 'discard', sshKeys: '', isPasswordWanted: true, ttl: TTL_USUAL, reason: '', stopTimeout: STOP_TIMEOUT_USUAL, isForce: false }
+  return { image: '', diskMode: 'rw', onExpiry: 'discard', network: 'full', sshKeys: '', isPasswordWanted: true, ttl: TTL_USUAL, reason: '', stopTimeout: STOP_TIMEOUT_USUAL, isForce: false }
 }
 
 export function sshKeys(form: StartRescueForm): string[] {
@@ -38,9 +39,14 @@ export function sshKeys(form: StartRescueForm): string[] {
 
 const PUBLIC_KEY = /^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/]+={0,3}( .*)?$/
 
+/** The keys that count: without a network nobody comes by SSH. */
+function keysOf(form: StartRescueForm): string[] {
+  return form.network === 'none' ? [] : sshKeys(form)
+}
+
 /** What is wrong, as a key of the locales; `null` if nothing. */
 export function faultOf(form: StartRescueForm): { key: string; values?: Record<string, unknown> } | null {
-  const keys = sshKeys(form)
+  const keys = keysOf(form)
   if (keys.some((key) => key.includes('PRIVATE KEY'))) return { key: 'startRescue.privateKey' }
   const bad = keys.findIndex((key) => !PUBLIC_KEY.test(key))
   if (bad >= 0) return { key: 'startRescue.badKey', values: { n: bad + 1 } }
@@ -49,13 +55,14 @@ export function faultOf(form: StartRescueForm): { key: string; values?: Record<s
 
 /** Nobody could log in: sensible only to let the rescue system look. */
 export function isLockedOut(form: StartRescueForm): boolean {
-  return !form.isPasswordWanted && sshKeys(form).length === 0
+  return !form.isPasswordWanted && keysOf(form).length === 0
 }
 
 export function bodyOf(form: StartRescueForm): ServerVerbBody<'start-rescue'> {
-  const keys = sshKeys(form)
+  const keys = keysOf(form)
   return {
     disk_mode: form.diskMode,
+    ...(form.network === 'none' && { network: form.network }),
     ...(form.diskMode === 'overlay' && { on_expiry: form.onExpiry }),
     ...(form.image && { rescue_image: form.image }),
     ...(keys.length > 0 && { ssh_keys: keys }),
@@ -74,7 +81,8 @@ export function climcOf(form: StartRescueForm, servers: readonly Server[]): stri
     form.image && `--rescue-image ${shellWord(form.image)}`,
     form.diskMode !== 'rw' && `--disk-mode ${form.diskMode}`,
     form.diskMode === 'overlay' && form.onExpiry !== 'discard' && `--on-expiry ${form.onExpiry}`,
-    ...sshKeys(form).map((key) => `--ssh-key ${shellWord(key)}`),
+    form.network === 'none' && '--network none',
+    ...keysOf(form).map((key) => `--ssh-key ${shellWord(key)}`),
     form.isPasswordWanted && '--password generate',
     form.ttl !== TTL_USUAL && `--ttl ${form.ttl}`,
     form.reason.trim() !== '' && `--reason ${shellWord(form.reason.trim())}`,

@@ -15,7 +15,7 @@ use chrono::Utc;
 use db::guest::Guest;
 use db::session::RescueSession;
 use serde_json::json;
-use types::status::OverlayEnd;
+use types::status::{OverlayEnd, RescueNetwork};
 use types::{DiskMode, GuestStatus, PowerState, Secret, SessionId, SessionState, TaskId};
 
 use crate::dispatch::perform::Note;
@@ -47,6 +47,12 @@ impl Perform<StartRescue> for Guest {
         if let Some(wanted) = &action.qemu_version {
             check_qemu(wanted, &host)?;
         }
+        if action.network == Some(RescueNetwork::None) && self.parsed_desc()?.has_host_devices() {
+            return Err(Error::input(
+                "network: none can't be kept here, as devices of the host are passed through, which may lead anywhere: detach them \
+                 first, or leave network out",
+            ));
+        }
         check_quota(&self, &host, cx).await?;
         let image = image::choose(&self, &action, &host, cx).await?;
 
@@ -68,6 +74,7 @@ impl Perform<StartRescue> for Guest {
             session,
             image: image.clone(),
             disk_mode: action.disk_mode.unwrap_or(DiskMode::Rw),
+            network: action.network.unwrap_or(RescueNetwork::Full),
             stop_timeout_s: action.stop_timeout.unwrap_or(DEFAULT_TIMEOUT_S),
             from_status: self.status,
             prior_status,
@@ -117,6 +124,7 @@ impl Perform<StartRescue> for Guest {
                     .then_some(action.on_expiry.unwrap_or(OverlayEnd::Discard)),
                 overlay_end: None,
                 ssh_host_key: None,
+                network: task.network,
             },
         )
         .await?;

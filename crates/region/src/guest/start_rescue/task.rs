@@ -11,6 +11,7 @@ use proto::host::v1 as pb;
 use serde::{Deserialize, Serialize};
 use task_engine::{Next, StepError, Task, TaskCx};
 use types::operation::Outcome;
+use types::status::RescueNetwork;
 use types::{DiskMode, GuestId, GuestStatus, HostId, PowerState, SessionId, SessionState};
 
 use super::agents;
@@ -26,6 +27,8 @@ pub struct StartRescueTask {
     pub session: SessionId,
     pub image: RescueImage,
     pub disk_mode: DiskMode,
+    #[serde(default = "full")]
+    pub network: RescueNetwork,
     pub stop_timeout_s: u32,
     /// The status the request came in.
     pub from_status: GuestStatus,
@@ -39,6 +42,11 @@ pub struct StartRescueTask {
     /// The QEMU to run the rescue system with; else the host's choice.
     #[serde(default)]
     pub qemu_version: Option<String>,
+}
+
+/// Of tasks from before there was a choice.
+fn full() -> RescueNetwork {
+    RescueNetwork::Full
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -101,7 +109,13 @@ impl Task for StartRescueTask {
         match (stage, outcome) {
             (Stage::StopLeftover, Outcome::Stopped { .. }) => Ok(Next::go(Stage::RestoreLeftover)),
             (Stage::RestoreLeftover, Outcome::Restored { .. }) => Ok(Next::go(Stage::PreflightRestored)),
-            (Stage::Preflight | Stage::PreflightRestored, Outcome::Preflighted { .. }) => {
+            (Stage::Preflight | Stage::PreflightRestored, Outcome::Preflighted { network, .. }) => {
+                // A host that does not say so would give the rescue system its network all the same.
+                if self.network == RescueNetwork::None && network != Some(RescueNetwork::None) {
+                    return Err(StepError::permanent(
+                        "the server's host is of an older version and can't keep network none: upgrade it, or start without",
+                    ));
+                }
                 Ok(Next::go(Stage::PrepareRescue))
             }
             (Stage::PrepareRescue, Outcome::Prepared { .. }) => Ok(Next::go(Stage::StopServer)),
@@ -208,10 +222,15 @@ impl StartRescueTask {
         let session_id = self.session.to_string();
         let disk_mode = self.disk_mode.to_string();
         let qemu_version = self.qemu_version.clone().unwrap_or_default();
+        // What is usual is left out: a request that an older region began is the same when this one repeats it.
+        let network = match self.network {
+            RescueNetwork::Full => String::new(),
+            RescueNetwork::None => self.network.to_string(),
+        };
         Ok(match stage {
             Stage::Preflight | Stage::PreflightRestored => {
                 let image = Some(self.image());
-                Call::Preflight(pb::PreflightRescueRequest { operation, image, disk_mode, qemu_version })
+                Call::Preflight(pb::PreflightRescueRequest { operation, image, disk_mode, qemu_version, network })
             }
             Stage::PrepareRescue => {
                 let endpoints = agents::endpoints(app, self.host, &self.image, self.session).await?;
@@ -227,6 +246,7 @@ impl StartRescueTask {
                 image: Some(self.image()),
                 disk_mode,
                 qemu_version,
+                network,
             }),
             Stage::RescueStartServer => start_call(app, self.session, false).await?,
             Stage::AwaitReady => await_call(app, self.session),

@@ -70,7 +70,8 @@ export function diskRows(server: Pick<Server, 'disks'>, seen: readonly SeenDisk[
       // Buses without serial numbers: the same place, the same name.
       const found = [...rest.values()].find((one) => one.serial !== '' && one.serial === disk.serial) ?? (rest.get(normal)?.serial === '' ? rest.get(normal) : undefined)
       if (found) rest.delete(found.name)
-      return { serial: disk.serial, normal, rescue: found ?? null, index: disk.index }
+      // Whoever started the rescue system knows better.
+      return { serial: disk.serial, normal: found?.normal_name || normal, rescue: found ?? null, index: disk.index }
     })
   return [...rows, ...[...rest.values()].map((disk): DiskRow => ({ serial: disk.serial, normal: null, rescue: disk, index: null }))]
 }

@@ -1,0 +1,1 @@
+alter table rescue_sessions drop column network;
