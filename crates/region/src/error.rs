@@ -83,15 +83,8 @@ impl std::error::Error for Error {
 
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
-        use diesel::result::{DatabaseErrorKind as Kind, Error as Db};
-        match &error {
-            Db::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, _) | Db::BrokenTransactionManager => {
-                Self::unavailable(error)
-            }
-            // Two transactions met; nothing was changed.
-            Db::DatabaseError(Kind::SerializationFailure, _) => Self::unavailable(error),
-            _ => Self::internal(error),
-        }
+        // The database is away, or full, or two transactions met; nothing was changed.
+        if task_engine::is_transient(&error) { Self::unavailable(error) } else { Self::internal(error) }
     }
 }
 

@@ -136,22 +136,35 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// Whether the same statement may succeed when sent again.
-pub(crate) fn is_transient(error: &DbError) -> bool {
+/// What Postgres says of a statement that no other day makes right. Its words are English since the connection asks for no other language.
+const HOPELESS: &[&str] = &[
+    "syntax error",
+    "does not exist",
+    "violates",
+    "invalid input",
+    "invalid byte sequence",
+    "too long",
+    "out of range",
+    "permission denied",
+    "must be",
+    "division by zero",
+    "unsupported Unicode",
+];
+
+/// Whether the same statement may succeed when sent again. What is not known counts as such: a wrong guess then costs some tries until the
+/// stage's deadline, where the other one would begin a way back because a disk was full for a moment.
+#[must_use]
+pub fn is_transient(error: &DbError) -> bool {
     match error {
         DbError::DatabaseError(kind, info) => match kind {
-            DatabaseErrorKind::SerializationFailure
-            | DatabaseErrorKind::ClosedConnection
-            | DatabaseErrorKind::UnableToSendCommand
-            | DatabaseErrorKind::ReadOnlyTransaction => true,
-            // Deadlocks, shutdowns and cancelled statements have no kind of their own; their words are English since
-            // the connection asks for no other language, and a wrong guess costs a needless way back, no damage.
-            _ => {
-                let words = info.message();
-                ["deadlock detected", "terminating connection", "is starting up", "shutting down", "timeout", "closed"]
-                    .iter()
-                    .any(|part| words.contains(part))
-            }
+            DatabaseErrorKind::UniqueViolation
+            | DatabaseErrorKind::ForeignKeyViolation
+            | DatabaseErrorKind::NotNullViolation
+            | DatabaseErrorKind::CheckViolation
+            | DatabaseErrorKind::RestrictViolation
+            | DatabaseErrorKind::ExclusionViolation => false,
+            // Deadlocks, shutdowns, full disks and cancelled statements have no kind of their own.
+            _ => !HOPELESS.iter().any(|part| info.message().contains(part)),
         },
         DbError::BrokenTransactionManager | DbError::RollbackErrorOnCommit { .. } => true,
         _ => false,
@@ -171,5 +184,41 @@ impl From<DbError> for StepError {
 impl From<diesel_async::pooled_connection::deadpool::PoolError> for StepError {
     fn from(error: diesel_async::pooled_connection::deadpool::PoolError) -> Self {
         Self::transient(format_args!("no database connection: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(kind: DatabaseErrorKind, words: &str) -> DbError {
+        DbError::DatabaseError(kind, Box::new(words.to_owned()))
+    }
+
+    #[test]
+    fn what_another_moment_may_make_right_is_tried_again() {
+        for words in [
+            "could not extend file \"base/16384/16710\": No space left on device",
+            "deadlock detected",
+            "terminating connection due to administrator command",
+            "the database system is in recovery mode",
+            "sorry, too many clients already",
+            "canceling statement due to lock timeout",
+            "out of memory",
+            "could not write to file \"pg_wal/xlogtemp.1\": No space left on device",
+        ] {
+            assert!(is_transient(&says(DatabaseErrorKind::Unknown, words)), "{words}");
+        }
+        assert!(is_transient(&says(DatabaseErrorKind::SerializationFailure, "could not serialize access")));
+        for words in [
+            "syntax error at or near \"x\"",
+            "relation \"nothing\" does not exist",
+            "integer out of range",
+            "value too long for type character varying(1)",
+        ] {
+            assert!(!is_transient(&says(DatabaseErrorKind::Unknown, words)), "{words}");
+        }
+        assert!(!is_transient(&says(DatabaseErrorKind::UniqueViolation, "duplicate key value")));
+        assert!(!is_transient(&DbError::NotFound));
     }
 }

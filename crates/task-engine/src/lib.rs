@@ -139,7 +139,7 @@ mod waker;
 pub use connect::connect;
 pub use cx::{SaveFn, TaskCx};
 pub use engine::{Builder, Connect, Engine, Handle, RegisterError, SpanOf, Step};
-pub use error::{ErrorKind, StepError};
+pub use error::{ErrorKind, StepError, is_transient};
 pub use migrate::{MIGRATIONS, MigrateError, migrate};
 pub use operation::tasks_of;
 pub use row::{Failure, LastError, Past, State, TaskRow};
