@@ -217,12 +217,13 @@ pub async fn set_ready(conn: &mut Conn, id: SessionId, ready: &Value, boot: i32)
 }
 
 /// What a host's heartbeat says of active sessions: guest, session, boot, whether it is ready. A reboot inside rescue makes one not ready
-/// until proven again.
-pub async fn set_boots(conn: &mut Conn, seen: &[(GuestId, SessionId, i32, bool)]) -> QueryResult<()> {
+/// until proven again. A host speaks for its own guests only.
+pub async fn set_boots(conn: &mut Conn, host: HostId, seen: &[(GuestId, SessionId, i32, bool)]) -> QueryResult<()> {
     use diesel::sql_types::{Array, Bool, Integer, Uuid as SqlUuid};
     diesel::sql_query(
         "update rescue_sessions s set boot = v.boot, is_ready = v.ready
          from unnest($1, $2, $3, $4) as v (guest, id, boot, ready)
+         join guests g on g.id = v.guest and g.host_id = $6
          where s.id = v.id and s.guest_id = v.guest and s.state = $5
            and (s.boot < v.boot or s.boot = v.boot and s.is_ready <> v.ready)",
     )
@@ -231,6 +232,7 @@ pub async fn set_boots(conn: &mut Conn, seen: &[(GuestId, SessionId, i32, bool)]
     .bind::<Array<Integer>, _>(seen.iter().map(|(_, _, boot, _)| *boot).collect::<Vec<_>>())
     .bind::<Array<Bool>, _>(seen.iter().map(|(.., ready)| *ready).collect::<Vec<_>>())
     .bind::<diesel::sql_types::Text, _>(SessionState::Active.as_str())
+    .bind::<SqlUuid, _>(host.uuid())
     .execute(conn)
     .await
     .map(drop)

@@ -139,7 +139,7 @@ impl HostUpcallService for Upcall {
         let boots: Vec<_> =
             guests.iter().filter_map(|g| Some((g.guest, g.rescue_session?, boot(g), g.rescue_ready))).collect();
         if !boots.is_empty() {
-            db::session::set_boots(&mut conn, &boots).await.map_err(internal)?;
+            db::session::set_boots(&mut conn, host, &boots).await.map_err(internal)?;
         }
         drop(conn);
         let stay_off = crate::guest::revive::revive(&self.0, host, &guests).await.map_err(internal)?;

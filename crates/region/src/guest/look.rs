@@ -79,7 +79,7 @@ pub fn adopt(cx: &mut TaskCx<'_, App>, id: GuestId, from: GuestStatus, seen: See
             None => db::guest::set_desc(conn, &guest, &desc).await?,
             Some(session) => {
                 let boot = i32::try_from(report.rescue_boot).unwrap_or(i32::MAX);
-                db::session::set_boots(conn, &[(id, session, boot, report.rescue_ready)]).await?;
+                db::session::set_boots(conn, guest.host_id, &[(id, session, boot, report.rescue_ready)]).await?;
                 let known = db::session::get(conn, session).await?.is_some_and(|s| s.guest_id == id);
                 if known && guest.rescue_session_id.is_none() {
                     db::guest::set_session(conn, id, Some(session)).await?;
