@@ -54,6 +54,10 @@ pub struct Http {
     pub trusted_proxies: Vec<String>,
     /// Bytes; a larger body is refused with 413.
     pub body_limit: usize,
+    /// At once; further ones wait.
+    pub max_connections: usize,
+    /// Seconds for a request's head, and between two requests of one connection.
+    pub header_timeout_s: u32,
 }
 
 /// The web console, under `/ui/` of the REST API's own address.
@@ -260,6 +264,8 @@ impl Default for Http {
             public_url: String::new(),
             trusted_proxies: Vec::new(),
             body_limit: 1024 * 1024,
+            max_connections: 8192,
+            header_timeout_s: 60,
         }
     }
 }

@@ -142,13 +142,8 @@ impl Region {
         let mut servers = JoinSet::new();
         let router = http::router::build(app.clone(), console, proxies);
         let stopped = stop.clone();
-        servers.spawn(async move {
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            let serve = axum::serve(http_listener, service).with_graceful_shutdown(stopped.cancelled_owned());
-            if let Err(error) = serve.await {
-                tracing::error!(%error, "the REST listener ended");
-            }
-        });
+        let http_config = app.config.http.clone();
+        servers.spawn(async move { http::listener::serve(http_listener, router, &http_config, stopped).await });
         let grpc = grpc(&app).await?;
         let acceptor = app.config.tls.as_ref().map(Acceptor::new).transpose().context("tls")?;
         let stopped = stop.clone();
