@@ -7,10 +7,11 @@
 //! (`-machine none -qmp stdio`), it answers as the agent's probe expects.
 //!
 //! The serial log begins with as much text as the agent keeps of a console, so that the agent's memory is that of guests which have
-//! printed much.
+//! printed much. A test can order rescue systems to fail ([`orders`]).
 
 mod control;
 mod options;
+mod orders;
 mod serve;
 
 use std::io::{Read, Write};
@@ -19,6 +20,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
 use options::Options;
+use orders::Order;
 
 pub const VERSION: [u32; 3] = [10, 0, 0];
 /// Set for the process that stays.
@@ -77,13 +79,24 @@ fn stay(options: &Options) -> Result<(), String> {
     if let Some(log) = &options.serial_log {
         boot_text(log).map_err(|error| format!("{}: {error}", log.display()))?;
     }
-    let guest = serve::Guest::open(options)?;
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let order = options.secrets.as_ref().and_then(|_| Order::now(&own));
+    let guest = serve::Guest::open(options, order)?;
     if let Some(path) = &options.pid_file {
         let written = std::fs::write(path, format!("{}\n", std::process::id()));
         written.map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let told = std::io::stdout().write_all(b"\n").and_then(|()| std::io::stdout().flush());
     told.map_err(|error| error.to_string())?;
+    match (order, &options.serial_log) {
+        (Some(Order::Panics), Some(log)) => {
+            let mut file = std::fs::OpenOptions::new().append(true).open(log).map_err(|error| error.to_string())?;
+            let said = file.write_all(b"Kernel panic - not syncing: ordered\r\n");
+            return said.map_err(|error| error.to_string());
+        }
+        (Some(Order::Dies | Order::Panics), _) => return Ok(()),
+        _ => {}
+    }
     guest.serve().map_err(|error| error.to_string())
 }
 

@@ -10,6 +10,7 @@ use types::rescue::{BootSecrets, Frame, PROTOCOL_VERSION, ReadyReport, SeenDisk,
 
 use crate::control::{self, State, carry_out, greeting};
 use crate::options::Options;
+use crate::orders::Order;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -50,9 +51,11 @@ pub struct Guest {
 }
 
 impl Guest {
+    /// `order`: how a rescue system is to fail.
+    ///
     /// # Errors
     /// A socket can't be opened, or the rescue system's secrets can't be read.
-    pub fn open(options: &Options) -> Result<Self, String> {
+    pub fn open(options: &Options, order: Option<Order>) -> Result<Self, String> {
         let paths = options.control.iter().map(|path| (Kind::Control, path));
         let paths = paths.chain(options.serial.iter().map(|path| (Kind::Serial, path)));
         let paths = paths.chain(options.port.iter().map(|path| (Kind::Port, path)));
@@ -62,7 +65,7 @@ impl Guest {
         };
         let sockets = paths.map(open).collect::<Result<_, _>>()?;
         let proof = match (&options.port, &options.secrets) {
-            (Some(_), Some(secrets)) => frames(secrets, &options.disks)?,
+            (Some(_), Some(secrets)) => frames(secrets, &options.disks, order)?,
             _ => Vec::new(),
         };
         let state = State { paused: false, no_reboot: options.no_reboot };
@@ -169,7 +172,7 @@ fn write(stream: &mut UnixStream, message: &Value) -> io::Result<()> {
 }
 
 /// What the rescue system says first: that it is there, and the proof that it holds the session's key.
-fn frames(secrets: &Path, disks: &[String]) -> Result<Vec<u8>, String> {
+fn frames(secrets: &Path, disks: &[String], order: Option<Order>) -> Result<Vec<u8>, String> {
     let wrong = |problem: &dyn std::fmt::Display| format!("{}: {problem}", secrets.display());
     let json = std::fs::read(secrets).map_err(|error| wrong(&error))?;
     let secrets_read: BootSecrets = serde_json::from_slice(&json).map_err(|error| wrong(&error))?;
@@ -180,7 +183,7 @@ fn frames(secrets: &Path, disks: &[String]) -> Result<Vec<u8>, String> {
         read_only: false,
         ..SeenDisk::default()
     };
-    let report = ReadyReport {
+    let mut report = ReadyReport {
         session: secrets_read.session,
         nonce: secrets_read.nonce,
         boot: secrets_read.boot,
@@ -191,7 +194,17 @@ fn frames(secrets: &Path, disks: &[String]) -> Result<Vec<u8>, String> {
         ssh_fingerprint: None,
         ssh_host_key: None,
     };
-    let ready = prove(&secrets_read.key, &report).map_err(|error| wrong(&error))?;
+    let mut key = secrets_read.key;
+    match order {
+        Some(Order::Wrong) => key = types::Secret::new("0".repeat(64)),
+        Some(Order::Replayed) => report.boot = report.boot.saturating_sub(1),
+        Some(Order::OtherSession) => report.session = types::SessionId::generate(),
+        Some(Order::Fewer) => report.disks.clear(),
+        Some(Order::Silent | Order::Panics | Order::Dies) | None => {}
+    }
+    let ready = prove(&key, &report).map_err(|error| wrong(&error))?;
     let line = |frame: &Frame| serde_json::to_string(frame).map(|json| json + "\n").map_err(|error| wrong(&error));
-    Ok((line(&Frame::Hello { version: PROTOCOL_VERSION })? + &line(&ready)?).into_bytes())
+    let hello = line(&Frame::Hello { version: PROTOCOL_VERSION })?;
+    let said = if order == Some(Order::Silent) { hello } else { hello + &line(&ready)? };
+    Ok(said.into_bytes())
 }
