@@ -52,12 +52,13 @@ libc6-dev        linking     /usr/lib/*/libc.a
 LIST
 }
 
-# The web console (`make web`, the test in a browser), and shells that climc completes in: what lacks these says loudly that it is skipped.
+# The web console (`make web`, the test in a browser), clocks that jump (`make chaos`), and shells that climc completes in: what lacks these says loudly that it is skipped.
 wished() {
   echo "fonts-noto-cjk   browser     /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
   echo "chromium         browser     chromium"
   echo "nodejs           console     node"
   echo "npm              console     npm"
+  echo "libfaketime      chaos       /usr/lib/*/faketime/libfaketimeMT.so.1"
   echo "zsh              completion  zsh"
   echo "fish             completion  fish"
 }

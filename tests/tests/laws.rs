@@ -54,11 +54,12 @@ const LAWS: &[(u8, &str, &[&str])] = &[
         &["host-sim", "task-engine", "pg-cluster", "service", "types", "proto", "artifact", "bench-report"],
     ),
     (4, "bench-host", &["host", "service", "types", "proto", "artifact", "qmp", "bench-report"]),
+    (4, "chaos", &["lifeboat", "host-sim", "db", "pg-cluster", "service", "client", "api", "types", "bench-report"]),
     (4, "e2e", &["lifeboat", "api", "client", "trace", "types"]),
 ];
 
 /// What tests may use on top: helpers that stand beside or above.
-const DEV: &[&str] = &["testing", "pg-cluster", "client", "artifact", "tftp", "host-sim"];
+const DEV: &[&str] = &["testing", "pg-cluster", "client", "artifact", "tftp", "host-sim", "ledger"];
 
 /// Never linked, by anything: TLS is rustls with ring, Postgres is spoken in Rust.
 const BANNED: &[&str] = &["openssl-sys", "aws-lc-sys", "native-tls", "pq-sys", "serde_yaml"];
