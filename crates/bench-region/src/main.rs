@@ -2,6 +2,7 @@
 //!
 //! * [`race`]: tasks with four saved stages, by our engine ([`engine`]) and by the drivers of others (`scripts/bench/region`), in turns;
 //! * [`stack`]: region as processes, simulated hosts in this one; [`accept`], [`storm`] and [`list`] measure it;
+//! * [`soak`]: the same for an hour, `make soak`;
 //! * [`server`]: Postgres and what it counts; the crate `bench-report`: percentiles, the table and the JSON.
 
 mod accept;
@@ -9,6 +10,7 @@ mod engine;
 mod list;
 mod race;
 mod server;
+mod soak;
 mod stack;
 mod storm;
 
@@ -64,6 +66,22 @@ enum Driver {
     /// Our own entry of the race, called as the others are
     #[command(hide = true)]
     Engine { phase: engine::Phase },
+    /// Steady work for a long time, then too much of it, then all hosts at once
+    Soak {
+        #[arg(long, default_value_t = 60.0)]
+        minutes: f64,
+        #[arg(long, default_value_t = 1000)]
+        hosts: usize,
+        #[arg(long, default_value_t = 20_000)]
+        guests: usize,
+        /// Rescues that begin in a second
+        #[arg(long, default_value_t = 8.0)]
+        rescues: f64,
+        #[arg(long, default_value_t = 50)]
+        streams: usize,
+        #[arg(long, default_value_t = 600)]
+        overload: usize,
+    },
 }
 
 /// Callers at once, and their requests in all.
@@ -123,6 +141,16 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match &arguments.driver {
         Some(Driver::Engine { phase }) => runtime.block_on(engine::run(*phase)),
+        Some(Driver::Soak { minutes, hosts, guests, rescues, streams, overload }) => {
+            stack::raise_file_limit()?;
+            let (hosts, guests, streams, overload) = (*hosts, *guests, *streams, *overload);
+            let time = Duration::from_secs_f64(minutes * 60.0);
+            let sizes = soak::Sizes { hosts, guests, time, rescues_per_s: *rescues, streams, listers: 4, overload };
+            let server = Server::start()?;
+            let mut report = Report::new("soak", &[], *minutes < 60.0);
+            runtime.block_on(soak::run(&server, &arguments.region, sizes, &mut report))?;
+            report.write(&arguments.report)
+        }
         None => {
             stack::raise_file_limit()?;
             // Postgres is started, and stopped, outside the runtime: it blocks.

@@ -47,7 +47,7 @@ pub struct Stack {
     pub put_off: AtomicUsize,
     /// The agent's heartbeats.
     _agent: JoinSet<()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// A region process; ends with this value.
@@ -126,7 +126,20 @@ impl Stack {
         let http = reqwest::Client::builder().pool_max_idle_per_host(512).timeout(Duration::from_secs(60)).build()?;
         let password = std::fs::read_to_string(folder.path().join("password"))?;
         let token = log_in(&http, &started[0].http, password.trim()).await?;
-        Ok(Self { replicas: started, http, url, token, put_off: AtomicUsize::new(0), _agent: agent, _folder: folder })
+        Ok(Self { replicas: started, http, url, token, put_off: AtomicUsize::new(0), _agent: agent, folder })
+    }
+
+    /// The first replica dies, and another takes its place, at another address.
+    ///
+    /// # Errors
+    /// As [`Stack::start`].
+    pub async fn replace(&mut self, program: &Path) -> anyhow::Result<()> {
+        let mut old = self.replicas.remove(0);
+        old.child.kill().await?;
+        let number = self.replicas.len() + 1;
+        let config = self.folder.path().join("region.toml");
+        self.replicas.insert(0, Replica::start(program, &config, self.folder.path(), number).await?);
+        Ok(())
     }
 
     /// A request with the administrator's token, to one of the replicas.
