@@ -15,7 +15,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 RELEASE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 export REGISTRY VERSION PUSH KIND PLATFORMS BUILDER NODE BASE
 .DEFAULT_GOAL := help
-.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host bench-climc images deploy clean bench-boot test-boot fuzz test-contract web test-browser screenshots test-corpus test-deploy test-images test-deb test-units deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
+.PHONY: help deps build rescue-image rescue-image-std guests tiny-guest demo up down test fmt lint laws released deny e2e bench bench-story bench-region bench-host bench-climc images deploy clean bench-boot test-boot fuzz test-contract web test-browser screenshots chaos soak test-corpus test-deploy test-images test-deb test-units deb image-region image-host image-baremetal-agent image-climc deploy-region deploy-host deploy-baremetal-agent
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
@@ -70,9 +70,14 @@ released: ## write down what release VERSION=1.2.3 promises its neighbours (test
 	@mkdir -p tests/released/$(VERSION)
 	@RELEASED=$(VERSION) cargo test --quiet -p e2e --test compatible
 
-deny: ## cargo-deny: bans, licences, sources (needs cargo-deny)
+deny: ## cargo-deny: bans, licences, sources, and advisories where their database is at hand (needs cargo-deny); npm audit where its registry answers
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is not installed: cargo install cargo-deny --locked"; exit 1; }
 	@cargo deny --offline check bans licenses sources
+	@if ls -d $${CARGO_HOME:-$$HOME/.cargo}/advisory-db* >/dev/null 2>&1; then cargo deny --offline check advisories; \
+	  else echo "SKIPPED: advisories: their database is not here (once, with a network: cargo deny fetch)"; fi
+	@cd crates/console/web && if npm audit --omit=dev --audit-level=high >$(TARGET)/npm-audit.log 2>&1; then echo "npm audit: nothing known"; \
+	  elif grep -q '^found\|vulnerabilit' $(TARGET)/npm-audit.log; then cat $(TARGET)/npm-audit.log; exit 1; \
+	  else echo "SKIPPED: npm audit: $$(head -n 1 $(TARGET)/npm-audit.log)"; fi
 
 e2e: deps build ## the stories across processes, with real QEMU
 	@scripts/built.sh rescue-image tiny
@@ -120,6 +125,14 @@ screenshots: deps ## pictures of each page of the web console, light and dark, i
 
 test-boot: deps rescue-image ## boot files alone: loss, other clients, network boot, a minute of fuzzing each
 	@LIFEBOAT_FUZZ_SECONDS=60 cargo test --workspace --test netboot --test loss --test clients --test relay --test fuzz_short
+
+chaos: deps build ## some 500 faults, at random and at each stage, with real QEMU; are the promises kept? (root, 40 minutes; SEED=N FAULTS=N MINUTES=N KEEP=DIR); writes target/reports/chaos.json
+	@scripts/built.sh rescue-image tiny
+	@$(BIN)/chaos --target $(TARGET) --report $(TARGET)/reports/chaos.json $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(KEEP),--keep $(KEEP))
+
+soak: deps ## region for an hour with 1,000 simulated hosts and 20,000 servers: does anything grow? (MINUTES=60); writes target/reports/soak.json
+	@$(MAKE) --no-print-directory build PROFILE=release
+	@$(TARGET)/release/bench-region --region $(TARGET)/release/region --report $(TARGET)/reports/soak.json soak --minutes $(or $(MINUTES),60)
 
 test-corpus: deps build ## guests broken in named ways: what the diagnosis finds, how many come back by one command; writes target/reports/corpus.json (GUEST=uefi, NAMES="tiny-fstab ...", JOBS=2, ALONE=1: without the service)
 	@scripts/built.sh rescue-image rescue-image-std $(or $(GUEST),tiny debian uefi)

@@ -26,6 +26,10 @@ pub struct Chains(HashMap<String, Head>);
 pub async fn calm(site: &Site) -> (Duration, Vec<String>) {
     let began = Instant::now();
     loop {
+        // As whatever keeps services alive does.
+        for program in site.programs() {
+            let _ = program.launch();
+        }
         let left = unrest(site).await.unwrap_or_else(|error| vec![format!("{error:#}")]);
         if left.is_empty() || began.elapsed() > BOUND {
             let late = |what| format!("not within {} s after healing: {what}", BOUND.as_secs());
@@ -78,7 +82,7 @@ const NEVER: &[(&str, &str)] = &[
     ),
     (
         "a session's state does not say whether it has ended",
-        "select id, state from rescue_sessions where (ended_at is null) <> (state in ('starting', 'active', 'stopping'))",
+        "select id, state from rescue_sessions where (ended_at is null) <> (state in ('starting', 'active', 'confirming', 'stopping'))",
     ),
     (
         "a session is open though its server is not in rescue",

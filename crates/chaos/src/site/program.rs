@@ -107,10 +107,14 @@ impl Program {
         }
     }
 
-    /// Until it has ended; it was sent a signal.
+    /// Until it has ended, all its threads included; it was sent a signal.
     pub async fn gone(&self, limit: Duration) -> bool {
         let end = Instant::now() + limit;
-        while self.process().is_some() {
+        let ended = || {
+            let mut child = self.child.lock().expect("nobody panics with it");
+            child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+        };
+        while !ended() {
             if Instant::now() >= end {
                 return false;
             }
