@@ -62,13 +62,13 @@ async fn a_server_without_init_is_rescued_while_its_host_agent_dies() {
     assert_eq!(machines.len(), 1);
     stack.kill("host").await.unwrap();
     assert!(session.ssh_host_key.is_some(), "no ssh host key was published");
-    // The new agent has to hear the proof itself before it says that the rescue system is ready.
-    let proven = async || Ok(web.session().await?.is_ready.then_some(()));
-    until(Duration::from_secs(60), "the new agent to hear the proof", proven).await.unwrap();
     let repair = Fault::Init.repair(&root_of(&session.disks).unwrap());
     let identity = key.private().display().to_string();
     let ssh = ["server-ssh-rescue", "web1", "--", "-i", &identity, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"];
-    stack.climc(&[&ssh[..], &[&repair]].concat()).await.unwrap();
+    // The new agent has to hear the proof itself before it says that the rescue system is ready; until then nobody is let in.
+    let repair = [&ssh[..], &[&repair]].concat();
+    let repaired = async || Ok(stack.climc(&repair).await.ok());
+    until(Duration::from_secs(60), "the new agent to hear the proof, and the repair", repaired).await.unwrap();
     assert_eq!(stack.machines(), machines, "the same QEMU process runs");
     let same = async || {
         let server = web.view().await?;

@@ -361,8 +361,9 @@ async fn how_to_get_into_a_rescue() {
         "id": SESSION, "server_id": id_of("web1"), "server": "web1", "state": "active",
         "image": {"name": "small", "version": "1", "kernel": file, "initramfs": file}, "disk_mode": "rw", "reason": "fstab",
         "user": "admin", "prior_status": "running", "stop_how": "acpi", "stop_seconds": 2.5,
-        "disks": [{"name": "vda", "size": 1_073_741_824_u64, "serial": "d0", "read_only": false, "parts": [
-            {"name": "vda1", "size": 1_072_693_248_u64, "filesystem": "ext4", "label": "guestroot", "uuid": "u-1"}]}],
+        "disks": [{"name": "vda", "size": 1_073_741_824_u64, "serial": "d0", "read_only": false, "normal_name": "sda", "by_id": "virtio-d0", "parts": [
+            {"name": "vda1", "size": 1_072_693_248_u64, "filesystem": "ext4", "label": "guestroot", "uuid": "u-1",
+             "normal_name": "sda1", "mounted": "/"}]}],
         "ready": null, "is_ready": true, "boot": 1, "ssh_fingerprint": "SHA256:xyz", "ssh_host_key": key,
         "password_shown": false, "start_task_id": TASK, "stop_task_id": null, "started_at": "2026-11-23T10:00:00Z",
         "ready_at": "2026-11-23T10:00:05Z", "expires_at": "2126-11-23T10:00:00Z", "ended_at": null, "cause": null, "evidence": [],
@@ -379,8 +380,8 @@ async fn how_to_get_into_a_rescue() {
         &format!("[127.0.0.1]:2222 {key}"),
         "climc server-console web1",
         "SHA256:xyz",
-        "|   vda1 | 1023.0 MiB | ext4  | guestroot | u-1  |",
-        "| vda    | 1.0 GiB    | -     | -         | -    | d0     | read-write |",
+        "|   sda1   |   vda1    | 1023.0 MiB | ext4  | guestroot | /          | u-1            |",
+        "| sda      | vda       | 1.0 GiB    | -     | -         | -          | virtio-d0      | read-write |",
         "climc server-ssh-rescue web1",
         "acpi in 2.5s",
     ] {
