@@ -35,8 +35,10 @@ async fn killed_at_each_step(story: &Story, act: Act, part: Part) {
         let Some(step) = step else {
             let row = scene.ended(task).await;
             scene.check(story, &name, guest, since, &row, &format!("{}, undisturbed", story.name)).await;
-            // Whatever stage there is has been met.
-            for past in row.history().iter().filter(|past| past.way_back || part == Part::Whole) {
+            // Whatever stage there is has been met; but for the one that begins beside its child's first, as either may come first each time.
+            let side_by_side = |stage: &str| story.ask == Ask::AutoRepair && stage == "enter_rescue";
+            let wanted = |past: &&task_engine::Past| past.way_back || part == Part::Whole;
+            for past in row.history().iter().filter(wanted).filter(|past| !side_by_side(&past.stage)) {
                 assert!(met.contains(&past.stage), "{}: no kill at {}: {met:?}", story.name, past.stage);
             }
             break;
