@@ -119,7 +119,12 @@ impl HostUpcallService for Region {
     ) -> Result<Response<up::RegisterHostResponse>, Status> {
         self.note(|heard| heard.registrations += 1);
         let host_id = "00000000-0000-4000-8000-000000000001".into();
-        Ok(Response::new(up::RegisterHostResponse { host_id, heartbeat_interval_s: HEARTBEAT_S, protocol: None }))
+        Ok(Response::new(up::RegisterHostResponse {
+            host_id,
+            heartbeat_interval_s: HEARTBEAT_S,
+            protocol: None,
+            now_us: 0,
+        }))
     }
 
     async fn heartbeat(

@@ -42,8 +42,9 @@ impl Host {
     }
 }
 
-/// Takes in what a host says of itself. The name is the host: its id stays over restarts, and so does `enabled`.
-pub async fn register(conn: &mut Conn, host: &Host) -> QueryResult<HostId> {
+/// Takes in what a host says of itself. The name is the host: its id stays over restarts, and so does `enabled`. Gives the database's
+/// time with it.
+pub async fn register(conn: &mut Conn, host: &Host) -> QueryResult<(HostId, DateTime<Utc>)> {
     use diesel::upsert::excluded;
     diesel::insert_into(hosts::table)
         .values(host)
@@ -61,22 +62,28 @@ pub async fn register(conn: &mut Conn, host: &Host) -> QueryResult<HostId> {
             hosts::last_heartbeat.eq(diesel::dsl::now),
             hosts::registered_at.eq(diesel::dsl::now),
         ))
-        .returning(hosts::id)
+        .returning((hosts::id, hosts::last_heartbeat))
         .get_result(conn)
         .await
 }
 
-/// False: no such host.
-pub async fn heartbeat(conn: &mut Conn, id: HostId, memory_free_mib: i64, storage_free_mib: i64) -> QueryResult<bool> {
+/// When it was, by the database's clock. `None`: no such host.
+pub async fn heartbeat(
+    conn: &mut Conn,
+    id: HostId,
+    memory_free_mib: i64,
+    storage_free_mib: i64,
+) -> QueryResult<Option<DateTime<Utc>>> {
     diesel::update(hosts::table.find(id))
         .set((
             hosts::last_heartbeat.eq(diesel::dsl::now),
             hosts::memory_free_mib.eq(memory_free_mib),
             hosts::storage_free_mib.eq(storage_free_mib),
         ))
-        .execute(conn)
+        .returning(hosts::last_heartbeat)
+        .get_result(conn)
         .await
-        .map(|rows| rows > 0)
+        .optional()
 }
 
 /// What is shown as the version of a host's program. `None`: no host has the name.

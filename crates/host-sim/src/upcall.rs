@@ -49,16 +49,17 @@ async fn follow_region(core: &Core, endpoint: &str) {
 
 async fn serve_region(core: &Core, client: Client, endpoint: &str) {
     loop {
-        let interval = register(core, client.clone(), endpoint).await;
+        let (interval, now_us) = register(core, client.clone(), endpoint).await;
         tokio::select! {
             // Ends when region does not know this host any more.
-            () = heartbeats(core, client.clone(), interval.min(core.options.heartbeat_at_least)) => {}
+            () = heartbeats(core, client.clone(), interval.min(core.options.heartbeat_at_least), now_us) => {}
             () = reports(core, client.clone()) => {}
         }
     }
 }
 
-async fn register(core: &Core, mut client: Client, endpoint: &str) -> Duration {
+/// The heartbeat's interval, and region's time.
+async fn register(core: &Core, mut client: Client, endpoint: &str) -> (Duration, i64) {
     loop {
         let request = pb::RegisterHostRequest {
             host: Some(info(core)),
@@ -74,7 +75,7 @@ async fn register(core: &Core, mut client: Client, endpoint: &str) -> Duration {
                     state.told_boot = state.boot_id();
                     state.registrations += 1;
                 });
-                return Duration::from_secs(response.heartbeat_interval_s.max(1).into());
+                return (Duration::from_secs(response.heartbeat_interval_s.max(1).into()), response.now_us);
             }
             Ok(Err(error)) => tracing::debug!(host = core.options.name, %error, "region did not register this host"),
             Err(_) => tracing::debug!(host = core.options.name, "region did not answer the registration"),
@@ -84,7 +85,7 @@ async fn register(core: &Core, mut client: Client, endpoint: &str) -> Duration {
 }
 
 /// At the interval, and at once when a guest changed.
-async fn heartbeats(core: &Core, mut client: Client, interval: Duration) {
+async fn heartbeats(core: &Core, mut client: Client, interval: Duration, mut as_of_us: i64) {
     let mut changes = core.watch();
     loop {
         changes.borrow_and_update();
@@ -100,10 +101,12 @@ async fn heartbeats(core: &Core, mut client: Client, interval: Duration) {
             memory_free_mib: core.options.memory_mib,
             disk_free_mib: 1 << 20,
             protocol,
+            as_of_us,
         };
         match timeout(CALL, client.heartbeat(request)).await {
             Ok(Ok(response)) => {
-                let stay_off = response.into_inner().stay_off;
+                let pb::HeartbeatResponse { stay_off, now_us } = response.into_inner();
+                as_of_us = now_us;
                 core.change(|state| {
                     state.heartbeats += 1;
                     for guest in stay_off.iter().filter_map(|id| id.parse().ok()) {

@@ -65,7 +65,12 @@ impl HostUpcallService for Region {
         let mut heard = self.heard.lock().unwrap();
         heard.forgotten = false;
         heard.registered.push(request.into_inner());
-        Ok(Response::new(up::RegisterHostResponse { host_id: "h1".into(), heartbeat_interval_s: 1, protocol: None }))
+        Ok(Response::new(up::RegisterHostResponse {
+            host_id: "h1".into(),
+            heartbeat_interval_s: 1,
+            protocol: None,
+            now_us: 0,
+        }))
     }
     async fn heartbeat(
         &self,

@@ -115,6 +115,7 @@ async fn heartbeats(env: &Env, manager: &Manager, mut client: Client, registered
     let interval = Duration::from_secs(registered.heartbeat_interval_s.max(1).into());
     let mut news = env.news.subscribe();
     let mut pause = Pause::new();
+    let mut as_of_us = registered.now_us;
     loop {
         news.mark_unchanged();
         let told = manager.reports();
@@ -124,12 +125,15 @@ async fn heartbeats(env: &Env, manager: &Manager, mut client: Client, registered
             memory_free_mib: system::memory_available_mib(),
             disk_free_mib: system::disk_free_mib(&env.config.workspace),
             protocol: Some(version::OURS.into()),
+            as_of_us,
         };
         match timeout(CALL, client.heartbeat(request)).await {
             Ok(Ok(response)) => {
                 pause = Pause::new();
                 env.heard.send_replace(true);
-                for guest in response.into_inner().stay_off.iter().filter_map(|id| id.parse().ok()) {
+                let response = response.into_inner();
+                as_of_us = response.now_us;
+                for guest in response.stay_off.iter().filter_map(|id| id.parse().ok()) {
                     if let Some(handle) = manager.existing(guest) {
                         handle.tell(Own::StayOff);
                     }

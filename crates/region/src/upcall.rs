@@ -3,7 +3,7 @@
 pub mod names;
 pub mod reports;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use db::agent::{BaremetalAgent, RescueImage};
 use db::host::Host;
 use proto::convert::parse;
@@ -102,7 +102,7 @@ impl HostUpcallService for Upcall {
             created_at: now,
         };
         let mut conn = self.0.upcall_pool.get().await.map_err(internal)?;
-        let id = db::host::register(&mut conn, &host).await.map_err(internal)?;
+        let (id, now) = db::host::register(&mut conn, &host).await.map_err(internal)?;
         tracing::info!(host = host.name, %id, endpoint = host.endpoint, "host registered");
         let (before, boot) = (message.previous_boot_id, info.boot_id);
         if !before.is_empty() && !boot.is_empty() && before != boot {
@@ -113,7 +113,8 @@ impl HostUpcallService for Upcall {
         }
         let heartbeat_interval_s = self.0.config.heartbeat.interval_s;
         let protocol = Some(version::OURS.into());
-        Ok(Response::new(pb::RegisterHostResponse { host_id: id.to_string(), heartbeat_interval_s, protocol }))
+        let now_us = now.timestamp_micros();
+        Ok(Response::new(pb::RegisterHostResponse { host_id: id.to_string(), heartbeat_interval_s, protocol, now_us }))
     }
 
     async fn heartbeat(
@@ -130,9 +131,8 @@ impl HostUpcallService for Upcall {
         let mib = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let mut conn = self.0.upcall_pool.get().await.map_err(internal)?;
         let (memory, disk) = (mib(message.memory_free_mib), mib(message.disk_free_mib));
-        if !db::host::heartbeat(&mut conn, host, memory, disk).await.map_err(internal)? {
-            return Err(Status::not_found("no such host: register again"));
-        }
+        let now = db::host::heartbeat(&mut conn, host, memory, disk).await.map_err(internal)?;
+        let now_us = now.ok_or_else(|| Status::not_found("no such host: register again"))?.timestamp_micros();
         let powers: Vec<_> = guests.iter().map(|g| (g.guest, g.power)).collect();
         db::guest::set_powers(&mut conn, host, &powers).await.map_err(internal)?;
         let boot = |g: &GuestReport| i32::try_from(g.rescue_boot).unwrap_or(i32::MAX);
@@ -142,8 +142,12 @@ impl HostUpcallService for Upcall {
             db::session::set_boots(&mut conn, host, &boots).await.map_err(internal)?;
         }
         drop(conn);
-        let stay_off = crate::guest::revive::revive(&self.0, host, &guests).await.map_err(internal)?;
-        Ok(Response::new(pb::HeartbeatResponse { stay_off: stay_off.iter().map(ToString::to_string).collect() }))
+        let as_of = (message.as_of_us != 0).then(|| DateTime::from_timestamp_micros(message.as_of_us)).flatten();
+        let stay_off = crate::guest::revive::revive(&self.0, host, &guests, as_of).await.map_err(internal)?;
+        Ok(Response::new(pb::HeartbeatResponse {
+            stay_off: stay_off.iter().map(ToString::to_string).collect(),
+            now_us,
+        }))
     }
 
     async fn report(&self, request: Request<pb::ReportRequest>) -> Result<Response<pb::ReportResponse>, Status> {

@@ -79,6 +79,7 @@ async fn a_host_says_nothing_of_anothers_guests() {
         memory_free_mib: 1,
         disk_free_mib: 1,
         protocol: Some(proto::version::OURS.into()),
+        as_of_us: 0,
     };
     for _ in 0..2 {
         bad.heartbeat(beat.clone()).await.unwrap();

@@ -4,8 +4,11 @@ use api::server::{StartRescue, StopRescue, Suspend};
 use api::task::TaskState;
 use db::census::Count;
 use host_sim::{Behaviour, Pace, Verb};
+use proto::region::v1 as pb;
+use proto::region::v1::host_upcall_service_client::HostUpcallServiceClient;
 use serde_json::{Value, json};
 use testing::{Setup, Stack, Web, eventually};
+use types::operation::GuestReport;
 use types::{GuestStatus, PowerState, SessionState};
 
 async fn get(web: &Web, path: &str) -> Value {
@@ -163,6 +166,45 @@ async fn what_ran_on_a_rebooted_host_comes_back() {
     assert_eq!(told("rescued").await, ["host_rebooted ok -"]);
     assert!(told("leaving").await.is_empty() && told("off").await.is_empty());
     assert_eq!(host_events(&web).await.iter().filter(|action| *action == "rebooted").count(), 1);
+    stack.finish().await;
+}
+
+/// A heartbeat that was long on its way tells of a server as it was before the task that has since started it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_the_last_task_is_not_heard() {
+    let stack = stack().await;
+    let web = stack.web().await;
+    stack.host.wait_heartbeat().await;
+    let host_id = get(&web, "/hosts/host1").await["host"]["id"].as_str().unwrap().to_owned();
+    let mut host = HostUpcallServiceClient::connect(format!("http://{}", stack.config().grpc.listen)).await.unwrap();
+    let mut beat = async |as_of_us, guests: &[GuestReport]| {
+        let request = pb::HeartbeatRequest {
+            host_id: host_id.clone(),
+            guests: guests.iter().cloned().map(Into::into).collect(),
+            memory_free_mib: 1 << 14,
+            disk_free_mib: 1 << 20,
+            protocol: Some(proto::version::OURS.into()),
+            as_of_us,
+        };
+        host.heartbeat(request).await.unwrap().into_inner().now_us
+    };
+    let before = beat(0, &[]).await;
+    let guest = stack.server("web1", true).await.id;
+    stack.host.set_mute(true);
+    let interrupted = GuestReport {
+        guest,
+        power: PowerState::Shutoff,
+        rescue_session: None,
+        rescue_boot: 0,
+        rescue_ready: false,
+        interrupted: true,
+    };
+    let after = beat(before, std::slice::from_ref(&interrupted)).await;
+    let server = stack.show("web1").await;
+    assert_eq!((server.status, server.task), (GuestStatus::Running, None));
+    beat(after, &[interrupted]).await;
+    assert!(stack.story("web1").await.contains(&"host_rebooted ok starting".to_owned()));
+    eventually("it has been started", async || stack.show("web1").await.task.is_none().then_some(())).await;
     stack.finish().await;
 }
 

@@ -143,7 +143,7 @@ pub use error::{ErrorKind, StepError, is_transient};
 pub use migrate::{MIGRATIONS, MigrateError, migrate};
 pub use operation::tasks_of;
 pub use row::{Failure, LastError, Past, State, TaskRow};
-pub use spawn::{Busy, Object, SpawnError, Spawned, Start, holder, spawn};
+pub use spawn::{Busy, Object, SpawnError, Spawned, Start, holder, last_ended, spawn};
 pub use store::admin::{AdminError, abandon, archive, cancel, get, retry};
 pub use store::report::{Report, report, report_all};
 pub use task::{Child, DEFAULT_LIMIT, Next, Task};

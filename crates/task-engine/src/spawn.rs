@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
@@ -238,4 +239,16 @@ pub async fn holder(conn: &mut AsyncPgConnection, object: &Object) -> diesel::Qu
         .await
         .optional()?;
     Ok(found.map(|(task, name, stage)| Busy { object: object.clone(), task, name, stage }))
+}
+
+/// When the last task of an object ended, of those that held it, by the database's clock.
+pub async fn last_ended(conn: &mut AsyncPgConnection, object: &Object) -> diesel::QueryResult<Option<DateTime<Utc>>> {
+    use crate::schema::tasks::dsl;
+    dsl::tasks
+        .filter(dsl::obj_type.eq(&object.kind))
+        .filter(dsl::obj_id.eq(object.id))
+        .filter(dsl::holds)
+        .select(diesel::dsl::max(dsl::ended_at))
+        .first(conn)
+        .await
 }

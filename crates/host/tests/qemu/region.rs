@@ -58,7 +58,7 @@ impl HostUpcallService for Region {
         let mut heard = self.heard.lock().unwrap();
         heard.registered.push(request.into_inner());
         let (host_id, protocol) = ("id-of-h1".into(), heard.protocol);
-        Ok(Response::new(up::RegisterHostResponse { host_id, heartbeat_interval_s: 600, protocol }))
+        Ok(Response::new(up::RegisterHostResponse { host_id, heartbeat_interval_s: 600, protocol, now_us: 0 }))
     }
     async fn heartbeat(
         &self,
@@ -66,7 +66,7 @@ impl HostUpcallService for Region {
     ) -> Result<Response<up::HeartbeatResponse>, Status> {
         let mut heard = self.heard.lock().unwrap();
         heard.beats.push(request.into_inner());
-        Ok(Response::new(up::HeartbeatResponse { stay_off: heard.stay_off.clone() }))
+        Ok(Response::new(up::HeartbeatResponse { stay_off: heard.stay_off.clone(), now_us: 0 }))
     }
     async fn report(&self, request: Request<up::ReportRequest>) -> Result<Response<up::ReportResponse>, Status> {
         let mut heard = self.heard.lock().unwrap();

@@ -2,8 +2,10 @@
 //! owner had said so; those in rescue get another boot of their rescue system, which has to prove itself anew.
 //!
 //! The host says which they are with every heartbeat until it is decided, so nothing need be remembered here: a task that holds the server
-//! comes first, and the next heartbeat asks again.
+//! comes first, and the next heartbeat asks again. A heartbeat can be older than the end of the task that came first: what it says of that
+//! server is then not heard.
 
+use chrono::{DateTime, Utc};
 use db::guest::Guest;
 use diesel_async::AsyncConnection;
 use types::operation::GuestReport;
@@ -35,7 +37,7 @@ enum Decided {
     StayOff,
 }
 
-/// Decides. `held`: a task is at work on it.
+/// Decides. `held`: a task is at work on it, or was when this was said of it.
 fn decide(status: GuestStatus, session: Option<SessionId>, held: bool) -> Decided {
     match session.filter(|_| status == GuestStatus::Rescue) {
         _ if held => Decided::Later,
@@ -47,16 +49,22 @@ fn decide(status: GuestStatus, session: Option<SessionId>, held: bool) -> Decide
     }
 }
 
-/// Decides upon all that a host reports as interrupted, and starts the tasks. Gives those that are to stay off.
+/// Decides upon all that a host reports as interrupted, and starts the tasks. Gives those that are to stay off. `as_of`: the reports are no
+/// older, by the database's clock; a host of an earlier release does not tell.
 ///
 /// # Errors
 /// As the database reports them; what was decided until then is kept.
-pub async fn revive(app: &App, host: HostId, reports: &[GuestReport]) -> Result<Vec<GuestId>> {
+pub async fn revive(
+    app: &App,
+    host: HostId,
+    reports: &[GuestReport],
+    as_of: Option<DateTime<Utc>>,
+) -> Result<Vec<GuestId>> {
     let mut stay_off = Vec::new();
     let mut began = false;
     for report in reports.iter().filter(|it| it.interrupted && it.power == PowerState::Shutoff) {
         let mut conn = app.upcall_pool.get().await?;
-        let decided = conn.transaction(async |conn| one(app, conn, host, report.guest).await).await?;
+        let decided = conn.transaction(async |conn| one(app, conn, host, report.guest, as_of).await).await?;
         began |= matches!(decided, Decided::Start | Decided::StartRescue(_));
         if decided == Decided::StayOff {
             stay_off.push(report.guest);
@@ -68,11 +76,20 @@ pub async fn revive(app: &App, host: HostId, reports: &[GuestReport]) -> Result<
     Ok(stay_off)
 }
 
-async fn one(app: &App, conn: &mut db::Conn, host: HostId, id: GuestId) -> Result<Decided> {
+async fn one(
+    app: &App,
+    conn: &mut db::Conn,
+    host: HostId,
+    id: GuestId,
+    as_of: Option<DateTime<Utc>>,
+) -> Result<Decided> {
     let guest = db::guest::lock(conn, id).await?.filter(|guest| guest.host_id == host);
     // One that region does not know, or that belongs elsewhere, is shown and never touched.
     let Some(guest) = guest else { return Ok(Decided::StayOff) };
-    let held = task_engine::holder(conn, &task_engine::Object { kind: OBJECT.into(), id: id.uuid() }).await?.is_some();
+    let object = task_engine::Object { kind: OBJECT.into(), id: id.uuid() };
+    let ended = task_engine::last_ended(conn, &object).await?;
+    let outdated = as_of.zip(ended).is_some_and(|(as_of, ended)| as_of <= ended);
+    let held = outdated || task_engine::holder(conn, &object).await?.is_some();
     let decided = decide(guest.status, guest.rescue_session_id, held);
     let caller = Caller::service(format!("host-rebooted-{}", Uuid::now_v7()));
     let mut cx = Cx { app, conn, caller: &caller, parent: None };
