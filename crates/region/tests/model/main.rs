@@ -8,13 +8,13 @@ mod world;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use testing::{Setup, Stack};
 use tokio::runtime::Runtime;
 
-use reference::{Model, Server, Step};
-use world::Case;
+use reference::{Ask, Model, Server, Step};
+use world::{Case, Sown};
 
 /// One region for all cases.
 struct World {
@@ -32,9 +32,10 @@ fn world() -> &'static World {
     })
 }
 
-struct Real;
+/// Region as it is, or with a fault sown.
+struct Real<const FAULTY: bool>;
 
-impl StateMachineTest for Real {
+impl<const FAULTY: bool> StateMachineTest for Real<FAULTY> {
     type SystemUnderTest = Case;
     type Reference = Model;
 
@@ -49,7 +50,8 @@ impl StateMachineTest for Real {
     fn apply(mut case: Case, expected: &Server, step: Step) -> Case {
         let World { runtime, stack } = world();
         let mut stack = stack.lock().unwrap_or_else(PoisonError::into_inner);
-        runtime.block_on(world::step(&mut stack, &mut case, expected, &step));
+        let sown = if FAULTY { Sown::CredentialsAreKept } else { Sown::Nothing };
+        runtime.block_on(world::step(&mut stack, &mut case, expected, &step, sown));
         case
     }
 
@@ -70,5 +72,23 @@ prop_state_machine! {
     })]
 
     #[test]
-    fn region_and_model_say_the_same(sequential 1..14 => Real);
+    fn region_and_model_say_the_same(sequential 1..14 => Real<false>);
+}
+
+/// That the model looks: a region that forgets to erase the credentials of a session that has ended is found out, and the sequence that shows
+/// it is made short. The same sequences each time.
+#[test]
+fn a_fault_that_was_sown_is_found_and_made_short() {
+    let config = Config { cases: 40, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config.clone(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let found = runner.run(&Model::sequential_strategy(6..14), |(initial, steps, seen)| {
+        Real::<true>::test_sequential(config.clone(), initial, steps, seen);
+        Ok(())
+    });
+    let Err(TestError::Fail(why, (_, steps, _))) = found else { panic!("the fault was not found: {found:?}") };
+    assert!(why.message().contains("credentials"), "{why}");
+    let asked: Vec<Ask> =
+        steps.iter().filter_map(|step| if let Step::Ask { what, .. } = step { Some(*what) } else { None }).collect();
+    // A start that fails ends its session too.
+    assert!(asked == [Ask::StartRescue] || asked == [Ask::StartRescue, Ask::StopRescue], "{steps:?}");
 }

@@ -31,8 +31,16 @@ pub async fn begin(stack: &Stack, reference: &Server) -> Case {
     Case { name, id, since: stack.host.executions().len() }
 }
 
+/// A fault in the real region, which the comparison has to notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sown {
+    Nothing,
+    /// A session that has ended keeps its credentials.
+    CredentialsAreKept,
+}
+
 /// Does it to the real ones, and compares with what the model says has come of it.
-pub async fn step(stack: &mut Stack, case: &mut Case, expected: &Server, step: &Step) {
+pub async fn step(stack: &mut Stack, case: &mut Case, expected: &Server, step: &Step, sown: Sown) {
     case.since = stack.host.executions().len();
     match step {
         Step::Ask { what, refuses, trouble } => {
@@ -52,6 +60,12 @@ pub async fn step(stack: &mut Stack, case: &mut Case, expected: &Server, step: &
             .await;
         }
         Step::LateRequests => late(stack, case),
+    }
+    if sown == Sown::CredentialsAreKept {
+        let ended = "update rescue_sessions set credentials = '{}' where guest_id = $1 and ended_at is not null";
+        let mut conn = stack.connection().await;
+        let ended = diesel::sql_query(ended).bind::<diesel::sql_types::Uuid, _>(case.id.uuid());
+        diesel_async::RunQueryDsl::execute(ended, &mut conn).await.expect("a fault is sown");
     }
     compare(stack, case, expected, step).await;
 }
