@@ -52,22 +52,12 @@ impl<'a> Guest<'a> {
     async fn made(stack: &'a Stack, name: &str, auto_start: bool) -> Result<Self> {
         let ssh_port = lifeboat::stack::free_port()?;
         let forwards = vec![PortForward { host_port: ssh_port, guest_port: 22 }];
+        let disk = DiskCreate { image: Some("tiny.qcow2".into()), ..DiskCreate::default() };
         let wanted = ServerCreate {
-            name: name.to_owned(),
-            vcpu_count: 1,
             vmem_size: 256,
-            disks: vec![DiskCreate { image: Some("tiny.qcow2".into()), ..DiskCreate::default() }],
             nets: vec![NetCreate { forwards, ..NetCreate::default() }],
-            hypervisor: "kvm".into(),
             auto_start,
-            prefer_host: None,
-            machine: None,
-            firmware: None,
-            metadata: Default::default(),
-            description: String::new(),
-            vnc: false,
-            qemu_version: None,
-            count: 1,
+            ..ServerCreate::new(name, vec![disk])
         };
         let created = stack.client.create::<Servers>(&wanted).await?;
         let id = created.resource.id;

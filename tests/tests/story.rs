@@ -117,6 +117,7 @@ async fn a_server_that_was_off_is_rescued_over_its_console_and_stays_off() {
     web.screen.until(&["login:"], limit).await.unwrap();
     web.screen.type_line("root");
     web.screen.until(&["assword:"], limit).await.unwrap();
+    listens(&stack).await;
     web.screen.type_line(password.expose());
     web.screen.until(&["# "], limit).await.unwrap();
     let repair = Fault::Fstab.repair(&root_of(&session.disks).unwrap());
@@ -134,6 +135,23 @@ async fn a_server_that_was_off_is_rescued_over_its_console_and_stays_off() {
     stack.climc(&["server-start", "web2", "--wait"]).await.unwrap();
     web.boots().await.unwrap();
     nothing_is_at_work(&stack).await;
+}
+
+/// Until the one machine has nothing to do: BusyBox prints its prompt before it turns the echo off, and nobody else types as fast as a test.
+async fn listens(stack: &Stack) {
+    let machine = stack.machines().pop().expect("a machine runs");
+    let used = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", machine.pid)).context("it runs")?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        anyhow::Ok((fields[11].to_owned(), fields[12].to_owned()))
+    };
+    let before = std::sync::Mutex::new(None);
+    until(Duration::from_secs(60), "a machine that waits", async || {
+        let now = used()?;
+        Ok((before.lock().expect("nobody panics with it").replace(now.clone()) == Some(now)).then_some(()))
+    })
+    .await
+    .unwrap();
 }
 
 async fn stop(stack: &Stack, guest: &Guest<'_>) {

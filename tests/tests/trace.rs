@@ -80,23 +80,8 @@ async fn one_trace_leads_from_a_command_over_two_regions_and_the_host_to_the_boo
 }
 
 fn server(name: &str) -> ServerCreate {
-    ServerCreate {
-        name: name.to_owned(),
-        vcpu_count: 1,
-        vmem_size: 256,
-        disks: vec![DiskCreate { image: Some("tiny.qcow2".into()), ..DiskCreate::default() }],
-        nets: vec![],
-        hypervisor: "kvm".into(),
-        auto_start: false,
-        prefer_host: None,
-        machine: None,
-        firmware: None,
-        metadata: Default::default(),
-        description: String::new(),
-        vnc: false,
-        qemu_version: None,
-        count: 1,
-    }
+    let disk = DiskCreate { image: Some("tiny.qcow2".into()), ..DiskCreate::default() };
+    ServerCreate { vmem_size: 256, ..ServerCreate::new(name, vec![disk]) }
 }
 
 /// Those of one trace.

@@ -224,6 +224,28 @@ pub fn is_name(name: &str) -> bool {
 }
 
 impl ServerCreate {
+    /// As the contract has it where nothing else is said: one CPU, 512 MiB, off, no NIC.
+    #[must_use]
+    pub fn new(name: &str, disks: Vec<DiskCreate>) -> Self {
+        Self {
+            name: name.into(),
+            vcpu_count: one(),
+            vmem_size: default_memory(),
+            disks,
+            nets: Vec::new(),
+            hypervisor: kvm(),
+            auto_start: false,
+            prefer_host: None,
+            machine: None,
+            firmware: None,
+            metadata: BTreeMap::new(),
+            description: String::new(),
+            vnc: false,
+            qemu_version: None,
+            count: one(),
+        }
+    }
+
     /// Checks what the types can't.
     ///
     /// # Errors

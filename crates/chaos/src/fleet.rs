@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use api::server::{DiskCreate, NetCreate, Servers};
+use api::server::{DiskCreate, NetCreate, ServerCreate, Servers};
 use api::task::TaskState;
 use host_sim::SimHandle;
 use sha2::{Digest, Sha256};
@@ -130,22 +130,12 @@ async fn make(client: client::Client, name: String, place: Place, at: usize) -> 
     };
     let forwards = ssh_port.map(|port| PortForward { host_port: port, guest_port: 22 });
     let disk = DiskCreate { size: if image.is_some() { 0 } else { 16 }, image, ..DiskCreate::default() };
-    let wanted = api::server::ServerCreate {
-        name: name.clone(),
-        vcpu_count: 1,
+    let wanted = ServerCreate {
         vmem_size: 256,
-        disks: vec![disk],
         nets: forwards.map(|it| NetCreate { forwards: vec![it], ..NetCreate::default() }).into_iter().collect(),
-        hypervisor: "kvm".into(),
         auto_start: at.is_multiple_of(2),
         prefer_host: Some(host),
-        machine: None,
-        firmware: None,
-        metadata: Default::default(),
-        description: String::new(),
-        vnc: false,
-        qemu_version: None,
-        count: 1,
+        ..ServerCreate::new(&name, vec![disk])
     };
     let created = client.create::<Servers>(&wanted).await.with_context(|| format!("{name} can't be made"))?;
     let task = created.task.context("creating is a task")?.id;

@@ -309,11 +309,18 @@ async fn of_simulated(site: &Site, fleet: &Fleet, n: usize, plan: &mut Plan) -> 
                 Verb::AwaitReady,
                 Verb::RestoreDesc,
                 Verb::StartGuest,
+                Verb::SuspendGuest,
+                Verb::ResumeGuest,
             ]);
             let code = *plan.chance.one(&[FailureCode::Internal, FailureCode::Disk, FailureCode::Qemu]);
             let failure = Failure { code, message: "chaos".into(), evidence: vec![] };
-            host.rule(Some(verb), None, Some(times), Behaviour::failing(failure));
-            format!("{times} {verb}")
+            host.rule(Some(verb), None, Some(times), Behaviour::failing(failure.clone()));
+            // The way back fails too: what comes of it are the failed statuses, which must have ways out.
+            let way_back = plan.chance.percent(60);
+            if way_back {
+                host.rule(Some(Verb::RestoreDesc), None, Some(times), Behaviour::failing(failure));
+            }
+            format!("{times} {verb}{}", if way_back { " and the way back" } else { "" })
         }
         Kind::SimMute => {
             host.set_mute(true);

@@ -224,23 +224,8 @@ impl Stack {
     /// What `create` wants of a server with one disk.
     #[must_use]
     pub fn body(name: &str, on: bool) -> ServerCreate {
-        ServerCreate {
-            name: name.into(),
-            vcpu_count: 1,
-            vmem_size: 512,
-            disks: vec![DiskCreate { size: 100, ..DiskCreate::default() }],
-            nets: vec![],
-            hypervisor: "kvm".into(),
-            auto_start: on,
-            prefer_host: None,
-            machine: None,
-            firmware: None,
-            metadata: Default::default(),
-            description: String::new(),
-            vnc: false,
-            qemu_version: None,
-            count: 1,
-        }
+        let disk = DiskCreate { size: 100, ..DiskCreate::default() };
+        ServerCreate { auto_start: on, ..ServerCreate::new(name, vec![disk]) }
     }
 
     /// A server with one disk, off or on.

@@ -6,7 +6,6 @@
 
 mod site;
 
-use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -65,23 +64,8 @@ fn a_rescue_goes_on_where_it_was_when_the_network_to_the_host_is_mended() {
 
 async fn story(database: &str) {
     let site = Site::start(database).await.unwrap();
-    let wanted = ServerCreate {
-        name: NAME.into(),
-        vcpu_count: 1,
-        vmem_size: 256,
-        disks: vec![DiskCreate { size: 16, ..DiskCreate::default() }],
-        nets: vec![],
-        hypervisor: "kvm".into(),
-        auto_start: true,
-        prefer_host: None,
-        machine: None,
-        firmware: None,
-        metadata: BTreeMap::new(),
-        description: String::new(),
-        vnc: false,
-        qemu_version: None,
-        count: 1,
-    };
+    let disk = DiskCreate { size: 16, ..DiskCreate::default() };
+    let wanted = ServerCreate { vmem_size: 256, auto_start: true, ..ServerCreate::new(NAME, vec![disk]) };
     let created = site.client.create::<Servers>(&wanted).await.unwrap();
     succeeds(&site, created.task.unwrap().id).await;
 
