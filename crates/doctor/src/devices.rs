@@ -25,6 +25,8 @@ pub struct Device {
     pub read_only: bool,
     /// As blkid names it: `ext4`, `LVM2_member`; empty if nothing was recognised.
     pub filesystem: String,
+    /// blkid did not come to its end with it: nothing is known of what is on it.
+    pub is_unread: bool,
     pub uuid: String,
     pub label: String,
     pub part_uuid: String,
@@ -36,6 +38,12 @@ impl Device {
     #[must_use]
     pub fn path(&self) -> String {
         format!("/dev/{}", self.name)
+    }
+
+    /// Whether blkid has looked, and recognised nothing.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.filesystem.is_empty() && !self.is_unread
     }
 
     /// Whether it is a part of something that has to be put together first.
@@ -71,15 +79,21 @@ impl Devices {
     pub fn seen(sys: &Path) -> Self {
         let mut devices = Self::list(sys);
         let paths: Vec<String> = devices.all.iter().map(Device::path).collect();
-        let mut args = vec!["-c", "/dev/null", "-o", "export"];
-        args.extend(paths.iter().map(String::as_str));
-        if !paths.is_empty()
-            && let Ok(ended) = tools::run("blkid", &args, BLKID_LIMIT)
-        {
-            devices.fill(&ended.text);
+        // One disk that does not answer must not make the others look blank.
+        match exported(&paths) {
+            Some(text) => devices.fill(&text),
+            None => {
+                for (at, path) in paths.iter().enumerate() {
+                    match exported(std::slice::from_ref(path)) {
+                        Some(text) => devices.fill(&text),
+                        None => devices.all[at].is_unread = true,
+                    }
+                }
+            }
         }
         for device in devices.all.iter().filter(|device| device.parent.is_some()) {
-            if matches!(device.filesystem.as_str(), "" | "vfat")
+            if !device.is_unread
+                && matches!(device.filesystem.as_str(), "" | "vfat")
                 && let Ok(ended) =
                     tools::run("blkid", &["-p", "-s", "PART_ENTRY_TYPE", "-o", "value", &device.path()], BLKID_LIMIT)
                 && is_esp_type(ended.text.trim())
@@ -160,6 +174,10 @@ impl Devices {
         };
         if let Some((key, value)) = name.split_once('=') {
             let value = value.trim_matches('"');
+            // blkid writes them in another way.
+            if matches!(key, "LABEL" | "PARTLABEL") && !is_plain(value) {
+                return Meaning::Other;
+            }
             return match key {
                 "UUID" => by(&|device| device.uuid.eq_ignore_ascii_case(value)),
                 "LABEL" => by(&|device| !value.is_empty() && device.label == value),
@@ -174,6 +192,9 @@ impl Devices {
         match path.split_once('/') {
             Some(("disk", rest)) => match unescaped.strip_prefix("disk/").and_then(|rest| rest.split_once('/')) {
                 Some(("by-uuid", value)) => by(&|device| device.uuid.eq_ignore_ascii_case(value)),
+                Some(("by-label" | "by-partlabel", value)) if !is_plain(value) || value.contains('\\') => {
+                    Meaning::Other
+                }
                 Some(("by-label", value)) => by(&|device| device.label == value),
                 Some(("by-partuuid", value)) => by(&|device| device.part_uuid.eq_ignore_ascii_case(value)),
                 Some(("by-partlabel", value)) => by(&|device| device.part_label == value),
@@ -229,8 +250,24 @@ impl Devices {
     }
 }
 
+/// What blkid says of devices. None: it did not answer in time, or was ended. 0: it recognised some; 2: none (blkid(8), EXIT STATUS).
+fn exported(paths: &[String]) -> Option<String> {
+    if paths.is_empty() {
+        return Some(String::new());
+    }
+    let mut args = vec!["-c", "/dev/null", "-o", "export"];
+    args.extend(paths.iter().map(String::as_str));
+    let ended = tools::run("blkid", &args, BLKID_LIMIT).ok()?;
+    matches!(ended.code, Some(0 | 2)).then_some(ended.text)
+}
+
 fn ends_in_number(name: &str, number: &str) -> bool {
     name.strip_suffix(number).is_some_and(|rest| !rest.ends_with(|c: char| c.is_ascii_digit()))
+}
+
+/// Printable ASCII: blkid gives anything else as `M-C` and `^A`.
+fn is_plain(value: &str) -> bool {
+    value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
 /// UEFI specification 2.10, 5.3.3 (GPT) and 5.2.2 (MBR).
@@ -296,6 +333,8 @@ mod tests {
             ("UUID=bb", "missing"),
             ("LABEL=guest root", "vda1"),
             ("LABEL=", "missing"),
+            ("LABEL=größe", "other"),
+            ("/dev/disk/by-label/gr\\xc3\\xb6\\xc3\\x9fe", "other"),
             ("/dev/disk/by-uuid/AA-11", "vda1"),
             ("/dev/disk/by-label/guest\\x20root", "vda1"),
             ("/dev/disk/by-id/virtio-root-1-part1", "vda1"),

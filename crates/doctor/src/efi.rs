@@ -12,6 +12,8 @@ pub struct Search {
     pub line: usize,
     /// As fstab would name it: `UUID=...`, `LABEL=...`.
     pub name: String,
+    /// What GRUB puts the device's name into: `root`, `dev`.
+    pub variable: String,
 }
 
 /// All of them, in the order of the folders.
@@ -26,23 +28,23 @@ pub fn searches(patient: &Patient) -> Vec<Search> {
         if !text.contains("configfile") || text.contains("menuentry") {
             continue;
         }
-        found.extend(
-            text.lines().enumerate().filter_map(|(index, line)| {
-                Some(Search { file: file.clone(), line: index + 1, name: searched(line)? })
-            }),
-        );
+        found.extend(text.lines().enumerate().filter_map(|(index, line)| {
+            let (name, variable) = searched(line)?;
+            Some(Search { file: file.clone(), line: index + 1, name, variable })
+        }));
     }
     found
 }
 
-/// `search.fs_uuid UUID root HINT...`, `search.fs_label`, `search [--no-floppy] --fs-uuid|--label|-u|-l --set=root NAME`.
-fn searched(line: &str) -> Option<String> {
+/// The name and the variable of `search.fs_uuid UUID root HINT...`, `search.fs_label`, and
+/// `search [--no-floppy] --fs-uuid|--label|-u|-l --set=root NAME` (GRUB manual, `search`).
+fn searched(line: &str) -> Option<(String, String)> {
     let mut words = line.split_ascii_whitespace();
     let first = words.next()?;
     let rest: Vec<&str> = words.collect();
-    let (key, value) = match first {
-        "search.fs_uuid" => ("UUID", *rest.first()?),
-        "search.fs_label" => ("LABEL", *rest.first()?),
+    let (key, value, variable) = match first {
+        "search.fs_uuid" => ("UUID", *rest.first()?, *rest.get(1)?),
+        "search.fs_label" => ("LABEL", *rest.first()?, *rest.get(1)?),
         "search" => {
             let has = |names: [&str; 3]| rest.iter().any(|word| names.contains(word));
             let key = if has(["--fs-uuid", "-u", "--fs_uuid"]) {
@@ -52,27 +54,43 @@ fn searched(line: &str) -> Option<String> {
             } else {
                 return None;
             };
-            // The name is the last word that is neither an option nor an option's value.
-            (key, *rest.iter().rev().find(|word| !word.starts_with('-') && **word != "root")?)
+            let (name, before) = rest.split_last()?;
+            let set = before.iter().position(|word| word.starts_with("--set"))?;
+            let variable = match before[set].strip_prefix("--set=") {
+                Some(variable) => variable,
+                None => before.get(set + 1).filter(|word| !word.starts_with('-')).copied().unwrap_or("root"),
+            };
+            (key, *name, variable)
         }
         _ => return None,
     };
     let value = value.trim_matches(['"', '\'']);
-    (!value.is_empty() && !value.contains('$')).then(|| format!("{key}={value}"))
+    let plain = !value.is_empty() && !value.starts_with('-') && !value.contains('$');
+    plain.then(|| (format!("{key}={value}"), variable.to_owned()))
 }
 
-/// Those that find nothing; empty where any of them finds something, as others may be left from systems that are gone.
+/// Those that find nothing, on a machine that starts by UEFI; empty where any of them finds something, as others may be left from systems
+/// that are gone.
 #[must_use]
 pub fn lost(patient: &Patient) -> Vec<Search> {
+    if !patient.uefi {
+        return Vec::new();
+    }
     let all = searches(patient);
     let lost: Vec<Search> =
         all.iter().filter(|search| patient.devices.meaning(&search.name) == Meaning::Missing).cloned().collect();
     if lost.len() == all.len() { lost } else { Vec::new() }
 }
 
-/// The device that holds GRUB's folder, and the folder's path on it: `/grub` where /boot is a file system of its own.
+/// The device that holds GRUB's folder, and the folder's path on it: `/grub` where /boot is a file system of its own. None where that is not
+/// known: on btrfs, GRUB counts from the top, above the subvolume that is the root here.
 #[must_use]
 pub fn home(patient: &Patient) -> Option<(&Device, String)> {
+    let (device, folder) = home_of(patient)?;
+    (device.filesystem != "btrfs").then_some((device, folder))
+}
+
+fn home_of(patient: &Patient) -> Option<(&Device, String)> {
     let system = patient.system.as_ref()?;
     let folder = ["/boot/grub", "/boot/grub2"].into_iter().find(|folder| system.tree.is_folder(folder))?;
     let lines = patient.fstab();
@@ -117,15 +135,20 @@ mod tests {
     #[test]
     fn what_is_looked_for_is_read() {
         for (line, name) in [
-            ("search.fs_uuid aa-11 root hd0,gpt2", Some("UUID=aa-11")),
-            ("search --no-floppy --fs-uuid --set=root aa-11", Some("UUID=aa-11")),
-            ("search --label --set=root guestboot", Some("LABEL=guestboot")),
-            ("search --fs-uuid --set root aa-11", Some("UUID=aa-11")),
+            ("search.fs_uuid aa-11 root hd0,gpt2", Some(("UUID=aa-11", "root"))),
+            ("search --no-floppy --fs-uuid --set=root aa-11", Some(("UUID=aa-11", "root"))),
+            ("search --no-floppy --root-dev-only --fs-uuid --set=dev aa-11", Some(("UUID=aa-11", "dev"))),
+            ("search --label --set=root guestboot", Some(("LABEL=guestboot", "root"))),
+            ("search --fs-uuid --set root aa-11", Some(("UUID=aa-11", "root"))),
+            ("search --fs-uuid --set -- aa-11", Some(("UUID=aa-11", "root"))),
+            ("search --fs-uuid aa-11", None),
+            ("search --fs-uuid --set=root", None),
             ("search --file --set=root /x", None),
             ("search --fs-uuid --set=root $where", None),
             ("set prefix=($root)'/grub'", None),
         ] {
-            assert_eq!(searched(line).as_deref(), name, "{line}");
+            let found = searched(line);
+            assert_eq!(found.as_ref().map(|(name, variable)| (name.as_str(), variable.as_str())), name, "{line}");
         }
     }
 
@@ -135,6 +158,8 @@ mod tests {
         esp.put("EFI/debian/grub.cfg", "search.fs_uuid gone root\nconfigfile $prefix/grub.cfg\n");
         let mut patient = folder.patient();
         patient.esp = Some(esp.system().tree);
+        assert!(lost(&patient).is_empty(), "what a BIOS does not read is no fault");
+        patient.uefi = true;
         let lost_now: Vec<_> = lost(&patient).into_iter().map(|search| search.name).collect();
         assert_eq!(lost_now, ["UUID=gone"]);
         esp.put("EFI/mint/grub.cfg", "search.fs_uuid AAAA root\nconfigfile $prefix/grub.cfg\n");
@@ -145,12 +170,14 @@ mod tests {
     fn the_way_to_grubs_folder_is_written_as_grub_install_does() {
         let folder = Folder::new();
         folder.put("boot/grub/grub.cfg", "x");
-        let patient = folder.patient();
+        let mut patient = folder.patient();
         let (device, path) = home(&patient).unwrap();
         assert_eq!(
             stub(device, &path).unwrap(),
             "search.fs_uuid aaaa root\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n"
         );
+        patient.system.as_mut().unwrap().device.filesystem = "btrfs".into();
+        assert_eq!(home(&patient), None);
     }
 
     #[test]

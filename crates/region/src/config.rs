@@ -54,7 +54,7 @@ pub struct Http {
     pub trusted_proxies: Vec<String>,
     /// Bytes; a larger body is refused with 413.
     pub body_limit: usize,
-    /// At once; further ones wait.
+    /// At once; further ones wait. Consoles, once they are open, are not counted here: they have a limit of their own.
     pub max_connections: usize,
     /// Seconds for a request's head, and between two requests of one connection.
     pub header_timeout_s: u32,

@@ -1,15 +1,20 @@
 //! Automatic repair as a caller of REST sees it. The rescue system is simulated: its fstab names a device that is gone, and the server's own
 //! system asks for a login once that is repaired.
 
+#[path = "identity/actors.rs"]
+mod actors;
+
+use actors::Actors;
 use api::ErrorClass;
 use api::rescue::{Examined, RescueSessions};
 use api::server::{AutoEnd, AutoRepaired, RescueRepair, StartRescue, StopRescue};
-use api::task::{Cancel, Task, TaskState, Tasks};
+use api::task::{Abandon, Cancel, Task, TaskState, Tasks};
+use diesel_async::SimpleAsyncConnection;
 use host_sim::{Behaviour, Pace, Verb, patient};
 use serde_json::json;
 use testing::{Stack, eventually};
 use types::operation::{Failure, FailureCode};
-use types::status::OverlayEnd;
+use types::status::{OverlayEnd, RescueNetwork};
 use types::{DiskMode, GuestStatus, SessionState};
 
 fn auto() -> RescueRepair {
@@ -177,6 +182,91 @@ async fn what_makes_no_sense_is_refused_before_anything_is_touched() {
     let (status, details) = refused(&stack, &auto()).await;
     assert!(status == 409 && details.contains("disk mode rw"), "{details}");
     assert_eq!(stack.show("web1").await.status, GuestStatus::Rescue);
+
+    // A boot without network would say nothing about the server as it is otherwise.
+    stack.server("web2", true).await;
+    let cut_off = StartRescue {
+        disk_mode: Some(DiskMode::Overlay),
+        network: Some(RescueNetwork::None),
+        ..StartRescue::default()
+    };
+    let task = stack.client.perform("web2", &cut_off).await.unwrap().task.unwrap();
+    stack.ended(task.id).await;
+    match stack.client.perform("web2", &auto()).await {
+        Err(client::Error::Api(error)) => {
+            assert!(error.status == 409 && error.details.contains("without network"), "{}", error.details);
+        }
+        other => panic!("it was not refused: {}", other.is_ok()),
+    }
+    assert_eq!(stack.show("web2").await.status, GuestStatus::Rescue);
+    stack.finish().await;
+}
+
+/// It is made of a way in and a way out: who may not take them may not have them taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_begin_or_end_a_rescue_may_not_have_it_done() {
+    let actors = Actors::start().await;
+    actors.post("/projects", json!({"name": "p1"})).await;
+    let ann = actors.user("ann", "p1", "project_owner").await;
+    let body = serde_json::to_value(Stack::body("web1", true)).unwrap();
+    let (_, created) = ann.send(ann.request("POST", "/servers").json(&body)).await;
+    actors.stack.ended(created["task"]["id"].as_str().unwrap().parse().unwrap()).await;
+    let cases = [("start-rescue", "stop-rescue"), ("stop-rescue", "start-rescue"), ("restart", "")];
+    for (n, (also, lacks)) in cases.into_iter().enumerate() {
+        let role = format!("repairer{n}");
+        actors.post("/roles", json!({"name": role})).await;
+        let mut perform = json!({"*": "allow"});
+        if !lacks.is_empty() {
+            perform = json!({"*": "deny", "rescue-repair": "allow"});
+            perform[also] = json!("allow");
+        }
+        let rules = json!({"compute": {"servers": {"get": "allow", "perform": perform}}});
+        actors.post("/policies", json!({"name": role, "scope": "project", "roles": [role], "rules": rules})).await;
+        let eve = actors.user(&format!("eve{n}"), "p1", &role).await;
+        let before = actors.stack.story("web1").await;
+        let asked =
+            eve.request("POST", "/servers/web1/rescue-repair").json(&json!({"auto": true, "reason": "it hangs"}));
+        let (status, answer) = eve.send(asked).await;
+        if lacks.is_empty() {
+            assert_eq!(status, 202, "{answer}");
+            let task = actors.stack.ended(answer["task"]["id"].as_str().unwrap().parse().unwrap()).await;
+            assert_eq!(told(&task).end, AutoEnd::Repaired);
+            let (_, events) = ann.send(ann.request("GET", "/events?obj_id=web1&action=rescue_repair")).await;
+            assert!(events.to_string().contains("automatically: it hangs"), "{events}");
+        } else {
+            assert_eq!(status, 403, "{answer}");
+            assert!(answer["details"].as_str().unwrap().contains(lacks), "{answer}");
+            assert_eq!(actors.stack.story("web1").await, before, "nothing was begun");
+        }
+    }
+    actors.stack.finish().await;
+}
+
+/// The way into rescue, as a part of the repair, stands where nobody can go on: given up, it says so of the server, which has its ways out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_in_that_is_given_up_leaves_the_server_with_a_way_out() {
+    let stack = Stack::start().await;
+    stack.server("web1", true).await;
+    stack.host.once(Verb::StartRescue, Behaviour::pace(Pace::HeldBefore));
+    let repair = stack.client.perform("web1", &auto()).await.unwrap().task.unwrap().id;
+    stack.host.wait_held(Verb::StartRescue).await;
+    let enter = stack.client.get::<Tasks>(&repair.to_string()).await.unwrap().children[0].id;
+    let mut conn = stack.connection().await;
+    conn.batch_execute(&format!(
+        "update tasks set state = 'blocked', lease_until = null,
+            last_error = '{{\"count\": 1, \"error\": {{\"kind\": \"permanent\", \"message\": \"can''t be read\"}}}}' where id = '{enter}'"
+    ))
+    .await
+    .unwrap();
+    stack.client.perform(&enter.to_string(), &Abandon {}).await.unwrap();
+    stack.host.release_all();
+    let task = stack.ended(repair).await;
+    assert_eq!(task.state, TaskState::Failed, "{:?}", task.cause);
+    assert_eq!(stack.show("web1").await.status, GuestStatus::StartRescueFailed);
+    let leave = StopRescue { overlay: Some(OverlayEnd::Discard), ..StopRescue::default() };
+    let task = stack.client.perform("web1", &leave).await.unwrap().task.unwrap();
+    assert_eq!(stack.ended(task.id).await.state, TaskState::Succeeded);
+    assert_eq!(stack.show("web1").await.status, GuestStatus::Running);
     stack.finish().await;
 }
 

@@ -76,13 +76,24 @@ async fn who_sends_no_request_holds_no_connection() {
     }
     let began = Instant::now();
     let web = tokio::time::timeout(LIMIT, stack.web()).await.expect("others are served");
-    let (status, _) = web.send(web.request("GET", "/servers")).await;
-    assert_eq!(status, 200);
+    assert_eq!(web.send(web.request("GET", "/servers")).await.0, 200);
     println!("served after {:.1?} behind 48 that say nothing", began.elapsed());
     for (n, stream) in held.iter_mut().enumerate() {
         let mut rest = Vec::new();
         let closed = tokio::time::timeout(LIMIT, stream.read_to_end(&mut rest)).await;
         assert!(closed.is_ok(), "number {n} is still open");
+    }
+    // Nor does one request buy the rest of the day, or a connection of another version that no time runs in.
+    let mut idle = TcpStream::connect(&at).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut other = TcpStream::connect(&at).await.unwrap();
+    other.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    for (what, stream, is_answered) in [("after a request", &mut idle, true), ("HTTP/2", &mut other, false)] {
+        let mut said = Vec::new();
+        let closed = tokio::time::timeout(LIMIT, stream.read_to_end(&mut said)).await;
+        assert!(closed.is_ok(), "{what}: it is still open");
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(status(&said) == 200, is_answered, "{what}: {said}");
     }
     // A body that comes drop by drop holds its own request, and nobody else's.
     let mut slow = TcpStream::connect(&at).await.unwrap();

@@ -219,7 +219,7 @@ words! {
     pub enum AutoEnd as "end of an automatic repair" {
         /// The server asked for a login on what was repaired; that is committed.
         Repaired = "repaired",
-        /// Nothing was found, and the server is back as it was.
+        /// Nothing keeps it from booting: it is back as it was, or, if its owner had brought it into rescue, still there.
         Healthy = "healthy",
         /// Something is wrong that no fix marked safe mends; or a fix failed. The server stays in rescue.
         NotRepaired = "not_repaired",

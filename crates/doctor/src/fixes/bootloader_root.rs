@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use crate::devices::Device;
 use crate::efi;
+use crate::patient::Patient;
 use crate::rules::bootloader_points_nowhere::lost;
 use crate::surgery::{Outcome, Stop, Surgery};
 
 pub const TITLE: &str = "Point the boot loader at the root file system, and at the /boot, that are there";
 
 pub fn run(surgery: &mut Surgery<'_>) -> Outcome {
+    // Refused before anything is written, or not at all.
+    let home = if efi::lost(surgery.patient).is_empty() { None } else { Some(home(surgery.patient)?) };
     let mut said = entries(surgery)?;
-    said.extend(searches(surgery)?);
+    if let Some(home) = home {
+        said.extend(searches(surgery, &home)?);
+    }
     if said.is_empty() {
         return Err(Stop::Nothing("the boot loader goes by file systems that are there".into()));
     }
@@ -42,24 +48,22 @@ fn entries(surgery: &mut Surgery<'_>) -> Result<Vec<String>, Stop> {
     Ok(said)
 }
 
-/// The line that looks is written anew, by UUID; what follows it stays.
-fn searches(surgery: &mut Surgery<'_>) -> Result<Vec<String>, Stop> {
-    let lost = efi::lost(surgery.patient);
-    if lost.is_empty() {
-        return Ok(Vec::new());
-    }
-    let device = efi::home(surgery.patient).map(|(device, _)| device.clone());
-    let Some(device) = device.filter(|device| !device.uuid.is_empty()) else {
-        return Err(Stop::Refused("it is not known on which file system GRUB's own folder is".into()));
-    };
+/// The file system that GRUB's own folder is on.
+fn home(patient: &Patient) -> Result<Device, Stop> {
+    let device = efi::home(patient).map(|(device, _)| device.clone()).filter(|device| !device.uuid.is_empty());
+    device.ok_or_else(|| Stop::Refused("it is not known on which file system GRUB's own folder is".into()))
+}
+
+/// The line that looks is written anew, by UUID, for the same variable; what follows it stays.
+fn searches(surgery: &mut Surgery<'_>, home: &Device) -> Result<Vec<String>, Stop> {
     let mut said = Vec::new();
-    for search in lost {
+    for search in efi::lost(surgery.patient) {
         let old = surgery.patient.esp.as_ref().and_then(|esp| esp.text(&search.file)).unwrap_or_default();
-        let line = format!("search.fs_uuid {} root", device.uuid);
+        let line = format!("search.fs_uuid {} {}", home.uuid, search.variable);
         let new: Vec<&str> =
             old.lines().enumerate().map(|(n, text)| if n + 1 == search.line { line.as_str() } else { text }).collect();
         surgery.write_esp(&search.file, (new.join("\n") + "\n").as_bytes())?;
-        said.push(format!("{} looks for UUID={} now, which is {}", search.file, device.uuid, device.path()));
+        said.push(format!("{} looks for UUID={} now, which is {}", search.file, home.uuid, home.path()));
     }
     Ok(said)
 }
@@ -107,7 +111,7 @@ mod tests {
         let text = "search --label --set=root old\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n";
         esp.put("EFI/debian/grub.cfg", text);
         let mut patient = folder.patient();
-        patient.esp = Some(esp.system().tree);
+        (patient.uefi, patient.esp) = (true, Some(esp.system().tree));
         let mut dry = Surgery::new(&mut patient, true);
         run(&mut dry).unwrap();
         assert!(dry.planned[0].diff.as_ref().unwrap().contains("\n+search.fs_uuid aaaa root\n"));
@@ -118,5 +122,22 @@ mod tests {
             "search.fs_uuid aaaa root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
         );
         assert!(matches!(run(&mut Surgery::new(&mut patient, false)), Err(Stop::Nothing(_))));
+    }
+    /// As Fedora writes it; and where the target is not known, nothing at all is written.
+    #[test]
+    fn the_variable_stays_and_a_refusal_changes_nothing() {
+        let (folder, esp) = (Folder::new(), Folder::new());
+        folder.put("boot/grub2/grub.cfg", "linux /vmlinuz root=UUID=bb\n");
+        let text = "search --no-floppy --root-dev-only --fs-uuid --set=dev bb\nset prefix=($dev)/boot/grub2\nconfigfile $prefix/grub.cfg\n";
+        esp.put("EFI/fedora/grub.cfg", text);
+        let mut patient = folder.patient();
+        (patient.uefi, patient.esp) = (true, Some(esp.system().tree));
+        patient.system.as_mut().unwrap().device.filesystem = "btrfs".into();
+        assert!(matches!(run(&mut Surgery::new(&mut patient, false)), Err(Stop::Refused(_))));
+        assert_eq!(folder.read("boot/grub2/grub.cfg"), "linux /vmlinuz root=UUID=bb\n");
+        patient.system.as_mut().unwrap().device.filesystem = "ext4".into();
+        run(&mut Surgery::new(&mut patient, false)).unwrap();
+        assert!(esp.read("EFI/fedora/grub.cfg").starts_with("search.fs_uuid aaaa dev\nset prefix=($dev)/boot/grub2\n"));
+        assert_eq!(folder.read("boot/grub2/grub.cfg"), "linux /vmlinuz root=UUID=aaaa\n");
     }
 }

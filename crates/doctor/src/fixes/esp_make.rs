@@ -1,11 +1,16 @@
 //! Makes the EFI system partition's file system anew, under the name that /etc/fstab knows it by. Its loaders are another fix's to copy.
 
+use std::path::Path;
+use std::time::Duration;
+
 use crate::devices::{Device, Meaning};
 use crate::patient::Patient;
 use crate::surgery::{Step, Stop};
 use crate::tools;
 
 pub const TITLE: &str = "Make a FAT file system on an EFI system partition that has none";
+
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Smaller ones are left to mkfs.fat, which makes FAT16 of them.
 const FAT32: u64 = 64 << 20;
@@ -15,7 +20,7 @@ pub fn run(patient: &Patient) -> Result<Vec<Step>, Stop> {
         return Err(Stop::Nothing("this machine has an EFI system partition, or needs none".into()));
     }
     let typed = patient.devices.all.iter().filter(|device| patient.devices.esp_typed.contains(&device.name));
-    let blank: Vec<&Device> = typed.filter(|device| device.filesystem.is_empty() && !device.read_only).collect();
+    let blank: Vec<&Device> = typed.filter(|device| device.is_blank() && !device.read_only).collect();
     let device = match blank[..] {
         [device] => device,
         [] => {
@@ -27,7 +32,27 @@ pub fn run(patient: &Patient) -> Result<Vec<Step>, Stop> {
     if tools::find("mkfs.fat").is_none() {
         return Err(Stop::Refused("this rescue image has no mkfs.fat; use the image std".into()));
     }
+    let path = device.path();
+    let backup = is_backup_whole(Path::new(&path));
+    match tools::run("blkid", &["-p", "-s", "TYPE", "-o", "value", &path], LIMIT) {
+        Ok(ended) if ended.code == Some(2) && !backup.unwrap_or(true) => {}
+        Ok(ended) if ended.code == Some(2) => {
+            return Err(Stop::Refused(format!(
+                "the backup of a FAT boot sector is on {path}: what the file system holds may be saved (fsck.fat, or dd \
+                 if={path} of={path} skip=6 count=1 conv=notrunc)"
+            )));
+        }
+        _ => return Err(Stop::Refused(format!("it is not sure that there is nothing on {path}"))),
+    }
     Ok(vec![Step { program: "mkfs.fat", args: arguments(patient, device), good: &[0] }])
+}
+
+/// Whether the sixth sector holds what mkfs.fat and others put there for FAT32: a copy of the boot sector.
+fn is_backup_whole(device: &Path) -> std::io::Result<bool> {
+    use std::os::unix::fs::FileExt;
+    let mut sector = [0; 512];
+    std::fs::File::open(device)?.read_exact_at(&mut sector, 6 * 512)?;
+    Ok(sector[510..] == [0x55, 0xaa] && &sector[82..87] == b"FAT32")
 }
 
 fn arguments(patient: &Patient, device: &Device) -> Vec<String> {
@@ -89,12 +114,28 @@ mod tests {
     }
 
     #[test]
+    fn a_boot_sector_that_can_be_brought_back_is_seen() {
+        let folder = Folder::new();
+        let mut image = vec![0_u8; 4096];
+        folder.put("image", &image);
+        let path = folder.path("image");
+        assert!(!is_backup_whole(&path).unwrap());
+        image[6 * 512 + 82..6 * 512 + 87].copy_from_slice(b"FAT32");
+        image[7 * 512 - 2..7 * 512].copy_from_slice(&[0x55, 0xaa]);
+        std::fs::write(&path, &image).unwrap();
+        assert!(is_backup_whole(&path).unwrap());
+    }
+
+    #[test]
     fn nothing_that_holds_something_is_touched() {
         let folder = Folder::new();
         let mut patient = patient(&folder);
         patient.devices.all[2].filesystem = "vfat".into();
         assert!(matches!(run(&patient), Err(Stop::Refused(_))));
         patient.devices.all[2].filesystem.clear();
+        patient.devices.all[2].is_unread = true;
+        assert!(matches!(run(&patient), Err(Stop::Refused(_))));
+        patient.devices.all[2].is_unread = false;
         patient.esp = Some(folder.system().tree);
         assert!(matches!(run(&patient), Err(Stop::Nothing(_))));
         patient.esp = None;

@@ -56,6 +56,8 @@ mod tests {
         esp.put("EFI/debian/grub.cfg", "search.fs_uuid gone root\nconfigfile $prefix/grub.cfg\n");
         let mut patient = folder.patient();
         patient.esp = Some(esp.system().tree);
+        assert!(probe(&patient).unwrap().is_empty(), "a firmware that reads no such partition does not care");
+        patient.uefi = true;
         assert_eq!(
             probe(&patient).unwrap(),
             ["/EFI/debian/grub.cfg line 1 on the EFI system partition looks for UUID=gone"]

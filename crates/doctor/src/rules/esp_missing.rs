@@ -8,6 +8,9 @@ pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
         return Ok(Vec::new());
     }
     let Some(esp) = &patient.esp else {
+        if let Some(device) = patient.devices.leaves().find(|device| device.is_unread) {
+            return Err(format!("{} can't be read: the EFI system partition may be there", device.path()));
+        }
         let fat = patient.devices.leaves().filter(|device| device.filesystem == "vfat").map(|device| device.path());
         let fat: Vec<String> = fat.collect();
         let seen = if let Some(name) = patient.devices.esp_typed.iter().next().filter(|_| fat.is_empty()) {

@@ -17,7 +17,7 @@ pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
 
 pub fn damaged(patient: &Patient) -> Vec<(String, u64)> {
     let blank =
-        patient.devices.leaves().filter(|device| device.filesystem.is_empty() || device.filesystem == "crypto_LUKS");
+        patient.devices.leaves().filter(|device| device.is_blank() || device.filesystem == "crypto_LUKS");
     blank.filter_map(|device| Some((device.path(), second_alone(&std::fs::File::open(device.path()).ok()?)?))).collect()
 }
 

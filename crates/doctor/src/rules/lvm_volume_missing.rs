@@ -18,12 +18,24 @@ pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// Groups that lack disks, and how many.
+/// Groups that lack disks, and how many. None where a disk of theirs may be behind what is closed here.
 ///
 /// # Errors
 /// This image has no LVM.
 pub fn incomplete(patient: &Patient) -> Result<Vec<(String, String)>, String> {
-    if has_volumes(patient) { Ok(groups(&ask("vgs", "vg_name,vg_missing_pv_count")?)) } else { Ok(Vec::new()) }
+    if !has_volumes(patient) || may_hide_a_disk(patient) {
+        return Ok(Vec::new());
+    }
+    Ok(groups(&ask("vgs", "vg_name,vg_missing_pv_count")?))
+}
+
+/// Whether something is encrypted, belongs to an array that does not run, or could not be read.
+fn may_hide_a_disk(patient: &Patient) -> bool {
+    let all = &patient.devices.all;
+    let runs = all.iter().any(|device| device.name.starts_with("md"));
+    all.iter().any(|device| {
+        device.is_unread || device.filesystem == "crypto_LUKS" || (device.filesystem == "linux_raid_member" && !runs)
+    })
 }
 
 /// Volumes that lie, be it in part, on disks that are gone: group and name.
@@ -76,6 +88,18 @@ mod tests {
         assert_eq!(of_health("  vg0|root|\n  vg1|data|partial\n"), [("vg1".to_owned(), "data".to_owned())]);
         let text = "  vg0|root|active|\n  vg0|home||\n  vg0|snap||skip activation\n";
         assert_eq!(inactive(text), ["volume vg0/home can't be activated"]);
+    }
+
+    #[test]
+    fn what_is_closed_may_be_the_disk_that_is_missed() {
+        let mut patient = Folder::new().patient();
+        patient.devices.all[0].filesystem = "LVM2_member".into();
+        assert!(!may_hide_a_disk(&patient));
+        for (closed, is_unread) in [("crypto_LUKS", false), ("linux_raid_member", false), ("", true)] {
+            (patient.devices.all[1].filesystem, patient.devices.all[1].is_unread) = (closed.into(), is_unread);
+            assert!(may_hide_a_disk(&patient), "{closed}");
+            assert_eq!(incomplete(&patient), Ok(Vec::new()));
+        }
     }
 
     #[test]

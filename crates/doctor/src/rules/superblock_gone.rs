@@ -36,22 +36,24 @@ pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
 }
 
 pub fn lost(patient: &Patient) -> Vec<Lost> {
-    let blank = patient.devices.leaves().filter(|device| device.filesystem.is_empty());
+    let blank = patient.devices.leaves().filter(|device| device.is_blank());
     blank
         .filter_map(|device| {
             let name = device.path();
             let path = Path::new(&name);
             // What a smaller file system has left behind further in is no backup of this device's.
             let fits = |blocks: u64, size: u64| blocks.checked_mul(size).is_some_and(|bytes| bytes <= device.size);
-            if extfs::primary(path).ok()?.is_none()
-                && let Some((block, found)) = extfs::backup(path).ok()?
+            // Whatever blkid says: where a superblock is, a copy of another one further in is of what was there before.
+            if extfs::primary(path).ok()?.is_some() || xfs::has_primary(path).ok()? {
+                return None;
+            }
+            if let Some((block, found)) = extfs::backup(path).ok()?
                 && fits(found.blocks, found.block_size)
             {
                 return Some((name, block, Was::Ext(found)));
             }
             let (place, found) = xfs::second(path, device.size).ok()??;
-            let gone = !xfs::has_primary(path).ok()?;
-            (gone && fits(found.blocks, found.block_size)).then_some((name, place, Was::Xfs(found)))
+            fits(found.blocks, found.block_size).then_some((name, place, Was::Xfs(found)))
         })
         .collect()
 }

@@ -52,7 +52,15 @@ pub fn interrupted(boot: Option<&Boot>, machine: &str) -> bool {
 impl Work {
     /// Whether what follows from an interruption is decided by it.
     pub(super) const fn decides_interruption(&self) -> bool {
-        matches!(self, Self::Create(_) | Self::Start | Self::Delete | Self::StartRescue { .. } | Self::Restore { .. })
+        matches!(
+            self,
+            Self::Create(_)
+                | Self::Start
+                | Self::Delete
+                | Self::StartRescue { .. }
+                | Self::ConfirmBoot { .. }
+                | Self::Restore { .. }
+        )
     }
 }
 

@@ -59,6 +59,11 @@ impl Boot {
     }
 }
 
+/// The version of QEMU that is asked for the rescue system; the server's own system runs on its own, also while it is tried in rescue.
+fn rescue_qemu(desc: &Desc, rescue: bool) -> Option<&str> {
+    desc.rescue.as_ref().filter(|_| rescue)?.qemu_version.as_deref()
+}
+
 impl Guest {
     /// Runs the guest from its own disks.
     pub(super) async fn start(&mut self, cx: &Cx) -> Result<Outcome, Failure> {
@@ -97,8 +102,7 @@ impl Guest {
             machine: self.env.machine_boot.clone(),
             ended: false,
         };
-        let wanted = desc.rescue.as_ref().and_then(|section| section.qemu_version.as_deref());
-        let program = self.qemu(desc, wanted)?.program.clone();
+        let program = self.qemu(desc, rescue_qemu(desc, rescue.is_some()))?.program.clone();
         let launch = self.launch(desc, rescue.map(|(files, _)| files)).await?;
         boot.write(&self.paths)?;
         self.paths.make_runtime().map_err(broken("the folder of sockets"))?;
@@ -181,7 +185,7 @@ impl Guest {
 
     /// The files of this boot, made where they are missing.
     pub(super) async fn launch(&self, desc: &Desc, rescue: Option<RescueFiles>) -> Result<Launch, Failure> {
-        let wanted = desc.rescue.as_ref().and_then(|section| section.qemu_version.as_deref());
+        let wanted = rescue_qemu(desc, rescue.is_some());
         let read_only = desc.rescue.as_ref().is_some_and(|section| section.disk_mode == DiskMode::Ro);
         let mut disks = Vec::new();
         for disk in &desc.disks {

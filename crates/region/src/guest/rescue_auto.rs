@@ -3,11 +3,13 @@
 //! Into rescue if need be, what is written goes beside the disks; diagnose, do the fixes that are marked safe, diagnose again, as long as
 //! that leads on; then the server's own system boots on the result (the session is `confirming`). If it asks for a login, what was
 //! written is committed by an ordinary stop-rescue. If it does not, that is thrown away, and the server is in rescue again. Where
-//! nothing safe can be done the server stays in rescue for its owner; where nothing is wrong it goes back as it was.
+//! nothing safe can be done the server stays in rescue for its owner; where nothing keeps it from booting it goes back as it was, unless its
+//! owner had brought it into rescue.
 
 use std::time::Duration;
 
-use api::server::{AutoEnd, AutoRepaired, RescueRepair, StartRescue};
+use api::Action;
+use api::server::{AutoEnd, AutoRepaired, RescueRepair, StartRescue, StopRescue};
 use chrono::Utc;
 use db::examination::{Examination, Kind};
 use db::guest::Guest;
@@ -17,16 +19,17 @@ use serde_json::Value;
 use task_engine::{Child, Failure, Next, Spawned, Start, StepError, Task, TaskCx, TaskRow};
 use types::diagnosis::{Diagnosis, FixState, RepairReport, Severity, Trial};
 use types::operation::Outcome;
-use types::status::OverlayEnd;
+use types::status::{OverlayEnd, RescueNetwork};
 use types::verb::Verb;
 use types::{DiskMode, GuestStatus, PowerState, SessionId, TaskId};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::dispatch::Cx;
 use crate::dispatch::perform::Note;
-use crate::dispatch::{Cx, Perform};
 use crate::error::{Error, Result};
 use crate::guest::OBJECT;
+use crate::guest::batch::Many;
 use crate::guest::one_call::On;
 use crate::guest::rescue_verb::{self, Asked};
 use crate::guest::start_rescue::{self, start_call};
@@ -34,6 +37,7 @@ use crate::guest::stop::{DEFAULT_TIMEOUT_S, STOP_SLACK};
 use crate::guest::stop_rescue::StopRescueTask;
 use crate::guest::work::{self, Change};
 use crate::host_client::{Call, ask, unexpected};
+use crate::policy::Rule;
 
 const ACTION: &str = "rescue_repair";
 /// A repair may bring to light what a fault had hidden.
@@ -48,8 +52,13 @@ const REPAIR_LIMIT: Duration = Duration::from_secs(1800);
 /// Starts it: on a server in rescue at once, on any other after it has entered rescue.
 ///
 /// # Errors
-/// 409: the rescue it is in writes to its disks themselves; or as for start-rescue.
+/// 403: the caller may not do what it is made of, start-rescue and stop-rescue. 409: the rescue it is in writes to its disks themselves, or
+/// has no network, so that no boot could be tried; or as for start-rescue.
 pub async fn begin(guest: Guest, action: &RescueRepair, cx: &mut Cx<'_>) -> Result<Spawned> {
+    if guest.status != GuestStatus::Rescue {
+        allowed(&<StartRescue as Many>::RULE, &guest, cx).await?;
+    }
+    allowed(&Rule { extra: Some(StopRescue::NAME), ..<StartRescue as Many>::RULE }, &guest, cx).await?;
     let max_wait_s = action.max_wait.unwrap_or(MAX_WAIT_S);
     let (on, id, name, from) = (On::of(&guest), guest.id, guest.name.clone(), guest.status);
     let spawned = if from == GuestStatus::Rescue {
@@ -58,6 +67,11 @@ pub async fn begin(guest: Guest, action: &RescueRepair, cx: &mut Cx<'_>) -> Resu
             return Err(Error::status(format!(
                 "server '{name}' is in rescue with disk mode {}, where a repair could not be taken back: stop-rescue, then give auto again",
                 session.disk_mode
+            )));
+        }
+        if session.network == RescueNetwork::None {
+            return Err(Error::status(format!(
+                "server '{name}' is in rescue without network, in which its own system might wait for it in vain: stop-rescue, then give auto again"
             )));
         }
         if !action.ssh_keys.is_empty() || action.rescue_image.is_some() {
@@ -73,7 +87,7 @@ pub async fn begin(guest: Guest, action: &RescueRepair, cx: &mut Cx<'_>) -> Resu
         let task = RescueAutoRepairTask { on, session: None, on_before, max_wait_s };
         let spawned = cx.start(&task, OBJECT, id.uuid()).await?;
         let mut child = Cx { app: cx.app, conn: cx.conn, caller: cx.caller, parent: Some(spawned.id) };
-        <Guest as Perform<StartRescue>>::perform(guest, action.entry(), &mut child).await?;
+        start_rescue::enter(guest, action.entry(), true, &mut child).await?;
         spawned
     };
     cx.event(Note {
@@ -82,12 +96,24 @@ pub async fn begin(guest: Guest, action: &RescueRepair, cx: &mut Cx<'_>) -> Resu
         obj_name: &name,
         action: ACTION,
         success: true,
-        notes: "requested, automatically".into(),
+        notes: match &action.reason {
+            Some(reason) => format!("requested, automatically: {reason}"),
+            None => "requested, automatically".into(),
+        },
         status: None,
         task: Some(spawned.id),
     })
     .await?;
     Ok(spawned)
+}
+
+/// As the caller's own request for it would be.
+async fn allowed(rule: &Rule, guest: &Guest, cx: &mut Cx<'_>) -> Result<()> {
+    let access = cx.app.policies.require(cx.conn, cx.caller, rule).await?;
+    if !access.reaches(Some(&guest.project)) {
+        return Err(Error::not_found("server", &guest.name));
+    }
+    Ok(())
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -330,6 +356,9 @@ impl Task for RescueAutoRepairTask {
             }
             Stage::StopServer(so_far) | Stage::RescueStartServer(so_far) | Stage::AwaitReady(so_far) => {
                 let notes = format!("{}; and the way back into rescue failed: {}", why.cause, cause.message());
+                // Nothing is tried any more: what follows is the way out.
+                let (session, task) = (so_far.session()?, TaskId::from_uuid(cx.id()));
+                cx.on_save(async move |conn| Ok(db::session::set_stopping(conn, session, task).await?));
                 self.change(cx, GuestStatus::StopRescueFailed, None, false, notes);
                 Ok(Next::done(so_far.end(AutoEnd::Failed)))
             }

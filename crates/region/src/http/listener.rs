@@ -1,19 +1,18 @@
 //! Accepts connections, as many as there may be, and lets nobody hold one who sends no request: a head that does not come to its end is
-//! waited for so long and no longer.
+//! waited for so long and no longer. HTTP/1.1 alone: over an HTTP/2 connection that is kept alive, nobody could be told to hurry.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -67,31 +66,19 @@ async fn connection(
 ) {
     // Small answers, streams of changes: nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
-    let begun = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&begun);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(peer));
         let router = router.clone();
         async move {
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
         }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(patience);
-    let mut served = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    // Before the first request not even the version of HTTP is known, and no time of the protocol runs.
-    let mute = async {
-        tokio::time::sleep(patience).await;
-        if begun.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-    };
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(patience);
+    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     // What goes wrong with a connection is the other end's affair: it went away, or speaks no HTTP.
     tokio::select! {
         _ = served.as_mut() => return,
-        () = mute => return,
         () = stop.cancelled() => served.as_mut().graceful_shutdown(),
     }
     let _ = served.await;

@@ -6,7 +6,8 @@ use api::task::Abandon;
 use db::guest::Guest;
 use serde_json::json;
 use task_engine::TaskRow;
-use types::{GuestId, GuestStatus, SessionState};
+use types::{GuestId, GuestStatus, SessionState, TaskId};
+use uuid::Uuid;
 
 use crate::dispatch::perform::Note;
 use crate::dispatch::{Cx, Done, Perform};
@@ -18,13 +19,19 @@ impl Perform<Abandon> for TaskRow {
         super::operator(Abandon::NAME, cx).await?;
         task_engine::abandon(cx.conn, self.id).await.map_err(super::refused)?;
         let notes = format!("{} was given up at {}", self.name, self.stage_name);
-        if let (Some(OBJECT), Some(id), true) = (self.obj_type.as_deref(), self.obj_id, self.holds)
+        // A part of a task on the same server does not hold that itself, and still says how it is.
+        let parent = match self.parent_id {
+            Some(parent) if !self.holds => task_engine::get(cx.conn, parent).await?,
+            _ => None,
+        };
+        let is_its = self.holds || parent.is_some_and(|it| (&it.obj_type, it.obj_id) == (&self.obj_type, self.obj_id));
+        if let (Some(OBJECT), Some(id), true) = (self.obj_type.as_deref(), self.obj_id, is_its)
             && let Some(guest) = db::guest::lock(cx.conn, GuestId::from_uuid(id)).await?
             && let Some(to) = failed_of(guest.status)
         {
             let from = guest.status;
             let name = guest.name.clone();
-            leave(guest, to, &notes, cx).await?;
+            leave(guest, to, &notes, self.id, cx).await?;
             cx.event(Note {
                 obj_type: OBJECT,
                 obj_id: id,
@@ -43,13 +50,19 @@ impl Perform<Abandon> for TaskRow {
     }
 }
 
-async fn leave(guest: Guest, to: GuestStatus, cause: &str, cx: &mut Cx<'_>) -> Result<()> {
+async fn leave(guest: Guest, to: GuestStatus, cause: &str, task: Uuid, cx: &mut Cx<'_>) -> Result<()> {
     db::guest::set_status(cx.conn, guest.id, to, Some(cause)).await?;
     // The way out of a failed rescue begins by restoring the desc of the session that the row names: that stays.
     if let Some(session) = guest.rescue_session_id
         && to == GuestStatus::StartRescueFailed
     {
         db::session::close(cx.conn, session, SessionState::Failed, Some(cause), &json!([])).await?;
+    }
+    // Nothing is tried any more: what follows is the way out.
+    if let Some(session) = guest.rescue_session_id
+        && to == GuestStatus::StopRescueFailed
+    {
+        db::session::set_stopping(cx.conn, session, TaskId::from_uuid(task)).await?;
     }
     Ok(())
 }

@@ -232,7 +232,7 @@ pub const NOT_RETURNED: Story = Story {
     fails: &[ConfirmBoot, StartRescue],
     host: &[RunInRescue, RunInRescue, RunInRescue, StopGuest, ConfirmBoot, StopGuest, StartRescue],
     status: Some(GuestStatus::StopRescueFailed),
-    session: Some(SessionState::Confirming),
+    session: Some(SessionState::Stopping),
     ..NOT_CONFIRMED
 };
 pub const RESTART: Story =

@@ -1,5 +1,8 @@
 //! `server-rescue-repair`: named fixes, or with `--auto` all the way by itself; of many servers under one task, with one report.
 
+use std::collections::HashSet;
+
+use api::rescue::Examined;
 use api::server::{AutoRepaired, BatchRescueRepair, RescueRepair};
 use api::task::{Task, TaskState, Tasks};
 use api::{Action, ClassAction, ListQuery};
@@ -57,14 +60,19 @@ pub async fn run(cx: &Cx, asked: Repair) -> Result<(), Exit> {
         return fleet(cx, &many, &wait).await;
     }
     let (waits, auto) = (wait.wait, action.auto);
+    let tells = waits && auto && cx.format == Format::Table;
+    let mut before = HashSet::new();
+    if tells {
+        for id in &ids {
+            before.extend(examined(cx, id).await.map(|it| tasks_of(&it)).unwrap_or_default());
+        }
+    }
     let ended = perform(cx, Verb { many: Many { ids: ids.clone(), parallel }, action, wait }).await;
     match (waits, auto) {
         (false, _) => ended,
         (true, true) => {
-            if cx.format == Format::Table {
-                for id in &ids {
-                    told(cx, id).await?;
-                }
+            for id in ids.iter().filter(|_| tells) {
+                told(cx, id, &before).await?;
             }
             ended
         }
@@ -75,11 +83,19 @@ pub async fn run(cx: &Cx, asked: Repair) -> Result<(), Exit> {
     }
 }
 
-/// What an automatic repair did, and what came of it; of a server that it never came to, nothing.
-async fn told(cx: &Cx, id: &str) -> Result<(), Exit> {
+/// What an automatic repair did, and what came of it; of a server that it never came to, nothing. `before`: tasks of which it was known
+/// already.
+async fn told(cx: &Cx, id: &str, before: &HashSet<TaskId>) -> Result<(), Exit> {
     let Ok(examined) = examined(cx, id).await else { return Ok(()) };
-    examined.repairs.iter().try_for_each(|repaired| show_repair(id, repaired))?;
-    examined.trials.iter().try_for_each(|tried| show_trial(id, tried))
+    let mut repairs = examined.repairs.iter().filter(|it| !before.contains(&it.task_id));
+    repairs.try_for_each(|repaired| show_repair(id, repaired))?;
+    let mut trials = examined.trials.iter().filter(|it| !before.contains(&it.task_id));
+    trials.try_for_each(|tried| show_trial(id, tried))
+}
+
+fn tasks_of(examined: &Examined) -> Vec<TaskId> {
+    let repairs = examined.repairs.iter().map(|it| it.task_id);
+    repairs.chain(examined.trials.iter().map(|it| it.task_id)).collect()
 }
 
 /// Shows what was done; exit code 1 where a fix failed.

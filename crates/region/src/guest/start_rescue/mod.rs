@@ -35,118 +35,126 @@ impl Perform<StartRescue> for Guest {
     const FROM: &'static [GuestStatus] = GuestStatus::MAY_START_RESCUE;
 
     async fn perform(self, action: StartRescue, cx: &mut Cx<'_>) -> Result<Done<StartRescue>> {
-        let paused = self.status == GuestStatus::Suspended || self.power_state == PowerState::Paused;
-        if paused && !action.force {
-            return Err(Error::status(format!(
-                "server '{}' is paused: resume it, or give force to lose what is in its memory",
-                self.name
-            )));
-        }
-        let host = db::host::get(cx.conn, self.host_id).await?;
-        let host = host.ok_or_else(|| Error::status(format!("the host of server '{}' is gone", self.name)))?;
-        if let Some(wanted) = &action.qemu_version {
-            check_qemu(wanted, &host)?;
-        }
-        if action.network == Some(RescueNetwork::None) && self.parsed_desc()?.has_host_devices() {
-            return Err(Error::input(
-                "network: none can't be kept here, as devices of the host are passed through, which may lead anywhere: detach them \
-                 first, or leave network out",
-            ));
-        }
-        check_quota(&self, &host, cx).await?;
-        let image = image::choose(&self, &action, &host, cx).await?;
-
-        let last = match GuestStatus::FOLLOWS_POWER.contains(&self.status) {
-            true => None,
-            false => db::session::of_guest(cx.conn, &self).await?,
-        };
-        // A paused server is treated as running: afterwards it boots.
-        let now = if self.status == GuestStatus::Suspended { GuestStatus::Running } else { self.status };
-        let prior_status = last.as_ref().map_or(now, |s| s.prior_status);
-        let (password, hash) = password(action.password.clone())?;
-        let session = SessionId::generate();
-        let credentials = Credentials { ssh_keys: action.ssh_keys.clone(), password_hash: hash };
-        let now = Utc::now();
-        let ttl = Duration::from_secs(action.ttl.unwrap_or(DEFAULT_TTL_S).into());
-        let task = StartRescueTask {
-            guest: self.id,
-            host: self.host_id,
-            session,
-            image: image.clone(),
-            disk_mode: action.disk_mode.unwrap_or(DiskMode::Rw),
-            network: action.network.unwrap_or(RescueNetwork::Full),
-            stop_timeout_s: action.stop_timeout.unwrap_or(DEFAULT_TIMEOUT_S),
-            from_status: self.status,
-            prior_status,
-            leftover: last.as_ref().map(|s| s.id),
-            paused,
-            qemu_version: action.qemu_version.clone(),
-        };
-
-        if let Some(open) = last.filter(|s| s.ended_at.is_none()) {
-            let cause = "given up for another start-rescue";
-            db::session::close(cx.conn, open.id, SessionState::Failed, Some(cause), &json!([])).await?;
-        }
-        let spawned = cx.start(&task, OBJECT, self.id.uuid()).await?;
-        db::session::insert(
-            cx.conn,
-            &RescueSession {
-                id: session,
-                guest_id: self.id,
-                state: SessionState::Starting,
-                image: serde_json::to_value(api::rescue::SessionImage {
-                    name: image.name.clone(),
-                    version: image.version.clone(),
-                    kernel: image.kernel.clone(),
-                    initramfs: image.initramfs.clone(),
-                })?,
-                disk_mode: task.disk_mode,
-                reason: action.reason.clone(),
-                user_name: cx.caller.user.clone(),
-                prior_status,
-                stop_how: None,
-                stop_seconds: None,
-                ready: None,
-                is_ready: false,
-                boot: 0,
-                credentials: Some(cx.app.secrets.seal(session, &credentials).map_err(Error::internal)?),
-                password_shown: password.is_some(),
-                source_sha256: None,
-                start_task_id: Some(TaskId::from_uuid(spawned.id)),
-                stop_task_id: None,
-                started_at: now,
-                ready_at: None,
-                expires_at: now + ttl,
-                ended_at: None,
-                cause: None,
-                evidence: json!([]),
-                on_expiry: (task.disk_mode == DiskMode::Overlay)
-                    .then_some(action.on_expiry.unwrap_or(OverlayEnd::Discard)),
-                overlay_end: None,
-                ssh_host_key: None,
-                network: task.network,
-            },
-        )
-        .await?;
-        db::guest::enter_rescue(cx.conn, self.id, session).await?;
-        let lost = if paused { "; it was paused, what was in its memory is lost" } else { "" };
-        cx.event(Note {
-            obj_type: OBJECT,
-            obj_id: self.id.uuid(),
-            obj_name: &self.name,
-            action: "start_rescue",
-            success: true,
-            notes: match &action.reason {
-                Some(reason) => format!("requested with image {} {}{lost}: {reason}", image.name, image.version),
-                None => format!("requested with image {} {}{lost}", image.name, image.version),
-            },
-            status: Some((self.status, GuestStatus::StartRescue)),
-            task: Some(spawned.id),
-        })
-        .await?;
-        let access = SessionAccess { id: session, password, password_shown: false };
-        Ok(Done { task: Some(spawned), extra: RescueAccess { rescue_session: Some(access) } })
+        enter(self, action, false, cx).await
     }
+}
+
+/// Begins. `to_repair`: an automatic repair comes after it, which its host must be able to do.
+///
+/// # Errors
+/// As for start-rescue.
+pub async fn enter(guest: Guest, action: StartRescue, to_repair: bool, cx: &mut Cx<'_>) -> Result<Done<StartRescue>> {
+    let paused = guest.status == GuestStatus::Suspended || guest.power_state == PowerState::Paused;
+    if paused && !action.force {
+        return Err(Error::status(format!(
+            "server '{}' is paused: resume it, or give force to lose what is in its memory",
+            guest.name
+        )));
+    }
+    let host = db::host::get(cx.conn, guest.host_id).await?;
+    let host = host.ok_or_else(|| Error::status(format!("the host of server '{}' is gone", guest.name)))?;
+    if let Some(wanted) = &action.qemu_version {
+        check_qemu(wanted, &host)?;
+    }
+    if action.network == Some(RescueNetwork::None) && guest.parsed_desc()?.has_host_devices() {
+        return Err(Error::input(
+            "network: none can't be kept here, as devices of the host are passed through, which may lead anywhere: detach them \
+             first, or leave network out",
+        ));
+    }
+    check_quota(&guest, &host, cx).await?;
+    let image = image::choose(&guest, &action, &host, cx).await?;
+
+    let last = match GuestStatus::FOLLOWS_POWER.contains(&guest.status) {
+        true => None,
+        false => db::session::of_guest(cx.conn, &guest).await?,
+    };
+    // A paused server is treated as running: afterwards it boots.
+    let now = if guest.status == GuestStatus::Suspended { GuestStatus::Running } else { guest.status };
+    let prior_status = last.as_ref().map_or(now, |s| s.prior_status);
+    let (password, hash) = password(action.password.clone())?;
+    let session = SessionId::generate();
+    let credentials = Credentials { ssh_keys: action.ssh_keys.clone(), password_hash: hash };
+    let now = Utc::now();
+    let ttl = Duration::from_secs(action.ttl.unwrap_or(DEFAULT_TTL_S).into());
+    let task = StartRescueTask {
+        guest: guest.id,
+        host: guest.host_id,
+        session,
+        image: image.clone(),
+        disk_mode: action.disk_mode.unwrap_or(DiskMode::Rw),
+        network: action.network.unwrap_or(RescueNetwork::Full),
+        stop_timeout_s: action.stop_timeout.unwrap_or(DEFAULT_TIMEOUT_S),
+        from_status: guest.status,
+        prior_status,
+        leftover: last.as_ref().map(|s| s.id),
+        paused,
+        qemu_version: action.qemu_version.clone(),
+        to_repair,
+    };
+
+    if let Some(open) = last.filter(|s| s.ended_at.is_none()) {
+        let cause = "given up for another start-rescue";
+        db::session::close(cx.conn, open.id, SessionState::Failed, Some(cause), &json!([])).await?;
+    }
+    let spawned = cx.start(&task, OBJECT, guest.id.uuid()).await?;
+    db::session::insert(
+        cx.conn,
+        &RescueSession {
+            id: session,
+            guest_id: guest.id,
+            state: SessionState::Starting,
+            image: serde_json::to_value(api::rescue::SessionImage {
+                name: image.name.clone(),
+                version: image.version.clone(),
+                kernel: image.kernel.clone(),
+                initramfs: image.initramfs.clone(),
+            })?,
+            disk_mode: task.disk_mode,
+            reason: action.reason.clone(),
+            user_name: cx.caller.user.clone(),
+            prior_status,
+            stop_how: None,
+            stop_seconds: None,
+            ready: None,
+            is_ready: false,
+            boot: 0,
+            credentials: Some(cx.app.secrets.seal(session, &credentials).map_err(Error::internal)?),
+            password_shown: password.is_some(),
+            source_sha256: None,
+            start_task_id: Some(TaskId::from_uuid(spawned.id)),
+            stop_task_id: None,
+            started_at: now,
+            ready_at: None,
+            expires_at: now + ttl,
+            ended_at: None,
+            cause: None,
+            evidence: json!([]),
+            on_expiry: (task.disk_mode == DiskMode::Overlay).then_some(action.on_expiry.unwrap_or(OverlayEnd::Discard)),
+            overlay_end: None,
+            ssh_host_key: None,
+            network: task.network,
+        },
+    )
+    .await?;
+    db::guest::enter_rescue(cx.conn, guest.id, session).await?;
+    let lost = if paused { "; it was paused, what was in its memory is lost" } else { "" };
+    cx.event(Note {
+        obj_type: OBJECT,
+        obj_id: guest.id.uuid(),
+        obj_name: &guest.name,
+        action: "start_rescue",
+        success: true,
+        notes: match &action.reason {
+            Some(reason) => format!("requested with image {} {}{lost}: {reason}", image.name, image.version),
+            None => format!("requested with image {} {}{lost}", image.name, image.version),
+        },
+        status: Some((guest.status, GuestStatus::StartRescue)),
+        task: Some(spawned.id),
+    })
+    .await?;
+    let access = SessionAccess { id: session, password, password_shown: false };
+    Ok(Done { task: Some(spawned), extra: RescueAccess { rescue_session: Some(access) } })
 }
 
 /// Sessions cost memory on hosts and attention of people: a project, and a host, may have only so many at once.

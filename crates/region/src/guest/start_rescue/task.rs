@@ -42,6 +42,9 @@ pub struct StartRescueTask {
     /// The QEMU to run the rescue system with; else the host's choice.
     #[serde(default)]
     pub qemu_version: Option<String>,
+    /// An automatic repair follows, which a host of an older version can't do.
+    #[serde(default)]
+    pub to_repair: bool,
 }
 
 /// Of tasks from before there was a choice.
@@ -114,6 +117,11 @@ impl Task for StartRescueTask {
                 if self.network == RescueNetwork::None && network != Some(RescueNetwork::None) {
                     return Err(StepError::permanent(
                         "the server's host is of an older version and can't keep network none: upgrade it, or start without",
+                    ));
+                }
+                if self.to_repair && network.is_none() {
+                    return Err(StepError::permanent(
+                        "the server's host is of an older version and can't repair by itself: upgrade it, or start-rescue without auto",
                     ));
                 }
                 Ok(Next::go(Stage::PrepareRescue))
