@@ -30,8 +30,8 @@ rescue_image() { # NAME FOLDER_OF_ITS_BASE...
   out="$images/images/$name"
   stamp="$images/$name.stamp"
   for folder; do set -- "$@" "docker/rescue-image/$folder"; shift; done
-  digest=$(sources "$@" docker/rescue-image/build.sh docker/rescue-image/root scripts/lib crates/rescue-agent crates/doctor crates/types Cargo.lock)
-  if ! fresh "$stamp" "$digest" "$out/kernel" "$out/initramfs" "$out/licences.txt" "$out/image.json"; then
+  digest=$(sources "$@" docker/rescue-image/build.sh docker/rescue-image/root docker/lib/sbom.sh scripts/lib crates/rescue-agent crates/doctor crates/types Cargo.lock)
+  if ! fresh "$stamp" "$digest" "$out/kernel" "$out/initramfs" "$out/licences.txt" "$out/sbom.json" "$out/image.json"; then
     rm -f "$stamp"
     docker/rescue-image/build.sh "$name" "$out"
     echo "$digest" >"$stamp"

@@ -41,8 +41,8 @@ for image in "$images"/images/*/; do
   name=$(basename "$image")
   [ -s "$image/manifest.json.minisig" ] || continue
   mkdir -p "$rescue/boot/images/$name"
-  for file in kernel initramfs manifest.json manifest.json.minisig packages.txt licences.txt; do
-    # Images of older releases have no licences.txt.
+  for file in kernel initramfs manifest.json manifest.json.minisig packages.txt licences.txt sbom.json; do
+    # Images of older releases have no licences.txt and sbom.json.
     [ -e "$image/$file" ] || continue
     cp "$image/$file" "$rescue/boot/images/$name/$file"
   done

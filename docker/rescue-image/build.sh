@@ -9,8 +9,9 @@
 # OUT: target/rescue-images/images/NAME, for another architecture NAME-ARCH.
 #
 # Writes OUT/kernel, OUT/initramfs, OUT/packages.txt (name version), OUT/licences.txt (what is said of each of these packages, and the
-# crates in the agent) and OUT/image.json: the manifest without digests, which `baremetal-agent image sign` completes and signs. The
-# same packages and the same agent give the same bytes. In this order below: what is needed, packages, the agent, the tree, the files.
+# crates in the agent), OUT/sbom.json (both, as CycloneDX) and OUT/image.json: the manifest without digests, which `baremetal-agent
+# image sign` completes and signs. The same packages and the same agent give the same bytes. In this order below: what is needed,
+# packages, the agent, the tree, the files.
 set -eu
 export LC_ALL=C
 umask 022
@@ -168,6 +169,10 @@ write_packages() { # FILE
   taken_packages | while read -r package; do grep "^$package " "$stage/packages.txt" || die "$package is not listed"; done >"$1"
 }
 
+agent_crates() { # FORMAT
+  (cd "$root" && cargo tree --quiet --package rescue-agent --edges normal --target "$triple" --prefix none --format "$1") | sed 's/ (\*)$//'
+}
+
 write_licences() { # FILE PACKAGES
   {
     while read -r package number; do
@@ -176,9 +181,15 @@ write_licences() { # FILE PACKAGES
       echo
     done <"$2"
     echo "════ rescue-agent: Apache-2.0, and these crates in it"
-    (cd "$root" && cargo tree --quiet --package rescue-agent --edges normal --target "$triple" --prefix none --format '{p} {l}') |
-      sed 's| ([/p][^)]*)||' | sort -u
+    agent_crates '{p} {l}' | sed 's| ([/p][^)]*)||' | sort -u
   } >"$1"
+}
+
+write_sbom() { # FILE PACKAGES
+  mkdir -p "$work/crates"
+  agent_crates '{p}|{l}' >"$work/crates/rescue-agent"
+  [ -s "$work/crates/rescue-agent" ] || die "the agent's crates can't be listed"
+  TYPE=operating-system CRATES="$work/crates" PACKAGES="$2" SBOM="$1" sh "$root/docker/lib/sbom.sh" "rescue-$name" "$version" rescue-agent
 }
 
 # The kernel's self-tests of its ciphers would cost a tenth of the boot under emulation.
@@ -211,6 +222,7 @@ build() { # OUT
   cp "$kernel_file" "$1/kernel"
   write_packages "$1/packages.txt"
   write_licences "$1/licences.txt" "$1/packages.txt"
+  write_sbom "$1/sbom.json" "$1/packages.txt"
   chmod 644 "$1"/*
   list=$(for driver in $drivers $(firmwares); do printf '"%s",' "$driver"; done)
   # The serial number orders manifests of one name and version; these come from the packages alone, as the content does.
@@ -243,7 +255,7 @@ fi
 # A file at a time, and the description last: whoever reads it finds what it describes.
 mkdir -p "$out"
 rm -f "$out/image.json" "$out/manifest.json" "$out/manifest.json.minisig"
-for file in kernel initramfs packages.txt licences.txt image.json; do
+for file in kernel initramfs packages.txt licences.txt sbom.json image.json; do
   cp "$work/out/$file" "$out/.$file.new"
   mv "$out/.$file.new" "$out/$file"
 done

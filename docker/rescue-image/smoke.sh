@@ -1,8 +1,10 @@
 #!/bin/sh
 # Boots the rescue image in QEMU and checks from outside what it promises: see smoke.py.
 #
-#   docker/rescue-image/smoke.sh [IMAGE] [CASE...]    IMAGE: target/rescue-images/images/small; all cases if none is named,
-#   --of-std: those that are about the image `std` alone
+#   docker/rescue-image/smoke.sh [IMAGE] [--jobs N] [--of-std] [--only-here] [CASE...]
+#
+# IMAGE: target/rescue-images/images/small. All cases if none is named, N at a time. --of-std: of them those that are about the image
+# `std` alone; --only-here: those that no test of `cargo test` shows as well.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 PATH="$PATH:/usr/sbin:/sbin"

@@ -5,6 +5,7 @@ its own disk. What a recipe breaks, and what a row of the report is, stands in c
 """
 
 import contextlib
+import datetime
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import time
 
 from machine import STOPPED
+from verdict import unmended
 
 # Seconds: as an emulated machine on a busy one may take.
 COMMAND_LIMIT, AUTO_LIMIT, BOOT_WAIT = 300, 3600, 1200
@@ -62,13 +64,21 @@ class Service:
         auto = self.climc("server-rescue-repair", name, "--auto", "--rescue-image", guest["image"], "--max-wait", str(BOOT_WAIT), "--wait",
                           "--timeout", str(AUTO_LIMIT), limit=AUTO_LIMIT, check=False)
         row["repair_seconds"] = time.monotonic() - began
-        result = self.result(name)
+        task = self.task(name)
+        result = task["result"]
         row["end"], row["found"], row["fixes"] = result["end"], sorted(result["found"]), []
         examined = self.show("server-rescue-findings", name)
-        row["diagnosis_seconds"] = (examined.get("diagnosis") or {}).get("seconds")
-        row["skipped"] = {it["code"]: it["why"] for it in (examined.get("diagnosis") or {}).get("skipped", [])}
+        diagnosis = examined.get("diagnosis") or {}
+        row["skipped"] = {it["code"]: it["why"] for it in diagnosis.get("skipped", [])}
+        # The slowest, with the way to the machine and back.
+        times = [[datetime.datetime.fromisoformat(stage[at]) for at in ("started_at", "ended_at")] for stage in task["stages"]
+                 if stage["stage"] == "diagnose" and stage["ended_at"]]
+        row["diagnosis_seconds"] = max(((ended - started).total_seconds() for started, ended in times), default=None)
         for repair in examined.get("repairs", []):
             row["fixes"] += [{key: fix[key] for key in ("code", "state", "message")} for fix in repair["report"]["fixes"]]
+        offers = {finding["code"]: [fix["code"] for fix in finding["fixes"]] for finding in diagnosis.get("findings", [])}
+        row["left"] = sorted(result["left"])
+        row["unmended"] = unmended(result["found"], result["left"], offers, result["fixed"])
         row["stopped_by"] = auto.stderr.strip()[-600:]
         # An exit code of 0 has to mean that it is back.
         assert (auto.returncode == 0) == (result["end"] in ("repaired", "healthy")), f"exit code {auto.returncode} of {result['end']}"
@@ -81,11 +91,13 @@ class Service:
             row["back"] = False
         self.forget(name)
 
-    def result(self, name):
+    def task(self, name):
+        """The automatic repair."""
         tasks = self.show("server-tasks", name)
         for task in tasks.get("tasks", tasks) if isinstance(tasks, dict) else tasks:
-            if result := self.show("region-task-show", task["id"]).get("result"):
-                return result
+            shown = self.show("region-task-show", task["id"])
+            if shown.get("result"):
+                return shown
         raise AssertionError(f"no task of {name} tells of an automatic repair")
 
     def serial(self, name):

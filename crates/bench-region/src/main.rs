@@ -148,8 +148,10 @@ fn main() -> anyhow::Result<()> {
             let sizes = soak::Sizes { hosts, guests, time, rescues_per_s: *rescues, streams, listers: 4, overload };
             let server = Server::start()?;
             let mut report = Report::new("soak", &[], *minutes < 60.0);
-            runtime.block_on(soak::run(&server, &arguments.region, sizes, &mut report))?;
-            report.write(&arguments.report)
+            // What was measured is of use also where something grew.
+            let held = runtime.block_on(soak::run(&server, &arguments.region, sizes, &mut report));
+            report.write(&arguments.report)?;
+            held
         }
         None => {
             stack::raise_file_limit()?;

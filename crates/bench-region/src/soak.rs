@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use bench_report::numbers::{percentile, rounded};
 use bench_report::report::{self, Report};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use chrono::{DateTime, Utc};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures::StreamExt;
 use host_sim::SimHandle;
 use reqwest::Method;
@@ -53,6 +54,8 @@ const LISTS: &[&str] = &[
 struct Counts {
     lists: Mutex<Vec<f64>>,
     accepts: Mutex<Vec<f64>>,
+    /// From an event to its arrival with one who follows all, ms.
+    lags: Mutex<Vec<f64>>,
     /// Bytes that all streams brought.
     streamed: AtomicU64,
     streams: AtomicUsize,
@@ -68,10 +71,13 @@ impl Counts {
 /// One look at region.
 struct Look {
     rss_mib: f64,
+    /// Files and sockets.
+    files: usize,
     connections: i64,
     alive: i64,
     list_p99_ms: f64,
     accept_p99_ms: f64,
+    stream_p99_ms: f64,
     /// Of the tasks that ended since the last look, from their beginning.
     task_p99_s: f64,
 }
@@ -96,8 +102,8 @@ pub async fn run(server: &Server, program: &Path, sizes: Sizes, report: &mut Rep
 
 async fn steady(stack: &Stack, guests: &[GuestId], counts: &Arc<Counts>, sizes: Sizes) -> anyhow::Result<Vec<Look>> {
     let mut at_work = JoinSet::new();
-    for _ in 0..sizes.streams {
-        at_work.spawn(follow(stack.request(0, Method::GET, "/stream"), Arc::clone(counts)));
+    for n in 0..sizes.streams {
+        at_work.spawn(follow(stack.request(0, Method::GET, "/stream"), n == 0, Arc::clone(counts)));
     }
     for n in 0..sizes.listers {
         let requests: Vec<_> = LISTS.iter().map(|list| stack.request(0, Method::GET, list)).collect();
@@ -126,20 +132,34 @@ async fn steady(stack: &Stack, guests: &[GuestId], counts: &Arc<Counts>, sizes: 
     Ok(looks)
 }
 
-/// Follows all changes, as a page of the console does.
-async fn follow(request: reqwest::RequestBuilder, counts: Arc<Counts>) {
+/// Follows all changes, as a page of the console does; one of them looks how late they are.
+async fn follow(request: reqwest::RequestBuilder, looks: bool, counts: Arc<Counts>) {
     match request.timeout(Duration::from_secs(24 * 3600)).send().await {
         Ok(answer) if answer.status().is_success() => {
             counts.streams.fetch_add(1, Ordering::Relaxed);
-            let mut body = answer.bytes_stream();
+            let (mut body, mut rest) = (answer.bytes_stream(), Vec::new());
             while let Some(Ok(piece)) = body.next().await {
                 counts.streamed.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                if looks {
+                    rest.extend_from_slice(&piece);
+                    let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+                    let late = rest.drain(..whole).collect::<Vec<u8>>();
+                    let late = late.split(|byte| *byte == b'\n').filter_map(late_by);
+                    counts.lags.lock().expect("nobody panics with it").extend(late);
+                }
             }
             counts.streams.fetch_sub(1, Ordering::Relaxed);
         }
         Ok(answer) => counts.fail(format!("stream: {}", answer.status())),
         Err(error) => counts.fail(format!("stream: {error}")),
     }
+}
+
+/// How long ago the event was that a line of a stream tells of, ms.
+fn late_by(line: &[u8]) -> Option<f64> {
+    let told: serde_json::Value = serde_json::from_slice(line.strip_prefix(b"data:")?).ok()?;
+    let at: DateTime<Utc> = told["event"]["ops_time"].as_str()?.parse().ok()?;
+    Some((Utc::now() - at).as_seconds_f64() * 1000.0)
 }
 
 async fn list(requests: Vec<reqwest::RequestBuilder>, first: usize, counts: Arc<Counts>) {
@@ -211,15 +231,25 @@ async fn look(stack: &Stack, counts: &Counts, since: Duration) -> anyhow::Result
     };
     let look = Look {
         rss_mib: stack.replicas[0].memory()?.now,
+        files: stack.replicas[0].files()?,
         connections: number(&mut conn, connections).await?,
         alive: number(&mut conn, "SELECT count(*) AS n FROM tasks WHERE ended_at IS NULL").await?,
         list_p99_ms: p99(&counts.lists),
         accept_p99_ms: p99(&counts.accepts),
+        stream_p99_ms: p99(&counts.lags),
         task_p99_s: number(&mut conn, &took).await? as f64 / 1000.0,
     };
     println!(
-        "region {:.1} MiB, {} connections of the database, {} tasks alive; p99: list {:.0} ms, accept {:.0} ms, task {:.1} s",
-        look.rss_mib, look.connections, look.alive, look.list_p99_ms, look.accept_p99_ms, look.task_p99_s
+        "region {:.1} MiB, {} files open, {} connections of the database, {} tasks alive; p99: list {:.0} ms, accept {:.0} ms, \
+         stream {:.0} ms, task {:.1} s",
+        look.rss_mib,
+        look.files,
+        look.connections,
+        look.alive,
+        look.list_p99_ms,
+        look.accept_p99_ms,
+        look.stream_p99_ms,
+        look.task_p99_s
     );
     Ok(look)
 }
@@ -231,9 +261,13 @@ fn grows(looks: &[Look]) -> anyhow::Result<()> {
     let (early, late) = (&looks[quarter..2 * quarter], &looks[3 * quarter..]);
     for (name, what, part, plus) in [
         ("memory, MiB", &(|look: &Look| look.rss_mib) as &dyn Fn(&Look) -> f64, 0.15, 24.0),
+        ("files and sockets", &|look: &Look| look.files as f64, 0.1, 64.0),
         ("connections of the database", &|look: &Look| look.connections as f64, 0.1, 4.0),
         ("tasks alive", &|look: &Look| look.alive as f64, 0.5, 40.0),
         ("lag of tasks, s", &|look: &Look| look.task_p99_s, 1.0, 10.0),
+        ("lag of streams, ms", &|look: &Look| look.stream_p99_ms, 1.0, 2000.0),
+        ("lists, ms", &|look: &Look| look.list_p99_ms, 1.0, 2000.0),
+        ("accepting, ms", &|look: &Look| look.accept_p99_ms, 1.0, 2000.0),
     ] {
         let (before, after) = (mean(early, what), mean(late, what));
         ensure!(
@@ -249,19 +283,25 @@ fn tell(looks: &[Look], report: &mut Report) {
     report.metric("rss_mib", looks.last().map_or(0.0, |look| look.rss_mib));
     report.metric("list_p99_ms", worst(&|look| look.list_p99_ms));
     report.metric("accept_p99_ms", worst(&|look| look.accept_p99_ms));
+    report.metric("stream_p99_ms", worst(&|look| look.stream_p99_ms));
     report.metric("task_p99_s", worst(&|look| look.task_p99_s));
+    report.metric("files", worst(&|look| look.files as f64));
     report.metric("connections", worst(&|look| look.connections as f64));
     for look in looks {
         report.row(json!({
-            "part": "steady", "rss_mib": rounded(look.rss_mib), "connections": look.connections, "alive": look.alive,
-            "list_p99_ms": rounded(look.list_p99_ms), "accept_p99_ms": rounded(look.accept_p99_ms), "task_p99_s": rounded(look.task_p99_s),
+            "part": "steady", "rss_mib": rounded(look.rss_mib), "files": look.files, "connections": look.connections,
+            "alive": look.alive, "list_p99_ms": rounded(look.list_p99_ms), "accept_p99_ms": rounded(look.accept_p99_ms),
+            "stream_p99_ms": rounded(look.stream_p99_ms), "task_p99_s": rounded(look.task_p99_s),
         }));
     }
 }
 
-/// More at once than can be done: each is answered, with what it asked for or with "later".
+/// More at once than can be done, for the database stands still until the first is told to come later: each is answered, with what it
+/// asked for or with when to come again, and afterwards all is as before.
 async fn overload(stack: &Stack, guests: &[GuestId], sizes: Sizes, report: &mut Report) -> anyhow::Result<()> {
     let mut asked = JoinSet::new();
+    let mut blocker = AsyncPgConnection::establish(&stack.url).await?;
+    blocker.batch_execute("BEGIN; LOCK TABLE guests, events IN ACCESS EXCLUSIVE MODE").await?;
     for n in 0..sizes.overload {
         let request = match n % 3 {
             0 => stack.request(0, Method::GET, "/servers?limit=1000&details=true"),
@@ -270,16 +310,27 @@ async fn overload(stack: &Stack, guests: &[GuestId], sizes: Sizes, report: &mut 
                 .request(0, Method::POST, &format!("/servers/{}/syncstatus", guests[n % guests.len()]))
                 .json(&json!({})),
         };
-        asked.spawn(async move { request.send().await.map(|answer| answer.status().as_u16()) });
+        asked.spawn(async move {
+            let answer = request.send().await?;
+            Ok((answer.status().as_u16(), answer.headers().contains_key("retry-after")))
+        });
     }
     let (mut done, mut later) = (0, 0);
+    let mut blocker = Some(blocker);
     while let Some(answer) = asked.join_next().await {
-        match answer?.context("region broke off a connection under load")? {
-            200 | 202 | 409 => done += 1,
-            429 | 503 => later += 1,
-            other => anyhow::bail!("under load region answers {other}"),
+        let answer: Result<_, reqwest::Error> = answer?;
+        match answer.context("region broke off a connection under load")? {
+            (200 | 202 | 409, _) => done += 1,
+            (429 | 503, true) => later += 1,
+            (other, _) => anyhow::bail!("under load region answers {other}, and does not say when to come again"),
+        }
+        if later > 0 {
+            drop(blocker.take());
         }
     }
+    ensure!(later > 0, "nobody was told to come later");
+    let after = stack.request(0, Method::GET, "/servers?limit=20").send().await?.status();
+    ensure!(after.is_success(), "after the load region answers {after}");
     report.metric("overload_done", f64::from(done));
     report.metric("overload_later", f64::from(later));
     report::print(
@@ -320,4 +371,57 @@ async fn herd(stack: &mut Stack, hosts: &[SimHandle], program: &Path, report: &m
         vec![vec![hosts.len().to_string(), rounded(seconds).to_string(), rounded(behind).to_string()]],
     );
     stack.settle().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(of: impl Fn(f64) -> Look) -> Vec<Look> {
+        (0..LOOKS).map(|n| of(f64::from(n) / f64::from(LOOKS))).collect()
+    }
+
+    fn quiet() -> Look {
+        Look {
+            rss_mib: 60.0,
+            files: 200,
+            connections: 40,
+            alive: 30,
+            list_p99_ms: 50.0,
+            accept_p99_ms: 10.0,
+            stream_p99_ms: 80.0,
+            task_p99_s: 2.0,
+        }
+    }
+
+    #[test]
+    fn what_grows_is_named_and_what_warms_up_is_not() {
+        assert!(grows(&looks(|_| quiet())).is_ok());
+        let warm = |at: f64| if at < 0.25 { 20.0 } else { 60.0 };
+        assert!(grows(&looks(|at| Look { rss_mib: warm(at), ..quiet() })).is_ok());
+        for (name, all) in [
+            ("memory", looks(|at| Look { rss_mib: 60.0 + 120.0 * at, ..quiet() })),
+            ("files and sockets", looks(|at| Look { files: 200 + (400.0 * at) as usize, ..quiet() })),
+            ("connections", looks(|at| Look { connections: 40 + (40.0 * at) as i64, ..quiet() })),
+            ("tasks alive", looks(|at| Look { alive: 30 + (400.0 * at) as i64, ..quiet() })),
+            ("lag of tasks", looks(|at| Look { task_p99_s: 2.0 + 60.0 * at, ..quiet() })),
+            ("lag of streams", looks(|at| Look { stream_p99_ms: 80.0 + 9000.0 * at, ..quiet() })),
+            ("lists", looks(|at| Look { list_p99_ms: 50.0 + 9000.0 * at, ..quiet() })),
+            ("accepting", looks(|at| Look { accept_p99_ms: 10.0 + 9000.0 * at, ..quiet() })),
+        ] {
+            let told = grows(&all).expect_err(name).to_string();
+            assert!(told.starts_with(name), "{told}");
+        }
+    }
+
+    #[test]
+    fn how_late_an_event_is_can_be_read_from_its_line() {
+        let line = format!(
+            "data: {{\"event\": {{\"ops_time\": \"{}\"}}}}",
+            (Utc::now() - chrono::Duration::seconds(2)).to_rfc3339()
+        );
+        assert!(late_by(line.as_bytes()).is_some_and(|ms| (2000.0..60_000.0).contains(&ms)));
+        assert_eq!(late_by(b"data: {\"task\": {}}"), None);
+        assert_eq!(late_by(b": alive"), None);
+    }
 }

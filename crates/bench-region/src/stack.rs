@@ -105,6 +105,15 @@ impl Replica {
         };
         Ok(Memory { now: mib("VmRSS").context("VmRSS in /proc")?, peak: mib("VmHWM").context("VmHWM in /proc")? })
     }
+
+    /// How many files and sockets it has open.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub fn files(&self) -> anyhow::Result<usize> {
+        let id = self.child.id().context("region has ended")?;
+        Ok(std::fs::read_dir(format!("/proc/{id}/fd"))?.count())
+    }
 }
 
 impl Stack {
@@ -225,7 +234,7 @@ fn write_config(folder: &Path, url: &str, public_key: &str) -> anyhow::Result<Pa
     let path = folder.join("region.toml");
     let quoted = |text: &str| serde_json::to_string(text);
     let text = format!(
-        "[http]\nlisten = \"127.0.0.1:0\"\n[rate]\ntoken_per_s = 0\naddress_per_s = 0\n[grpc]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = {}\n[bootstrap]\npassword_file = {}\n\
+        "[http]\nlisten = \"127.0.0.1:0\"\n[rate]\ntoken_per_s = 0\naddress_per_s = 0\n[stream]\nmax_per_token = 1000\n[grpc]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = {}\n[bootstrap]\npassword_file = {}\n\
          [secrets]\nkey_file = {}\n[rescue]\ntrusted_keys = [{}]\n[log]\nfilter = \"warn\"\n",
         quoted(url)?,
         quoted(&folder.join("password").to_string_lossy())?,

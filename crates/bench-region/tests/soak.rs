@@ -27,5 +27,6 @@ fn nothing_grows_in_half_a_minute_and_all_hosts_come_back() {
     let report: Value = serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
     let metric = |name: &str| report["metrics"][name].as_f64().unwrap_or_else(|| panic!("{name} in {report}"));
     assert!(metric("overload_done") + metric("overload_later") >= 200.0, "{report}");
+    assert!(metric("overload_later") > 0.0 && metric("stream_p99_ms") > 0.0 && metric("files") > 8.0, "{report}");
     assert!(metric("herd_back_s") > 0.0 && metric("rss_mib") > 1.0 && metric("task_p99_s") > 0.0, "{report}");
 }

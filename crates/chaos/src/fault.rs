@@ -16,6 +16,10 @@ pub enum Kind {
     Terminate,
     DatabaseCrash,
     DatabaseKill,
+    /// An orderly restart, as an update makes it.
+    DatabaseRestart,
+    /// All its processes stand still, and go on.
+    DatabaseFreeze,
     DatabaseFull,
     /// Every connection of the database is ended.
     DatabaseCut,
@@ -84,25 +88,41 @@ pub struct Plan {
     pub chance: Chance,
 }
 
-/// Stages of a rescue, in and out: each is waited for.
+/// Stages of all that is asked: each is waited for.
 pub const STAGES: &[&str] = &[
     "preflight",
+    "stop_leftover",
+    "restore_leftover",
+    "preflight_restored",
     "prepare_rescue",
     "stop_server",
     "write_desc",
     "rescue_start_server",
     "await_ready",
+    "finish_stop",
     "undo_desc",
     "start_again",
     "stop_rescue_system",
     "restore_desc",
     "start_server",
+    "begin",
+    "ask_host",
+    "look_again",
+    "enter_rescue",
+    "entered",
+    "diagnose",
+    "repair",
+    "confirm_boot",
+    "nothing_safe",
+    "leave_rescue",
+    "child_ended",
 ];
 
 use Kind::{
-    BadProof, ClockJump, DatabaseCrash, DatabaseCut, DatabaseFull, DatabaseKill, DiskFull, DoorShut, DoorSlow, Freeze,
-    GuestPanic, HttpCut, HttpFlip, HttpSlow, HttpStatus, Kill, NetworkDown, NetworkLossy, NetworkSilent, QemuFreeze,
-    QemuKill, SimCrash, SimFails, SimLostReplies, SimMute, SimReboot, SimReports, StoreLost, Terminate, TornFiles,
+    BadProof, ClockJump, DatabaseCrash, DatabaseCut, DatabaseFreeze, DatabaseFull, DatabaseKill, DatabaseRestart,
+    DiskFull, DoorShut, DoorSlow, Freeze, GuestPanic, HttpCut, HttpFlip, HttpSlow, HttpStatus, Kill, NetworkDown,
+    NetworkLossy, NetworkSilent, QemuFreeze, QemuKill, SimCrash, SimFails, SimLostReplies, SimMute, SimReboot,
+    SimReports, StoreLost, Terminate, TornFiles,
 };
 
 /// Weight, kind, and how long it lasts in milliseconds.
@@ -137,6 +157,8 @@ const OF_AGENT: &[(usize, (Kind, u64, u64))] = &[
 const OF_DATABASE: &[(usize, (Kind, u64, u64))] = &[
     (5, (DatabaseCrash, 50, 2000)),
     (3, (DatabaseKill, 50, 1500)),
+    (3, (DatabaseRestart, 50, 1000)),
+    (3, (DatabaseFreeze, 500, 9000)),
     (3, (DatabaseFull, 1000, 4000)),
     (5, (DatabaseCut, 0, 1)),
 ];
@@ -227,6 +249,35 @@ mod tests {
             assert!(some.iter().any(|(drawn, _)| *drawn == kind), "{kind:?} never comes");
         }
     }
+
+    /// Of what [`crate::load`] asks, every stage that a task can be at is waited for, and nothing else is.
+    #[test]
+    fn every_stage_of_what_is_asked_is_waited_for() {
+        let tasks = concat!(env!("CARGO_MANIFEST_DIR"), "/../region/tasks.txt");
+        let text = std::fs::read_to_string(tasks).expect("region's list of stages");
+        let lines = text.lines().filter_map(|line| line.split_once(": ")).filter(|(task, _)| ASKED.contains(task));
+        let mut known: Vec<&str> = lines.clone().flat_map(|(_, stages)| stages.split(' ')).collect();
+        assert_eq!(lines.count(), ASKED.len());
+        known.sort_unstable();
+        known.dedup();
+        let mut waited = STAGES.to_vec();
+        waited.sort_unstable();
+        assert_eq!(waited, known);
+    }
+
+    const ASKED: &[&str] = &[
+        "RescueAutoRepairTask",
+        "RescueRestartTask",
+        "ServerResetTask",
+        "ServerRestartTask",
+        "ServerResumeTask",
+        "ServerStartTask",
+        "ServerStopTask",
+        "ServerSuspendTask",
+        "ServerSyncstatusTask",
+        "StartRescueTask",
+        "StopRescueTask",
+    ];
 
     #[test]
     fn faults_can_be_chosen() {

@@ -43,8 +43,8 @@ pub struct Fleet {
     pub members: Vec<Member>,
     /// Every task that was promised by a 202.
     pub accepted: Mutex<Vec<TaskId>>,
-    /// Servers whose power was cut since the last look, by a fault.
-    pub struck: Mutex<HashMap<GuestId, &'static str>>,
+    /// Servers whose power was cut by a fault; with the last task that was known of each when they were looked at first after it.
+    struck: Mutex<HashMap<GuestId, Option<String>>>,
 }
 
 const MADE: Duration = Duration::from_secs(240);
@@ -83,8 +83,21 @@ impl Fleet {
     }
 
     /// Its power was cut.
-    pub fn strike(&self, guest: GuestId, by: &'static str) {
-        self.struck.lock().expect("nobody panics with it").insert(guest, by);
+    pub fn strike(&self, guest: GuestId) {
+        self.struck.lock().expect("nobody panics with it").insert(guest, None);
+    }
+
+    /// Whether its power was cut at its last task, or after it.
+    pub fn was_struck(&self, guest: GuestId, last: Option<&str>) -> bool {
+        let mut struck = self.struck.lock().expect("nobody panics with it");
+        match struck.get_mut(&guest) {
+            None => false,
+            Some(seen @ None) => {
+                *seen = Some(last.unwrap_or_default().to_owned());
+                true
+            }
+            Some(Some(seen)) => seen == last.unwrap_or_default(),
+        }
     }
 
     pub fn at(&self, place: Place) -> impl Iterator<Item = &Member> {

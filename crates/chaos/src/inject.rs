@@ -24,7 +24,7 @@ use crate::watch::{Machine, machines};
 pub struct Done {
     pub kind: Kind,
     pub target: String,
-    /// It hit a host with real QEMU, or a guest of it.
+    /// It hit a real QEMU, or the agent of one that ran then.
     pub real: bool,
     /// The stages at which tasks were, of the servers that it could touch.
     pub stages: Vec<String>,
@@ -48,6 +48,7 @@ pub async fn inject(site: &Site, fleet: &Fleet, mut plan: Plan) -> Done {
         Target::Simulated(n) => site.simulated[n].1.lock().await,
     };
     let stages = moment(site, fleet, &plan).await;
+    let real = plan.target == Target::Node(0) && !machines(&site.nodes[0].workspace).is_empty();
     let (target, hit) = match plan.target {
         Target::Region(n) => {
             (site.regions[n].program.name.clone(), of_program(site, &site.regions[n].program, &plan).await)
@@ -59,7 +60,6 @@ pub async fn inject(site: &Site, fleet: &Fleet, mut plan: Plan) -> Done {
         Target::Simulated(n) => (site.simulated[n].0.name().to_owned(), of_simulated(site, fleet, n, &mut plan).await),
     };
     drop(held);
-    let real = plan.target == Target::Node(0);
     let (note, could) = match hit {
         Ok(note) => (note, true),
         Err(error) => (format!("{error:#}"), false),
@@ -205,7 +205,7 @@ async fn of_node(site: &Site, fleet: &Fleet, n: usize, plan: &mut Plan) -> Resul
         Kind::QemuKill => {
             let machine = one_machine(node, &mut plan.chance)?;
             if let Ok(id) = machine.server.parse() {
-                fleet.strike(id, "QEMU was killed");
+                fleet.strike(id);
             }
             machine.process.signal(Signal::KILL);
             Ok(if machine.rescue { "a rescue system's" } else { "a server's own" }.into())
@@ -239,11 +239,33 @@ fn one_machine(node: &Node, chance: &mut Chance) -> Result<Machine> {
 
 async fn of_database(site: &Site, plan: &Plan) -> Result<String> {
     match plan.kind {
-        Kind::DatabaseCrash | Kind::DatabaseKill => {
-            site.postgres.crash(if plan.kind == Kind::DatabaseKill { Signal::KILL } else { Signal::QUIT });
+        Kind::DatabaseCrash | Kind::DatabaseKill | Kind::DatabaseRestart => {
+            let process = site.postgres.process();
+            site.postgres.end(match plan.kind {
+                Kind::DatabaseKill => Signal::KILL,
+                Kind::DatabaseRestart => Signal::INT,
+                _ => Signal::QUIT,
+            });
+            if let (Kind::DatabaseRestart, Some(process)) = (plan.kind, process)
+                && !process.gone_within(END).await
+            {
+                process.signal(Signal::QUIT);
+                bail!("it does not end in order within {} s", END.as_secs());
+            }
             sleep(plan.hold).await;
             site.postgres.ensure().await?;
             Ok(String::new())
+        }
+        Kind::DatabaseFreeze => {
+            // Its first process before the others: what stands makes no more of them.
+            let mut still = Vec::new();
+            while let Some(next) = site.postgres.everyone().into_iter().find(|it| !still.contains(it)) {
+                next.signal(Signal::STOP);
+                still.push(next);
+            }
+            sleep(plan.hold).await;
+            still.iter().for_each(|process| process.signal(Signal::CONT));
+            Ok(format!("{} processes", still.len()))
         }
         Kind::DatabaseFull => {
             site.postgres.disk.fill()?;
@@ -284,7 +306,7 @@ async fn of_simulated(site: &Site, fleet: &Fleet, n: usize, plan: &mut Plan) -> 
         }
         Kind::SimReboot => {
             for member in fleet.at(Place::Simulated(n)) {
-                fleet.strike(member.id, "its host lost its power");
+                fleet.strike(member.id);
             }
             host.reboot().await?;
             return Ok(String::new());

@@ -7,7 +7,8 @@
 //! * [`fleet`]: the servers; [`load`]: what is asked of them meanwhile.
 //! * [`fault`]: what can happen, and [`inject`]: how it is done and undone.
 //! * [`watch`]: never two QEMU on a disk, looked at all the time.
-//! * [`promise`]: what must hold once everything is healed, and [`leave`]: that each failed status can be left.
+//! * [`promise`]: what must hold once everything is healed, and [`leave`]: that each failed status can be left; [`sown`]: that the looks
+//!   find what is wrong.
 //! * [`campaign`]: rounds of faults, calm, and looks; [`report`]: what came of it.
 
 pub mod campaign;
@@ -21,5 +22,6 @@ pub mod options;
 pub mod promise;
 pub mod report;
 pub mod site;
+pub mod sown;
 pub mod sql;
 pub mod watch;

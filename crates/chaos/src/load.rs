@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::server::{Reset, Restart, Resume, Server, Servers, Start, StartRescue, Stop, StopRescue, Suspend, SyncStatus};
+use api::server::{
+    RescueRepair, Reset, Restart, Resume, Server, Servers, Start, StartRescue, Stop, StopRescue, Suspend, SyncStatus,
+};
 use client::{Client, Error};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -16,6 +18,8 @@ use crate::site::Site;
 
 /// Seconds that a server gets to power off before it is quit: one that has not booted hears no button.
 const GENTLE: u32 = 6;
+/// Seconds within which a repaired server has to ask for a login.
+const TRIAL: u32 = 60;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,23 +32,33 @@ pub enum Ask {
     Resume,
     StartRescue(DiskMode),
     StopRescue,
+    /// All the way by itself.
+    Repair,
     SyncStatus,
 }
 
 /// What may be asked of a server in this status, and how often.
 #[must_use]
 pub fn asks(status: GuestStatus) -> &'static [(usize, Ask)] {
-    use Ask::{Reset, Restart, Resume, Start, StartRescue, Stop, StopRescue, Suspend, SyncStatus};
+    use Ask::{Repair, Reset, Restart, Resume, Start, StartRescue, Stop, StopRescue, Suspend, SyncStatus};
     const IN: Ask = StartRescue(DiskMode::Rw);
     const BESIDE: Ask = StartRescue(DiskMode::Overlay);
     const LOOK: Ask = StartRescue(DiskMode::Ro);
     match status {
-        GuestStatus::Ready => &[(3, Start), (5, IN), (2, BESIDE), (1, LOOK)],
-        GuestStatus::Running => {
-            &[(6, IN), (2, BESIDE), (1, LOOK), (2, Stop), (1, Restart), (1, Reset), (1, Suspend), (1, SyncStatus)]
-        }
+        GuestStatus::Ready => &[(3, Start), (5, IN), (2, BESIDE), (1, LOOK), (1, Repair)],
+        GuestStatus::Running => &[
+            (6, IN),
+            (2, BESIDE),
+            (1, LOOK),
+            (2, Repair),
+            (2, Stop),
+            (1, Restart),
+            (1, Reset),
+            (1, Suspend),
+            (1, SyncStatus),
+        ],
         GuestStatus::Suspended => &[(1, Resume)],
-        GuestStatus::Rescue => &[(8, StopRescue), (1, Restart), (1, Reset)],
+        GuestStatus::Rescue => &[(8, StopRescue), (1, Repair), (1, Restart), (1, Reset)],
         GuestStatus::StartFailed | GuestStatus::StopFailed => &[(1, Start), (1, Stop), (1, SyncStatus)],
         GuestStatus::StartRescueFailed => &[(1, IN), (1, StopRescue), (1, Start), (1, Stop)],
         GuestStatus::StopRescueFailed => &[(2, StopRescue), (1, IN), (1, Stop)],
@@ -67,6 +81,10 @@ pub async fn ask(site: &Site, member: &Member, what: Ask, chance: &mut Chance) -
         Ask::Suspend => client.perform(&id, &Suspend {}).await?.task,
         Ask::Resume => client.perform(&id, &Resume {}).await?.task,
         Ask::SyncStatus => client.perform(&id, &SyncStatus {}).await?.task,
+        Ask::Repair => {
+            let wanted = RescueRepair { auto: true, max_wait: Some(TRIAL), ..RescueRepair::default() };
+            client.perform(&id, &wanted).await?.task
+        }
         Ask::StartRescue(mode) => {
             let ssh_keys = site.key.public().map(|key| vec![key]).unwrap_or_default();
             let wanted = StartRescue {

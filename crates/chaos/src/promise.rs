@@ -71,7 +71,7 @@ pub async fn check(site: &Site, fleet: &Fleet, chains: &mut Chains, whole: bool)
 }
 
 /// What no row may say.
-const NEVER: &[(&str, &str)] = &[
+pub const NEVER: &[(&str, &str)] = &[
     (
         "a session has ended and keeps credentials",
         "select id from rescue_sessions where ended_at is not null and credentials is not null",
@@ -103,6 +103,13 @@ const NEVER: &[(&str, &str)] = &[
         "a task left no event",
         "select t.id, t.name, t.state from tasks t where t.obj_type = 'server' and t.parent_id is null \
          and not exists (select from events e where e.task_id = t.id)",
+    ),
+    (
+        "a task changed a server and no event says to what",
+        "select t.id, t.name from tasks t where t.obj_type = 'server' and t.state = 'succeeded' \
+         and t.name in ('ServerStartTask', 'ServerStopTask', 'ServerRestartTask', 'ServerSuspendTask', 'ServerResumeTask', \
+         'RescueRestartTask', 'StartRescueTask', 'StopRescueTask') and not exists (select from events e where e.task_id = t.id \
+         and e.success and e.new_status in ('ready', 'running', 'suspend', 'rescue'))",
     ),
     (
         "a task failed and no event says so",
@@ -138,10 +145,10 @@ async fn servers(site: &Site, fleet: &Fleet) -> Result<Vec<String>> {
     let rows = sql::rows(
         &site.postgres.url,
         "select g.id::text as id, g.status, g.power_state as power, s.state as session, s.prior_status as prior, \
-         s.start_task_id::text as start, t.state as task, \
+         s.start_task_id::text as start, t.state as task, s.stop_task_id::text as stop, u.state as left, \
          (select id::text from tasks where obj_id = g.id order by created_at desc limit 1) as last \
          from guests g left join lateral (select * from rescue_sessions s where s.guest_id = g.id order by started_at desc limit 1) s on true \
-         left join tasks t on t.id = s.start_task_id \
+         left join tasks t on t.id = s.start_task_id left join tasks u on u.id = s.stop_task_id \
          where g.deleted_at is null",
     )
     .await?;
@@ -157,11 +164,13 @@ async fn servers(site: &Site, fleet: &Fleet) -> Result<Vec<String>> {
         let (status, power) = (row["status"].as_str().unwrap_or_default(), row["power"].as_str().unwrap_or_default());
         let mut wrong = |what: String| broken.push(format!("{} ({status}, {power}): {what}", member.name));
         let rescue = status == "rescue" || status.ends_with("rescue_failed");
-        // A way into rescue that failed as the last thing that was done: it is as it was, unless its power was cut meanwhile.
+        // After a way into rescue that failed, and after a way out: it is as it was before, unless its power was cut meanwhile.
         let rolled_back = row["task"] == "failed" && row["start"] == row["last"] && !status.ends_with("_failed");
-        let struck = fleet.struck.lock().expect("nobody panics with it").get(&member.id).copied();
-        if rolled_back && struck.is_none() && row["prior"].as_str().is_some_and(|prior| differs(prior, status)) {
-            wrong(format!("its rescue failed, and it was {} before", row["prior"]));
+        let left = row["left"] == "succeeded" && row["stop"] == row["last"];
+        let struck = fleet.was_struck(member.id, row["last"].as_str());
+        let other = row["prior"].as_str().is_some_and(|prior| differs(prior, status));
+        if (rolled_back || left) && other && !struck {
+            wrong(format!("its rescue {}, and it was {} before", if left { "ended" } else { "failed" }, row["prior"]));
         }
         match member.desc_now(site) {
             Ok(now) if !rescue && now != member.desc => wrong("its desc is not the one of before".into()),

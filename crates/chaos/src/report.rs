@@ -20,6 +20,8 @@ pub struct Report {
     pub left: Vec<Left>,
     /// Each with the round it was seen in.
     pub broken: Vec<(usize, String)>,
+    /// What was sown at the end, and no look found.
+    pub unnoticed: Vec<String>,
     /// How long it took until all was calm after healing, round by round.
     pub calm: Vec<Duration>,
     /// How often the processes were looked at.
@@ -65,6 +67,7 @@ impl Report {
             "seconds": self.seconds.round(), "looks_at_processes": self.looks,
             "calm_after_s": { "median": seconds(calm.get(calm.len() / 2)), "longest": seconds(calm.last()) },
             "by_kind": kinds, "by_stage": stages, "ways_out_taken": ways, "not_done": not_done,
+            "sown_and_not_noticed": self.unnoticed,
             "broken": self.broken.iter().map(|(round, what)| format!("round {round}: {what}")).collect::<Vec<_>>(),
         })
     }
@@ -100,6 +103,9 @@ impl Report {
         bench_report::report::print("the campaign", &["figure", "value"], figures);
         for (round, what) in &self.broken {
             println!("BROKEN in round {round}: {what}");
+        }
+        for what in &self.unnoticed {
+            println!("SOWN, AND NOT NOTICED: {what}");
         }
         if let Some(path) = path {
             if let Some(folder) = path.parent() {

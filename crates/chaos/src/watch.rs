@@ -49,7 +49,8 @@ fn has_open(pid: i32, folder: &str) -> bool {
     })
 }
 
-fn parent(pid: i32) -> Option<i32> {
+/// The process that it was started by.
+pub(crate) fn parent(pid: i32) -> Option<i32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().nth(1)?.parse().ok()
 }

@@ -380,6 +380,7 @@ async fn how_to_get_into_a_rescue() {
         &format!("[127.0.0.1]:2222 {key}"),
         "climc server-console web1",
         "SHA256:xyz",
+        "| Normally | In rescue | Size       | Holds | Label     | Mounted on | By id, or UUID | Access     |",
         "|   sda1   |   vda1    | 1023.0 MiB | ext4  | guestroot | /          | u-1            |",
         "| sda      | vda       | 1.0 GiB    | -     | -         | -          | virtio-d0      | read-write |",
         "climc server-ssh-rescue web1",
@@ -391,6 +392,94 @@ async fn how_to_get_into_a_rescue() {
     let never = program.run(&["server-rescue-show", "web2"]).await;
     assert!(never.code == 1 && never.err.contains("Next: climc server-start-rescue web2"), "{never:?}");
     assert!(region.seen("GET /rescuesessions?")[0].target.contains(&format!("obj_id={}", id_of("web2"))));
+}
+
+#[tokio::test]
+async fn a_repair_of_many_is_told_of_each() {
+    let region = Region::start().await;
+    let child = |name: &str, state: &str, result: Value, cause: Value| {
+        let mut child = task(SESSION, state, &[]);
+        let own = json!({"task_name": "RescueAutoRepairTask", "obj_id": id_of("web1"), "obj_name": name, "parent_task_id": TASK,
+            "result": result, "cause": cause});
+        child.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        child
+    };
+    let told = |end: &str, fixed: Value, seconds: Value| {
+        json!({"end": end, "found": ["fstab_missing_device", "journal_errors"], "fixed": fixed, "left": [], "sign": null,
+            "boot_seconds": seconds})
+    };
+    let repaired = child("web1", "succeeded", told("repaired", json!(["fstab_comment"]), json!(12.34)), Value::Null);
+    let cause = "no login\nweb9 repaired\u{1b}[2J";
+    let not = child("web2", "failed", told("not_confirmed", json!([]), Value::Null), json!(cause));
+    let unheard = child("web3", "failed", Value::Null, json!("its host is gone"));
+    region.json(
+        "POST /servers/rescue-repair",
+        202,
+        json!({"task": {"id": TASK, "task_name": "BatchRescueRepairTask", "stage": "start_children"}}),
+    );
+    let mut batch = task(TASK, "failed", &[("start_children", true, Some("1 of 4"), false)]);
+    let why = "1 of 4 are repaired; 2 failed, 1 could not begin, 0 were not begun";
+    let refused = "web4: server 'web4' is in\u{1b}[2J ready";
+    (batch["cause"], batch["evidence"]) = (json!(why), json!([refused]));
+    region.json(&format!("GET /tasks/{TASK}"), 200, json!({"task": batch}));
+    region.json("GET /tasks", 200, json!({"tasks": [repaired, not, unheard], "total": 3, "limit": 500, "offset": 0}));
+    let program = Program::new(&region);
+    let repair =
+        ["server-rescue-repair", "--auto", "--filter", "name.startswith('web')", "--max-parallel", "3", "--wait"];
+
+    let ran = program.run(&repair).await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let rows: Vec<_> = ran.out.lines().filter(|line| line.starts_with('|')).map(cells).collect();
+    let found = "fstab_missing_device, journal_errors";
+    assert_eq!(
+        rows,
+        [
+            ["Server", "End", "Found", "Fixed", "Login after", "Why"],
+            ["web1", "repaired", found, "fstab_comment", "12.3s", "-"],
+            ["web2", "not_confirmed", found, "-", "-", "no login web9 repaired\u{fffd}[2J"],
+            ["web3", "failed", "-", "-", "-", "its host is gone"],
+        ]
+    );
+    assert!(ran.err.contains("climc: web4: server 'web4' is in\u{fffd}[2J ready\n"), "{}", ran.err);
+    assert!(ran.err.contains(&format!("climc: {why}\n")) && !ran.err.contains('\x1b'), "{}", ran.err);
+    let sent: Value = serde_json::from_str(&region.seen("POST /servers/rescue-repair")[0].body).unwrap();
+    assert_eq!((&sent["filter"], &sent["max_parallel"]), (&json!(["name.startswith('web')"]), &json!(3)), "{sent}");
+    let asked = &region.seen("GET /tasks?")[0].target;
+    assert!(asked.contains("parent_task_id") && asked.contains(TASK) && asked.contains("limit=500"), "{asked}");
+
+    let ran = program.run(&[&repair[..], &["-o", "json"]].concat()).await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let server = |name: &str, cause: Value, result: &Value| json!({"server": name, "server_id": id_of("web1"), "task_id": SESSION, "cause": cause, "result": result});
+    let servers = [
+        server("web1", Value::Null, &told("repaired", json!(["fstab_comment"]), json!(12.34))),
+        server("web2", json!(cause), &told("not_confirmed", json!([]), Value::Null)),
+        server("web3", json!("its host is gone"), &Value::Null),
+    ];
+    assert_eq!(ran.json(), json!({"task": TASK, "state": "failed", "refused": [refused], "servers": servers}));
+
+    // All of them back.
+    let good = Region::start().await;
+    good.json(
+        "POST /servers/rescue-repair",
+        202,
+        json!({"task": {"id": TASK, "task_name": "BatchRescueRepairTask", "stage": "start_children"}}),
+    );
+    let batch = task(TASK, "succeeded", &[("start_children", true, None, false)]);
+    good.json(&format!("GET /tasks/{TASK}"), 200, json!({"task": batch}));
+    good.json("GET /tasks", 200, json!({"tasks": [repaired], "total": 1, "limit": 500, "offset": 0}));
+    let program = Program::new(&good);
+    let ran = program.run(&repair).await;
+    assert!(ran.code == 0 && ran.out.contains("| web1   | repaired |"), "{ran:?}");
+    let ran = program.run(&[&repair[..], &["-o", "json"]].concat()).await;
+    assert_eq!(
+        (ran.code, &ran.json()["state"], &ran.json()["refused"]),
+        (0, &json!("succeeded"), &json!([])),
+        "{ran:?}"
+    );
+    // Who does not wait is told how to follow it.
+    let ran = program.run(&repair[..repair.len() - 1]).await;
+    assert!(ran.code == 0 && ran.out.contains(&format!("climc region-task-show {TASK}")), "{ran:?}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::sysfs::{SECTOR, attribute, entries, number, serial};
+use crate::tools::Deadline;
 use crate::{blkid, tools};
 
 const BLKID_LIMIT: Duration = Duration::from_secs(10);
@@ -76,15 +77,15 @@ pub enum Meaning<'a> {
 impl Devices {
     /// Looks at sysfs, then asks blkid.
     #[must_use]
-    pub fn seen(sys: &Path) -> Self {
+    pub fn seen(sys: &Path, deadline: Deadline) -> Self {
         let mut devices = Self::list(sys);
         let paths: Vec<String> = devices.all.iter().map(Device::path).collect();
         // One disk that does not answer must not make the others look blank.
-        match exported(&paths) {
+        match exported(&paths, deadline) {
             Some(text) => devices.fill(&text),
             None => {
                 for (at, path) in paths.iter().enumerate() {
-                    match exported(std::slice::from_ref(path)) {
+                    match exported(std::slice::from_ref(path), deadline) {
                         Some(text) => devices.fill(&text),
                         None => devices.all[at].is_unread = true,
                     }
@@ -92,10 +93,10 @@ impl Devices {
             }
         }
         for device in devices.all.iter().filter(|device| device.parent.is_some()) {
+            let args = ["-p", "-s", "PART_ENTRY_TYPE", "-o", "value", &device.path()];
             if !device.is_unread
                 && matches!(device.filesystem.as_str(), "" | "vfat")
-                && let Ok(ended) =
-                    tools::run("blkid", &["-p", "-s", "PART_ENTRY_TYPE", "-o", "value", &device.path()], BLKID_LIMIT)
+                && let Ok(ended) = tools::run("blkid", &args, deadline.within(BLKID_LIMIT))
                 && is_esp_type(ended.text.trim())
             {
                 devices.esp_typed.insert(device.name.clone());
@@ -251,13 +252,13 @@ impl Devices {
 }
 
 /// What blkid says of devices. None: it did not answer in time, or was ended. 0: it recognised some; 2: none (blkid(8), EXIT STATUS).
-fn exported(paths: &[String]) -> Option<String> {
+fn exported(paths: &[String], deadline: Deadline) -> Option<String> {
     if paths.is_empty() {
         return Some(String::new());
     }
     let mut args = vec!["-c", "/dev/null", "-o", "export"];
     args.extend(paths.iter().map(String::as_str));
-    let ended = tools::run("blkid", &args, BLKID_LIMIT).ok()?;
+    let ended = tools::run("blkid", &args, deadline.within(BLKID_LIMIT)).ok()?;
     matches!(ended.code, Some(0 | 2)).then_some(ended.text)
 }
 
@@ -359,6 +360,15 @@ mod tests {
         devices.all.pop();
         devices.all[1].filesystem = "LVM2_member".into();
         assert_eq!(devices.meaning("/dev/vg-a/home"), Meaning::Other);
+    }
+
+    #[test]
+    fn without_time_left_nothing_is_known_of_a_device() {
+        let sys = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(sys.path().join("block/vda")).unwrap();
+        std::fs::write(sys.path().join("block/vda/size"), "8").unwrap();
+        let devices = Devices::seen(sys.path(), Deadline::after(Duration::ZERO));
+        assert_eq!((devices.all.len(), devices.all[0].is_unread), (1, true));
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::tools;
+use crate::tools::{self, Limited};
 
 /// Names and the verdict over the whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,22 +23,49 @@ pub struct Content {
     pub closed: Option<String>,
 }
 
-const MAX_NAMES: usize = 200_000;
+/// How long one may take.
+pub const LIMIT: Duration = Duration::from_secs(20);
+/// Bytes that are read of the file, and of what it unpacks to: with all drivers and firmware some hundred MiB.
+const MAX_BYTES: u64 = 1 << 30;
+/// KiB of memory for the program that unpacks: as much as the file's header asks for, and zstd by itself up to 128 MiB.
+const MAX_MEMORY: &str = "196608";
+/// Bytes of memory for all names, and what one takes beside its length.
+const MAX_NAMES: usize = 32 << 20;
+const NAME: usize = 64;
 /// The longest path in an archive.
 const MAX_NAME: usize = 4096;
 
-/// Reads it all.
+/// Reads it all, within limits: a small file may unpack to more than this machine can hold. Beyond them it is closed.
 ///
 /// # Errors
 /// When the file can't be read.
-pub fn read(file: File) -> io::Result<Content> {
+pub fn read(file: File, limit: Duration) -> io::Result<Content> {
+    bounded(file, limit, MAX_BYTES)
+}
+
+fn bounded(file: File, limit: Duration, most: u64) -> io::Result<Content> {
     let mut content = Content::default();
+    if let Err(error) = look(file, most, Instant::now() + limit, &mut content) {
+        content.closed = Some(match error.kind() {
+            io::ErrorKind::TimedOut => "it could not be read to its end in time".into(),
+            io::ErrorKind::FileTooLarge => {
+                format!("there is more in it than the {} MiB that are read", most >> 20)
+            }
+            io::ErrorKind::OutOfMemory => "unpacking it takes more memory than is given to it".into(),
+            _ => return Err(error),
+        });
+    }
+    Ok(content)
+}
+
+fn look(file: File, most: u64, deadline: Instant, content: &mut Content) -> io::Result<()> {
     if file.metadata()?.len() == 0 {
         content.fault = Some("it is empty".into());
-        return Ok(content);
+        return Ok(());
     }
-    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let mut reader = BufReader::with_capacity(1 << 16, Limited::new(file, most, deadline));
     let mut archives = 0;
+    let mut room = MAX_NAMES;
     loop {
         skip_zeros(&mut reader)?;
         let magic: Vec<u8> = reader.fill_buf()?.iter().take(6).copied().collect();
@@ -46,25 +74,26 @@ pub fn read(file: File) -> io::Result<Content> {
         }
         archives += 1;
         if magic == b"070701" || magic == b"070702" {
-            if let Err(error) = archive(&mut reader, &mut content.names) {
-                content.fault = Some(ended(&error));
-                return Ok(content);
+            if let Err(error) = archive(&mut reader, &mut content.names, &mut room) {
+                content.fault = Some(fault(error)?);
+                return Ok(());
             }
         } else {
-            compressed(reader, &magic, &mut content)?;
-            return Ok(content);
+            return compressed(reader, &magic, most, deadline, content, &mut room);
         }
     }
     if archives == 0 {
         content.fault = Some("it holds nothing but zeros".into());
     }
-    Ok(content)
+    Ok(())
 }
 
-fn ended(error: &io::Error) -> String {
+/// What an error says of the archive. A limit says nothing of it, and stays an error.
+fn fault(error: io::Error) -> io::Result<String> {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it ends in the middle of its archive".into(),
-        _ => format!("its archive can't be read: {error}"),
+        io::ErrorKind::TimedOut | io::ErrorKind::FileTooLarge | io::ErrorKind::OutOfMemory => Err(error),
+        io::ErrorKind::UnexpectedEof => Ok("it ends in the middle of its archive".into()),
+        _ => Ok(format!("its archive can't be read: {error}")),
     }
 }
 
@@ -80,8 +109,8 @@ fn skip_zeros(reader: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-/// One archive, to its trailer.
-fn archive(reader: &mut impl Read, names: &mut BTreeSet<String>) -> io::Result<()> {
+/// One archive, to its trailer. `room` is what names may still take.
+fn archive(reader: &mut impl Read, names: &mut BTreeSet<String>, room: &mut usize) -> io::Result<()> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     loop {
         let mut header = [0; 110];
@@ -108,9 +137,8 @@ fn archive(reader: &mut impl Read, names: &mut BTreeSet<String>) -> io::Result<(
         }
         skip(reader, size)?;
         skip(reader, padding(size))?;
-        if names.len() < MAX_NAMES {
-            names.insert(name.trim_start_matches("./").trim_start_matches('/').to_owned());
-        }
+        *room = room.checked_sub(name.len() + NAME).ok_or(io::ErrorKind::OutOfMemory)?;
+        names.insert(name.trim_start_matches("./").trim_start_matches('/').to_owned());
     }
 }
 
@@ -137,7 +165,14 @@ fn unpacker(magic: &[u8]) -> Option<&'static str> {
     known.iter().find(|(start, _)| magic.starts_with(start)).map(|(_, name)| *name)
 }
 
-fn compressed(reader: BufReader<File>, magic: &[u8], content: &mut Content) -> io::Result<()> {
+fn compressed(
+    reader: BufReader<Limited<File>>,
+    magic: &[u8],
+    most: u64,
+    deadline: Instant,
+    content: &mut Content,
+    room: &mut usize,
+) -> io::Result<()> {
     let Some(name) = unpacker(magic) else {
         content.fault = Some("what it begins with is neither an archive nor a known compression".into());
         return Ok(());
@@ -151,20 +186,40 @@ fn compressed(reader: BufReader<File>, magic: &[u8], content: &mut Content) -> i
     };
     // What was read ahead belongs to the program too.
     let ahead = reader.buffer().len();
-    let mut file = reader.into_inner();
+    let mut file = reader.into_inner().into_inner();
     io::Seek::seek(&mut file, io::SeekFrom::Current(-i64::try_from(ahead).unwrap_or(0)))?;
-    let mut child =
-        Command::new(program).arg("-dc").stdin(file).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", "ulimit -d \"$1\" && exec \"$0\" -dc"])
+        .args([program.as_os_str(), MAX_MEMORY.as_ref()])
+        .stdin(file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let mut result = Ok(());
     if let Some(output) = child.stdout.take() {
-        let mut output = BufReader::with_capacity(1 << 16, output);
-        result = archive(&mut output, &mut content.names);
-        // Its own verdict comes only when all was read.
-        let _ = io::copy(&mut output, &mut io::sink());
+        let mut output = BufReader::with_capacity(1 << 16, Limited::new(output, most, deadline));
+        result = archive(&mut output, &mut content.names, room);
+        if result.is_ok() {
+            // Its own verdict comes only when all was read.
+            result = io::copy(&mut output, &mut io::sink()).map(drop);
+        }
     }
+    let is_at_its_end = result.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::UnexpectedEof);
+    if !is_at_its_end {
+        child.kill()?;
+    }
+    let mut said = Vec::new();
+    child.stderr.take().map(|errors| errors.take(4096).read_to_end(&mut said)).transpose()?;
     let status = child.wait()?;
+    // Where it was refused memory, or killed for want of it, the archive is not to blame.
+    if is_at_its_end
+        && !status.success()
+        && (status.code().is_none() || String::from_utf8_lossy(&said).contains("emory"))
+    {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
     content.fault = match result {
-        Err(error) => Some(ended(&error)),
+        Err(error) => Some(fault(error)?),
         // Zeros that fill the last block are taken for damage by some; the archive was whole.
         Ok(()) if !status.success() && name != "gzip" && name != "xz" => {
             Some(format!("{name} says that it is damaged"))
@@ -274,11 +329,40 @@ pub mod tests {
         output.stdout
     }
 
-    fn content(bytes: &[u8]) -> Content {
+    fn file(bytes: &[u8]) -> File {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         io::Seek::rewind(&mut file).unwrap();
-        read(file).unwrap()
+        file
+    }
+
+    fn content(bytes: &[u8]) -> Content {
+        read(file(bytes), Duration::from_secs(600)).unwrap()
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_can_be_held_is_closed_and_no_fault() {
+        // One member of gzip's after the other is one stream (RFC 1952, 2.2): 320 MiB of zeros.
+        let whole = packed("gzip", &cpio(&["init"]));
+        let bomb = [whole.clone(), packed("gzip", &vec![0; 16 << 20]).repeat(20)].concat();
+        assert!(bomb.len() < 1 << 19);
+        let names: Vec<String> = (0..10_000).map(|number| format!("{}{number:04}", "x".repeat(4000))).collect();
+        let names = cpio(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        // The size of its dictionary stands in bytes 1 to 4 of lzma's header: 1.5 GiB.
+        let mut greedy = packed("lzma", &cpio(&["init"]));
+        greedy[1..5].copy_from_slice(&[0, 0, 0, 0x60]);
+        let sparse = file(b"");
+        sparse.set_len(65 << 20).unwrap();
+        for (file, word) in
+            [(file(&bomb), "64 MiB"), (sparse, "64 MiB"), (file(&names), "memory"), (file(&greedy), "memory")]
+        {
+            let read = bounded(file, Duration::from_secs(600), 64 << 20).unwrap();
+            assert!(read.closed.as_deref().unwrap_or_default().contains(word), "{word}: {:?}", read.closed);
+            assert_eq!(read.fault, None, "{word}");
+            assert!(read.names.iter().map(String::len).sum::<usize>() <= MAX_NAMES);
+        }
+        let late = read(file(&whole), Duration::ZERO).unwrap();
+        assert_eq!((late.fault, late.closed.unwrap().as_str()), (None, "it could not be read to its end in time"));
     }
 
     #[test]

@@ -31,17 +31,21 @@ pub mod tools;
 pub mod tree;
 pub mod xfs;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use types::diagnosis::{DIAGNOSIS_VERSION, Diagnosis, Skipped};
 
 use crate::mounts::Access;
 use crate::patient::Patient;
 pub use crate::repair::repair;
+use crate::rule::Rule;
+use crate::tools::Deadline;
 
 /// Tells how far the work is: done, of, what.
 pub type Tell<'a> = &'a mut dyn FnMut(u64, u64, &str);
 
+/// How long a diagnosis may take, so that it is over within a minute. What does not get its turn is told as skipped.
+const MOST_TIME: Duration = Duration::from_secs(50);
 /// How much of one piece of evidence, and how many pieces, are told.
 const MAX_TEXT: usize = 400;
 const MAX_PIECES: usize = 30;
@@ -51,17 +55,20 @@ const MAX_PIECES: usize = 30;
 pub fn diagnose(serial_log: &str, tell: Tell<'_>) -> Diagnosis {
     tell(0, 0, "looking at the disks");
     let started = (chrono::Utc::now(), Instant::now());
-    let patient = Patient::examine(Access::Read, serial_log.to_owned());
+    let patient = Patient::examine(Access::Read, serial_log.to_owned(), Deadline::after(MOST_TIME));
     let mut diagnosis = ask_all(&patient, tell);
     diagnosis.started = started.0;
     diagnosis.seconds = started.1.elapsed().as_secs_f64();
     diagnosis
 }
 
-/// Asks every rule about a machine.
+/// Asks every rule about a machine, until its deadline.
 #[must_use]
 pub fn ask_all(patient: &Patient, tell: Tell<'_>) -> Diagnosis {
-    let rules = rules::all();
+    ask(&rules::all(), patient, tell)
+}
+
+fn ask(rules: &[Rule], patient: &Patient, tell: Tell<'_>) -> Diagnosis {
     let (start, now) = (chrono::Utc::now(), Instant::now());
     let mut diagnosis = Diagnosis {
         version: DIAGNOSIS_VERSION,
@@ -73,9 +80,10 @@ pub fn ask_all(patient: &Patient, tell: Tell<'_>) -> Diagnosis {
         skipped: Vec::new(),
     };
     let of = u64::try_from(rules.len()).unwrap_or(0);
-    for (done, rule) in (0..).zip(&rules) {
+    for (done, rule) in (0..).zip(rules) {
         tell(done, of, &rule.data.code);
-        match (rule.probe)(patient) {
+        let seen = if patient.deadline.is_over() { Err(tools::NO_TIME.into()) } else { (rule.probe)(patient) };
+        match seen {
             Ok(evidence) => {
                 diagnosis.checked.push(rule.data.code.clone());
                 if !evidence.is_empty() {
@@ -124,6 +132,25 @@ mod tests {
         let fstab = diagnosis.findings.iter().find(|finding| finding.code == "fstab_missing_device").unwrap();
         assert_eq!(fstab.fixes[0].code, "fstab_comment_out");
         assert!(fstab.fixes[0].safe && !fstab.fixes[0].title.is_empty());
+    }
+
+    #[test]
+    fn what_does_not_get_its_turn_in_time_is_skipped() {
+        let slow = |patient: &Patient| {
+            let ended = tools::run("sleep", &["100"], patient.deadline.within(Duration::from_secs(100)))?;
+            Ok(vec![format!("cut off: {}", ended.too_slow)])
+        };
+        let mut rules = rules::all();
+        rules[1].probe = slow;
+        let folder = Folder::new();
+        let mut patient = folder.patient();
+        patient.deadline = Deadline::after(Duration::from_secs(1));
+        let diagnosis = ask(&rules, &patient, &mut |_, _, _| {});
+        assert_eq!(diagnosis.checked, [rules[0].data.code.clone(), rules[1].data.code.clone()]);
+        assert_eq!(diagnosis.findings[0].evidence, ["cut off: true"]);
+        assert_eq!(diagnosis.skipped.len(), rules.len() - 2);
+        assert!(diagnosis.skipped.iter().all(|skipped| skipped.why == tools::NO_TIME));
+        assert!(diagnosis.seconds < 60.0);
     }
 
     #[test]

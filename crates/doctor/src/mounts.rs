@@ -39,6 +39,7 @@ fn options(filesystem: &str, access: Access) -> &'static str {
         // A copy of a file system has the same UUID as the original, which xfs refuses.
         ("xfs", Access::Read) => "norecovery,nouuid",
         ("xfs", Access::Write) => "nouuid",
+        ("f2fs", Access::Read) => "norecovery",
         ("btrfs", Access::Read) => "rescue=nologreplay",
         _ => "",
     }
@@ -212,6 +213,7 @@ mod tests {
     fn reading_never_replays_a_journal() {
         assert_eq!(options("ext4", Access::Read), "noload");
         assert_eq!(options("xfs", Access::Read), "norecovery,nouuid");
+        assert_eq!(options("f2fs", Access::Read), "norecovery");
         assert_eq!(options("ext4", Access::Write), "");
         assert!(is_known("vfat") && !is_known("LVM2_member"));
     }

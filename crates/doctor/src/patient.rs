@@ -10,6 +10,7 @@ use types::diagnosis::{Firmware, SystemSeen};
 
 use crate::devices::{Device, Devices, Meaning};
 use crate::mounts::{Access, Mounts, is_known};
+use crate::tools::Deadline;
 use crate::tree::Tree;
 use crate::{bootloader, fstab, tools};
 
@@ -65,16 +66,18 @@ pub struct Patient {
     /// What its own system last printed on the serial console.
     pub serial_log: String,
     pub mounts: Mounts,
+    /// Until when it may be looked at.
+    pub deadline: Deadline,
 }
 
 impl Patient {
     /// Puts volumes together, finds the root file system among all that can be mounted, and mounts what belongs to it.
     #[must_use]
-    pub fn examine(access: Access, serial_log: String) -> Self {
+    pub fn examine(access: Access, serial_log: String, deadline: Deadline) -> Self {
         let sys = Path::new("/sys");
-        let mut devices = Devices::seen(sys);
-        if assemble(&devices) {
-            devices = Devices::seen(sys);
+        let mut devices = Devices::seen(sys, deadline);
+        if assemble(&devices, deadline) {
+            devices = Devices::seen(sys, deadline);
         }
         let mut patient = Self {
             devices,
@@ -85,6 +88,7 @@ impl Patient {
             uefi: sys.join("firmware/efi").exists(),
             serial_log,
             mounts: Mounts::below(Path::new(BASE)),
+            deadline,
         };
         patient.find_root(access);
         patient.mount_parts(access);
@@ -270,16 +274,23 @@ fn looks_like_root(tree: &Tree) -> bool {
 }
 
 /// Activates volume groups and arrays, where the image has the tools. True if there may be new devices.
-fn assemble(devices: &Devices) -> bool {
+///
+/// Arrays are started read-only. `vgchange --activate` writes no metadata (LVM 2.03, tools/vgchange.c,
+/// vgchange_activate), but it goes on with what was interrupted, as `pvmove`, and lets dmeventd extend and repair
+/// volumes: not with `--poll n --ignoremonitoring`. `--readonly` would not activate at all (vgchange(8)). What the
+/// kernel itself notes down in volumes of RAID, cache or thin kind is kept from the disks by the disk modes ro and
+/// overlay only.
+fn assemble(devices: &Devices, deadline: Deadline) -> bool {
     let has = |kind: &str| devices.all.iter().any(|device| device.filesystem == kind);
+    let run = |name: &str, args: &[&str]| tools::run(name, args, deadline.within(ASSEMBLE_LIMIT)).is_ok();
     let mut done = false;
     if has("linux_raid_member") && tools::find("mdadm").is_some() {
-        let _ = tools::run("modprobe", &["-a", "md_mod", "raid0", "raid1", "raid10", "raid456"], ASSEMBLE_LIMIT);
-        done |= tools::run("mdadm", &["--assemble", "--scan", "--run", "--readonly"], ASSEMBLE_LIMIT).is_ok();
+        run("modprobe", &["-a", "md_mod", "raid0", "raid1", "raid10", "raid456"]);
+        done |= run("mdadm", &["--assemble", "--scan", "--run", "--readonly"]);
     }
     if has("LVM2_member") && tools::find("lvm").is_some() {
-        let _ = tools::run("modprobe", &["-a", "dm_mod"], ASSEMBLE_LIMIT);
-        done |= tools::run("lvm", &["vgchange", "-ay"], ASSEMBLE_LIMIT).is_ok();
+        run("modprobe", &["-a", "dm_mod"]);
+        done |= run("lvm", &["vgchange", "--activate", "y", "--poll", "n", "--ignoremonitoring"]);
     }
     done
 }
@@ -354,6 +365,7 @@ impl Folder {
             uefi: false,
             serial_log: String::new(),
             mounts: Mounts::below(&self.path("mounts")),
+            deadline: Deadline::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::fixes::{self, Fix, Way};
 use crate::mounts::Access;
 use crate::patient::Patient;
 use crate::surgery::{Outcome, Step, Stop, Surgery};
+use crate::tools::Deadline;
 
 /// A check of a large file system takes its time.
 const STEP_LIMIT: Duration = Duration::from_secs(3600);
@@ -31,7 +32,7 @@ pub fn repair(codes: &[String], dry_run: bool, tell: Tell<'_>) -> RepairReport {
         return RepairReport { fixes, changes: Vec::new(), dry_run };
     }
     let mut planned = Vec::new();
-    let mut patient = Patient::examine(Access::Read, String::new());
+    let mut patient = Patient::examine(Access::Read, String::new(), Deadline::default());
     if !dry_run && let Some(why) = read_only(&patient) {
         fixes.extend(chosen.iter().map(|fix| result(fix.code, Err(Stop::Refused(why.clone())), Vec::new())));
         return RepairReport { fixes, changes: planned, dry_run };
@@ -47,7 +48,7 @@ pub fn repair(codes: &[String], dry_run: bool, tell: Tell<'_>) -> RepairReport {
                 let (outcome, log) = offline(plan, &mut patient, dry_run);
                 fixes.push(result(fix.code, outcome, log));
                 if patient.system.is_none() && !dry_run {
-                    patient = Patient::examine(Access::Read, String::new());
+                    patient = Patient::examine(Access::Read, String::new(), Deadline::default());
                 }
             }
             Way::Online(run) => {
@@ -55,7 +56,7 @@ pub fn repair(codes: &[String], dry_run: bool, tell: Tell<'_>) -> RepairReport {
                     // The old mounts go first: one file system can't be mounted in both ways.
                     patient.mounts.back_to(0);
                     drop(patient);
-                    patient = Patient::examine(Access::Write, String::new());
+                    patient = Patient::examine(Access::Write, String::new(), Deadline::default());
                     mounted_for_writing = true;
                 }
                 let mut surgery = Surgery::new(&mut patient, dry_run);

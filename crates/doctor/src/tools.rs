@@ -1,7 +1,7 @@
 //! Programs of the rescue system, run with a limit. Which there are depends on the image: what is absent is told, not missed.
 
-use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +12,31 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 const MAX_OUTPUT: usize = 2 * 1024 * 1024;
 /// Where programs are; the rescue system's own, never the machine's.
 const PLACES: [&str; 4] = ["/sbin", "/usr/sbin", "/bin", "/usr/bin"];
+
+/// Why something was not done where a deadline had passed.
+pub const NO_TIME: &str = "no time was left";
+
+/// Until when work may go on, if there is an end to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    #[must_use]
+    pub fn after(time: Duration) -> Self {
+        Self(Some(Instant::now() + time))
+    }
+
+    /// As much of a limit as is left until then.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Duration {
+        self.0.map_or(limit, |end| end.saturating_duration_since(Instant::now()).min(limit))
+    }
+
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        self.within(Duration::MAX).is_zero()
+    }
+}
 
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +105,12 @@ pub fn find(name: &str) -> Option<PathBuf> {
 /// Runs a program to its end, `limit` at most; then it is killed. Its output is kept as far as it came.
 ///
 /// # Errors
-/// When it is not in this image, or can't be started; the text says so.
+/// When it is not in this image, can't be started, or the limit leaves it no time; the text says so.
 pub fn run(name: &str, args: &[&str], limit: Duration) -> Result<Ended, String> {
     let program = find(name).ok_or_else(|| format!("this rescue image has no {name}"))?;
+    if limit.is_zero() {
+        return Err(NO_TIME.into());
+    }
     run_command(Command::new(program).args(args), limit).map_err(|error| format!("{name} can't be run: {error}"))
 }
 
@@ -114,29 +142,54 @@ pub fn run_command(command: &mut Command, limit: Duration) -> std::io::Result<En
 
 /// What exceeds the limit of the output is read and dropped, so that the program comes to its end.
 fn read_until(pipe: OwnedFd, bytes: &mut Vec<u8>, deadline: Instant) -> bool {
-    let mut pipe = std::fs::File::from(pipe);
+    let mut pipe = Limited::new(std::fs::File::from(pipe), u64::MAX, deadline);
     let mut chunk = [0; 8192];
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let wait = Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(left.subsec_nanos()),
-        };
-        let mut fds = [PollFd::new(&pipe, PollFlags::IN)];
-        match poll(&mut fds, Some(&wait)) {
-            Ok(0) => return false,
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return false,
-        }
         match pipe.read(&mut chunk) {
             Ok(0) => return true,
             Ok(count) => {
                 let room = MAX_OUTPUT.saturating_sub(bytes.len());
                 bytes.extend_from_slice(&chunk[..count.min(room)]);
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return false,
         }
+    }
+}
+
+/// Reads so many bytes and so long at most. What goes beyond is an error: `FileTooLarge`, `TimedOut`.
+#[derive(Debug)]
+pub struct Limited<R> {
+    from: R,
+    left: u64,
+    deadline: Instant,
+}
+
+impl<R> Limited<R> {
+    pub fn new(from: R, most: u64, deadline: Instant) -> Self {
+        Self { from, left: most, deadline }
+    }
+
+    pub fn into_inner(self) -> R {
+        self.from
+    }
+}
+
+impl<R: Read + AsFd> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let wait = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        // The clock counts also for what always has more to read.
+        if left.is_zero() || poll(&mut [PollFd::new(&self.from, PollFlags::IN)], Some(&wait))? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let count = self.from.read(buffer)?;
+        let left = self.left.checked_sub(u64::try_from(count).unwrap_or(u64::MAX));
+        self.left = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(count)
     }
 }
 
@@ -171,6 +224,20 @@ mod tests {
         assert_eq!(run("no-such-tool", &[], LONG).unwrap_err(), "this rescue image has no no-such-tool");
         let ended = run("sh", &["-c", "echo half; exec sleep 100"], Duration::from_millis(200)).unwrap();
         assert_eq!((ended.code, ended.text.as_str(), ended.too_slow), (None, "half\n", true));
+        let ended = run("sh", &["-c", "exec yes"], Duration::from_millis(200)).unwrap();
+        assert_eq!((ended.code, ended.too_slow), (None, true));
+    }
+
+    #[test]
+    fn a_limit_ends_with_the_deadline_and_without_time_nothing_is_run() {
+        assert_eq!(Deadline::default().within(LONG), LONG);
+        assert!(Deadline::after(LONG).within(Duration::MAX) <= LONG && !Deadline::after(LONG).is_over());
+        let over = Deadline::after(Duration::ZERO);
+        assert!(over.is_over());
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("ran");
+        assert_eq!(run("touch", &[mark.to_str().unwrap()], over.within(LONG)).unwrap_err(), NO_TIME);
+        assert!(!mark.exists());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::base_image::Copies;
+use crate::base_image::{Address, Copies};
 use crate::config::Config;
 use crate::env::Env;
 use crate::grpc::Service;
@@ -34,6 +34,8 @@ use crate::system;
 const PRUNING: Duration = Duration::from_secs(3600);
 /// Open files of one guest: its process, two sockets, its ledger, and the port of a rescue system; and some for what comes and goes.
 const FILES_PER_GUEST: u64 = 6;
+/// For a request to come whole and to be answered; of a stream, to begin. Operations that take longer are reported.
+const REQUEST: Duration = Duration::from_secs(60);
 /// Open connections may end by themselves before the agent does.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -174,6 +176,9 @@ fn base_images(config: &Config) -> anyhow::Result<Option<artifact::Fetcher>> {
     if config.image_sources.is_empty() {
         return Ok(None);
     }
+    if let Some(wrong) = config.image_sources.iter().find(|source| Address::read(source).is_none()) {
+        bail!("image_sources: {wrong:?} is no plain address: https://host/path is wanted, without user and '..'");
+    }
     let store = artifact::Store::open(&config.workspace.join("base-images")).context("base-images")?;
     let total_timeout = Duration::from_hours(2);
     let limits = artifact::download::Config { max_size: 1 << 40, total_timeout, ..Default::default() };
@@ -196,10 +201,8 @@ fn serve(
         let reflection =
             || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(proto::DESCRIPTORS);
         let reflection = || reflection().register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
-        let router = tonic::transport::Server::builder()
+        let router = server(REQUEST)
             .trace_fn(service::rpc::span)
-            .http2_keepalive_interval(Some(Duration::from_secs(20)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .add_service(health_service)
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
@@ -214,6 +217,15 @@ fn serve(
             () = linger => Ok(()),
         }
     }
+}
+
+/// What no peer may hold for ever: a connection whose other end is gone, a request that does not come to its end. The size of a
+/// message is limited where it is decoded (tonic: 4 MiB).
+fn server(request: Duration) -> tonic::transport::Server {
+    tonic::transport::Server::builder()
+        .timeout(request)
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
 }
 
 fn start_upcalls(
@@ -293,5 +305,43 @@ async fn prune(env: Arc<Env>, stop: CancellationToken) {
         if let Ok(Err(error)) = pruned {
             tracing::warn!(%error, "old records can't be pruned");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use tokio_stream::StreamExt;
+    use tonic::client::GrpcService;
+    use tonic::codegen::http::Request;
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_client::HealthClient;
+
+    #[tokio::test]
+    async fn a_request_that_does_not_come_whole_ends_and_holds_nobody_else() {
+        let (_, health) = tonic_health::server::health_reporter();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let router = server(Duration::from_millis(500)).add_service(health);
+        let serving = tokio::spawn(tls::serve(router, listener, None, stop.clone()));
+        let mut channel = service::tls::channel(&address, service::tls::REGION, None).unwrap();
+        // A message of 100 bytes is announced, and three of them come.
+        let half = bytes::Bytes::from_static(&[0, 0, 0, 0, 100, 10, 98, b'x']);
+        let half = tokio_stream::once(Ok::<_, Infallible>(half)).chain(tokio_stream::pending());
+        let body = tonic::body::Body::new(axum::body::Body::from_stream(half));
+        let request = Request::post("/grpc.health.v1.Health/Check").header("content-type", "application/grpc");
+        let request = request.header("te", "trailers").body(body).unwrap();
+        std::future::poll_fn(|cx| channel.poll_ready(cx)).await.unwrap();
+        let slow = tokio::time::timeout(Duration::from_secs(30), channel.call(request));
+        let mut other = HealthClient::new(channel.clone());
+        let whole = other.check(HealthCheckRequest { service: String::new() });
+        let (slow, whole) = tokio::join!(slow, whole);
+        whole.unwrap();
+        let status = tonic::Status::from_header_map(slow.expect("it ends").unwrap().headers()).unwrap();
+        assert!(status.message().contains("Timeout"), "{status:?}");
+        stop.cancel();
+        serving.await.unwrap().unwrap();
     }
 }

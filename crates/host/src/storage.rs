@@ -90,7 +90,10 @@ impl Storage {
             Source::At { url, digest } => (url, digest),
         };
         let Some(fetcher) = self.fetcher.as_ref().filter(|_| base_image::allowed(&url, &self.sources)) else {
-            let message = format!("images may not come from {url}: set image_sources on the host to allow it");
+            let message = format!(
+                "images may not come from {url:?}: write the address in its plain form, without user and '..', and set \
+                 image_sources on the host to allow it"
+            );
             return Err(failed(FailureCode::Disk, message));
         };
         let copying = self.copying.begin(digest);
@@ -378,6 +381,65 @@ mod tests {
         assert!(info(r#"{"virtual-size":1,"format":"vmdk"}"#), "extents are other files");
     }
 
+    fn storage(store: artifact::Store, sources: Vec<String>) -> Storage {
+        Storage {
+            qemu_img: PathBuf::new(),
+            images: PathBuf::new(),
+            fetcher: Some(Fetcher::new(store, artifact::download::Config::default()).unwrap()),
+            sources,
+            detached: PathBuf::new(),
+            moves: Arc::default(),
+            copying: Copies::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_may_be_asked_leads_nowhere_else() {
+        use axum::http::{Method, Uri, header};
+        use axum::response::{IntoResponse, Redirect};
+        let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        let answer = move |method: Method, uri: Uri| {
+            seen.lock().unwrap().push(format!("{method} {}", uri.path()));
+            std::future::ready(match uri.path() {
+                "/images/here" | "/secret" => "secret".into_response(),
+                "/images/late" if method == Method::HEAD => [(header::CONTENT_LENGTH, "6")].into_response(),
+                _ => Redirect::temporary("/secret").into_response(),
+            })
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+        let folder = tempfile::tempdir().unwrap();
+        let store = artifact::Store::open(folder.path()).unwrap();
+        let storage = storage(store, vec![format!("http://{address}/images")]);
+        let digest = artifact::Digest::of(b"secret");
+        let fetch = async |path: &str| {
+            let name = format!("http://{address}{path}#sha256={digest}");
+            let fetched = storage.source(&name, |_| ()).await.map_err(|failure| (failure.code, failure.message));
+            (fetched.map(|(path, _)| path), std::mem::take(&mut *asked.lock().unwrap()))
+        };
+        for (path, requests) in [
+            ("/images/moved", ["HEAD /images/moved"].as_slice()),
+            ("/images/late", &["HEAD /images/late", "GET /images/late"]),
+        ] {
+            let (fetched, seen) = fetch(path).await;
+            assert!(matches!(&fetched, Err((FailureCode::Download, _))), "{fetched:?}");
+            assert_eq!(seen, requests, "the redirect is not followed");
+        }
+        for path in ["/secret", "/images/../secret", "/images/%2e%2e/secret", "/images/.\t./secret"] {
+            let (fetched, seen) = fetch(path).await;
+            assert!(
+                matches!(&fetched, Err((FailureCode::Disk, text)) if text.contains("image_sources")),
+                "{fetched:?}"
+            );
+            assert!(seen.is_empty(), "{seen:?}");
+        }
+        let (fetched, seen) = fetch("/images/here").await;
+        assert_eq!(std::fs::read(fetched.unwrap()).unwrap(), b"secret");
+        assert_eq!(seen, ["HEAD /images/here", "GET /images/here"]);
+    }
+
     #[test]
     fn an_old_image_from_elsewhere_goes_unless_it_is_being_copied() {
         let folder = tempfile::tempdir().unwrap();
@@ -386,15 +448,7 @@ mod tests {
         let path = store.path(digest);
         let day = Duration::from_hours(24);
         std::fs::File::open(&path).unwrap().set_modified(std::time::SystemTime::now() - 40 * day).unwrap();
-        let storage = Storage {
-            qemu_img: PathBuf::new(),
-            images: PathBuf::new(),
-            fetcher: Some(Fetcher::new(store, artifact::download::Config::default()).unwrap()),
-            sources: Vec::new(),
-            detached: PathBuf::new(),
-            moves: Arc::default(),
-            copying: Copies::default(),
-        };
+        let storage = storage(store, Vec::new());
         let keep = Keep { age: 30 * day, bytes: u64::MAX };
         let (first, second) = (storage.copying.begin(digest), storage.copying.begin(digest));
         storage.evict(keep);

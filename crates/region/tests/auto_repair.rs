@@ -10,12 +10,12 @@ use api::rescue::{Examined, RescueSessions};
 use api::server::{AutoEnd, AutoRepaired, RescueRepair, StartRescue, StopRescue};
 use api::task::{Abandon, Cancel, Task, TaskState, Tasks};
 use diesel_async::SimpleAsyncConnection;
-use host_sim::{Behaviour, Pace, Verb, patient};
+use host_sim::{Behaviour, Execution, Pace, Verb, patient};
 use serde_json::json;
 use testing::{Stack, eventually};
 use types::operation::{Failure, FailureCode};
 use types::status::{OverlayEnd, RescueNetwork};
-use types::{DiskMode, GuestStatus, SessionState};
+use types::{DiskMode, GuestId, GuestStatus, SessionState, TaskId};
 
 fn auto() -> RescueRepair {
     RescueRepair { auto: true, ..RescueRepair::default() }
@@ -312,5 +312,73 @@ async fn many_are_repaired_under_one_task_that_tells_of_each() {
     }
     let task = stack.client.perform("web2", &leave).await.unwrap().task.unwrap();
     assert_eq!(stack.ended(task.id).await.state, TaskState::Succeeded);
+    stack.finish().await;
+}
+
+/// Begins a repair of five servers, of which each waits for its login prompt until it is let go.
+async fn five(stack: &Stack, limits: serde_json::Value) -> (Vec<GuestId>, TaskId) {
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        ids.push(stack.server(&format!("web{n}"), true).await.id);
+    }
+    stack.host.on(Verb::ConfirmBoot, Behaviour::pace(Pace::HeldBefore));
+    let lost = Failure { code: FailureCode::Boot, message: "it gave up".into(), evidence: vec![] };
+    let lost = Behaviour { pace: Pace::HeldBefore, ..Behaviour::failing(lost) };
+    stack.host.rule(Some(Verb::ConfirmBoot), Some(ids[0]), None, lost);
+    let web = stack.web().await;
+    let mut body = json!({ "ids": ids, "options": { "auto": true } });
+    body.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
+    let (status, answer) = web.send(web.request("POST", "/servers/rescue-repair").json(&body)).await;
+    assert_eq!(status, 202, "{answer}");
+    (ids, answer["task"]["id"].as_str().unwrap().parse().unwrap())
+}
+
+/// Until so many wait for their login prompt; which.
+async fn waiting(stack: &Stack, count: usize) -> Vec<Execution> {
+    let what = format!("{count} wait for their login prompt");
+    eventually(&what, async || Some(stack.host.held()).filter(|held| held.len() == count)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_no_more_are_at_work_than_were_asked_for() {
+    let stack = Stack::start().await;
+    let (_, batch) = five(&stack, json!({ "max_parallel": 2 })).await;
+    for ended in 0..4 {
+        let held = waiting(&stack, 2).await;
+        let children = stack.client.get::<Tasks>(&batch.to_string()).await.unwrap().children;
+        let live = children.iter().filter(|child| !child.state.has_ended()).count();
+        assert_eq!((live, children.len()), (2, ended + 2), "another begins when one ends, not before");
+        stack.host.release(held[0].operation);
+        eventually("it has ended", async || {
+            let children = stack.client.get::<Tasks>(&batch.to_string()).await.ok()?.children;
+            assert!(children.iter().filter(|child| !child.state.has_ended()).count() <= 2);
+            (children.iter().filter(|child| child.state.has_ended()).count() > ended).then_some(())
+        })
+        .await;
+    }
+    stack.host.release(waiting(&stack, 1).await[0].operation);
+    let cause = stack.ended(batch).await.cause.unwrap();
+    assert!(cause.contains("4 of 5 are repaired") && cause.contains("1 failed"), "{cause}");
+    stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_no_more_are_begun_once_enough_have_failed() {
+    let stack = Stack::start().await;
+    let (ids, batch) = five(&stack, json!({ "max_parallel": 2, "abort_on_failures": 1 })).await;
+    let (lost, good): (Vec<_>, Vec<_>) = waiting(&stack, 2).await.into_iter().partition(|it| it.guest == ids[0]);
+    stack.host.release(lost[0].operation);
+    eventually("one has failed", async || {
+        let children = stack.client.get::<Tasks>(&batch.to_string()).await.ok()?.children;
+        children.iter().any(|child| child.state == TaskState::Failed).then_some(())
+    })
+    .await;
+    stack.host.release(good[0].operation);
+    let task = stack.ended(batch).await;
+    assert_eq!((task.state, task.children.len()), (TaskState::Failed, 2));
+    let cause = task.cause.unwrap();
+    assert!(cause.contains("1 of 5") && cause.contains("1 failed, 0 could not begin, 3 were not begun"), "{cause}");
+    let of_rescue = |guest| stack.host.executions().iter().any(|it| it.guest == guest && it.verb == Verb::StartRescue);
+    assert_eq!(ids.iter().map(|id| of_rescue(*id)).collect::<Vec<_>>(), [true, true, false, false, false]);
     stack.finish().await;
 }

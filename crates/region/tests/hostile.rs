@@ -1,13 +1,20 @@
 //! Callers who mean harm, as bytes on a socket: what they send is refused, cut off, or taken for the text that it is; others are served
 //! meanwhile.
 
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use api::server::Start;
+use api::task::TaskState;
+use host_sim::{Behaviour, Verb};
 use region::Config;
 use serde_json::{Value, json};
-use testing::{Setup, Stack};
+use testing::{RegionProcess, Setup, Stack, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use types::operation::{Failure, FailureCode};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -163,21 +170,80 @@ async fn text_stays_text() {
     stack.finish().await;
 }
 
+/// A body of which not enough comes in the time of a request, though never nothing for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_a_body_drop_by_drop_is_cut_off() {
+    /// What a request may take in all.
+    const TIMEOUT: Duration = Duration::from_secs(30);
+    let stack = Stack::start().await;
+    let token = stack.web().await.token;
+    let (mut reader, mut writer) = TcpStream::connect(&stack.config().http.listen).await.unwrap().into_split();
+    let head = format!(
+        "POST /servers HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {}\r\nContent-Length: 10000\r\n\r\n{{",
+        token.expose()
+    );
+    writer.write_all(head.as_bytes()).await.unwrap();
+    let (began, mut said) = (Instant::now(), Vec::new());
+    let dripping = async {
+        let mut drops = tokio::time::interval(Duration::from_millis(250));
+        while writer.write_all(b" ").await.is_ok() {
+            drops.tick().await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = dripping => {}
+        // It may be reset, as it was still sending.
+        read = tokio::time::timeout(TIMEOUT * 2, reader.read_to_end(&mut said)) => {
+            assert!(read.is_ok(), "it is still open");
+        }
+    }
+    assert!(began.elapsed() >= TIMEOUT, "cut off early, after {:?}: a slow line is not at fault", began.elapsed());
+    let said = String::from_utf8_lossy(&said);
+    assert!(matches!(status(&said), 0 | 408 | 503), "{said}");
+    let web = stack.web().await;
+    assert_eq!(web.send(web.request("GET", "/servers")).await.1["total"], 0);
+    stack.finish().await;
+}
+
+/// What gzip makes of it, and the same in the format of `deflate` (RFC 1950), which has another head and another sum.
+fn packed(stack: &Stack, plain: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let file = stack.folder().join("plain");
+    std::fs::write(&file, plain).unwrap();
+    let packed = Command::new("gzip").arg("-nc").arg(&file).output().expect("gzip is installed").stdout;
+    let (a, b) = plain.iter().fold((1_u32, 0), |(a, b), byte| {
+        let a = (a + u32::from(*byte)) % 65521;
+        (a, (b + a) % 65521)
+    });
+    // gzip's head without a name has ten bytes, its end eight (RFC 1952).
+    let inner = &packed[10..packed.len() - 8];
+    let deflated = [&[0x78, 0x9c][..], inner, &(b << 16 | a).to_be_bytes()].concat();
+    (packed, deflated)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_packed_is_not_unpacked() {
     let stack = Stack::start().await;
     let web = stack.web().await;
-    // A body that says it is packed is what it is: bytes that are no JSON, however large they would become.
-    let packed: Vec<u8> = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3].into_iter().chain([0; 4096]).collect();
-    for coding in ["gzip", "deflate", "br", "zstd"] {
-        let request = web
-            .request("POST", "/servers")
-            .header("content-type", "application/json")
-            .header("content-encoding", coding)
-            .body(packed.clone());
-        let (status, answer) = web.send(request).await;
-        assert!(status == 400 || status == 415, "{coding}: {status} {answer}");
+    let plain = serde_json::to_vec(&Stack::body("web1", false)).unwrap();
+    let ask = |coding: &str, body: Vec<u8>| {
+        let request = web.request("POST", "/servers").header("content-type", "application/json");
+        web.send(request.header("content-encoding", coding.to_owned()).body(body))
+    };
+    let (gzip, deflate) = packed(&stack, &plain);
+    // Blanks before it: to be had from it only by who unpacks them all.
+    let bomb = packed(&stack, &[vec![b' '; 32 << 20], plain.clone()].concat()).0;
+    assert!(bomb.len() < 64 << 10, "{}", bomb.len());
+    for (what, coding, body) in [("gzip", "gzip", gzip), ("deflate", "deflate", deflate), ("a bomb", "gzip", bomb)] {
+        let began = Instant::now();
+        let (status, answer) = ask(coding, body).await;
+        assert!(status == 400 || status == 415, "{what}: {status} {answer}");
+        assert!(began.elapsed() < Duration::from_secs(15), "{what}: {:?}", began.elapsed());
     }
+    assert_eq!(web.send(web.request("GET", "/servers")).await.1["total"], 0, "nothing was made by any of it");
+    let (status, answer) = ask("identity", plain).await;
+    assert_eq!(status, 202, "as it is, it is acceptable: {answer}");
+    stack.ended(answer["task"]["id"].as_str().unwrap().parse().unwrap()).await;
     // YAML that refers to itself, again and again.
     let mut bomb = String::from("a: &a [x, x, x, x, x, x, x, x, x]\n");
     for (n, name) in ('b'..='l').enumerate() {
@@ -189,5 +255,81 @@ async fn what_is_packed_is_not_unpacked() {
     let (status, answer) = web.send(request).await;
     assert!((400..500).contains(&status), "{status} {answer}");
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    stack.finish().await;
+}
+
+/// An image is a file of the host's folder, by its name: no address, no path.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_fetched_for_a_caller() {
+    let stack = Stack::start().await;
+    stack.server("web1", false).await;
+    let web = stack.web().await;
+    let inside = TcpListener::bind("127.0.0.1:0").unwrap();
+    inside.set_nonblocking(true).unwrap();
+    let own = format!("http://{}/x", inside.local_addr().unwrap());
+    let digest = "0".repeat(64);
+    let told = stack.host.executions().len();
+    for image in [
+        "http://169.254.169.254/x",
+        "https://169.254.169.254/latest/meta-data/",
+        &own,
+        &format!("{own}#sha256={digest}"),
+        "file:///etc/passwd",
+        "nbd://127.0.0.1/x",
+        "/etc/passwd",
+        "../x",
+        "a/../../x",
+        "..",
+        "",
+    ] {
+        let server = json!({"name": "web2", "disks": [{"image": image, "size": 100}]});
+        for (path, body) in [
+            ("/servers", server),
+            ("/servers/web1/attach-disk", json!({"image": image, "size": 100})),
+            ("/servers/web1/insert-iso", json!({"iso": image})),
+        ] {
+            let (status, answer) = web.send(web.request("POST", path).json(&body)).await;
+            assert_eq!(status, 400, "{path} {image}: {answer}");
+            let why = answer["details"].as_str().unwrap_or_default();
+            assert!(why.contains("host's image folder"), "{path} {image}: it says what is wanted: {why}");
+        }
+    }
+    assert_eq!(web.send(web.request("GET", "/servers")).await.1["total"], 1);
+    assert_eq!(stack.host.executions().len(), told, "no host was asked for anything");
+    assert!(inside.accept().is_err(), "somebody was sent there");
+    stack.finish().await;
+}
+
+/// A host, which repeats what a guest says; who logs in; a path: none of them writes a line of their own into the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_say_adds_no_line_to_the_log() {
+    let mut stack = Stack::start().await;
+    stack.server("web1", false).await;
+    stack.kill_region().await;
+    let program = Path::new(env!("CARGO_BIN_EXE_region"));
+    let region = RegionProcess::start(program, stack.config(), stack.folder(), "region").await;
+
+    let line = "2026-11-23T10:00:00.000000Z ERROR region: forged";
+    let evil = format!("no\r\n{line}\u{1b}[2J\u{9b}");
+    let failure = Failure { code: FailureCode::Qemu, message: evil.clone(), evidence: vec![evil.clone()] };
+    stack.host.once(Verb::StartGuest, Behaviour::failing(failure));
+    let task = stack.client.perform("web1", &Start {}).await.unwrap().task.unwrap().id;
+    assert_eq!(stack.ended(task).await.state, TaskState::Failed);
+    let web = stack.web().await;
+    let user = json!({"name": evil, "domain": {"name": "Default"}, "password": "x"});
+    let body = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}});
+    let agent = web.request("POST", "/v3/auth/tokens").header("user-agent", b"x\xc2\x9b2J".as_slice());
+    assert_eq!(web.send(agent.json(&body)).await.0, 401);
+    let path = "/servers/no%0d%0a2026-11-23T10:00:00.000000Z%20ERROR%20region:%20forged%1b[2J";
+    assert_eq!(web.send(web.request("GET", path)).await.0, 404);
+
+    let log =
+        eventually("all three are told", async || Some(region.log()).filter(|log| log.matches("forged").count() >= 3))
+            .await;
+    for told in log.lines() {
+        assert!(!told.starts_with(line), "{log}");
+        assert!(!told.contains(char::is_control), "{told:?}");
+    }
+    drop(region);
     stack.finish().await;
 }

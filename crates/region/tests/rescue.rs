@@ -430,6 +430,43 @@ async fn many_servers_are_rescued_under_one_task() {
     stack.finish().await;
 }
 
+/// Two at once, and no more once two have failed: who fails makes room for another, until there were enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_a_few_are_rescued_at_once_and_no_more_once_enough_have_failed() {
+    let stack = Stack::start().await;
+    for n in 0..5 {
+        stack.server(&format!("web{n}"), true).await;
+    }
+    let failing = Behaviour { pace: Pace::HeldBefore, ..broken(FailureCode::Download) };
+    stack.host.on(Verb::PrepareRescue, failing);
+    let web = stack.web().await;
+    let body = serde_json::json!({"filter": ["name.startswith('web')"], "max_parallel": 2, "abort_on_failures": 2});
+    let (status, answer) = web.send(web.request("POST", "/servers/start-rescue").json(&body)).await;
+    assert_eq!(status, 202, "{answer}");
+    let batch: types::TaskId = answer["task"]["id"].as_str().unwrap().parse().unwrap();
+    for ended in 0..2 {
+        let held = eventually("two are at work", async || Some(stack.host.held()).filter(|held| held.len() == 2)).await;
+        let children = stack.client.get::<api::task::Tasks>(&batch.to_string()).await.unwrap().children;
+        let live = children.iter().filter(|child| !child.state.has_ended()).count();
+        assert_eq!((live, children.len()), (2, ended + 2));
+        stack.host.release(held[0].operation);
+        eventually("one of them has failed", async || {
+            let children = stack.client.get::<api::task::Tasks>(&batch.to_string()).await.ok()?.children;
+            (children.iter().filter(|child| child.state.has_ended()).count() > ended).then_some(())
+        })
+        .await;
+    }
+    stack.host.release_all();
+    let task = stack.ended(batch).await;
+    assert_eq!((task.state, task.children.len()), (TaskState::Failed, 3));
+    let cause = task.cause.unwrap();
+    assert!(cause.contains("0 of 5 are in rescue; 3 failed, 0 could not begin, 2 were not begun"), "{cause}");
+    for n in 0..5 {
+        assert_eq!(stack.show(&format!("web{n}")).await.status, GuestStatus::Running, "web{n}");
+    }
+    stack.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_explained_extended_and_counted() {
     let mut config = region::Config::default();

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use tokio::task::spawn_blocking;
 
 use super::disk::Disk;
+use crate::watch::parent;
 
 /// Room for the write-ahead log of a campaign.
 const MIB: usize = 1536;
@@ -67,10 +68,20 @@ impl Postgres {
         cluster.as_ref()?.pid().and_then(Process::of)
     }
 
-    /// Ends it as a crash does: QUIT lets its children go at once, KILL leaves them to notice.
-    pub fn crash(&self, signal: Signal) {
+    /// Ends it: INT in order, QUIT lets its children go at once, KILL leaves them to notice.
+    pub fn end(&self, signal: Signal) {
         if let Some(process) = self.process() {
             process.signal(signal);
         }
+    }
+
+    /// The postmaster and its children. Each has a process group of its own.
+    #[must_use]
+    pub fn everyone(&self) -> Vec<Process> {
+        let Some(first) = self.process() else { return Vec::new() };
+        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let children = all.filter_map(Process::of).filter(|it| parent(it.pid) == Some(first.pid));
+        std::iter::once(first).chain(children).collect()
     }
 }

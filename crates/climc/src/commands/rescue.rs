@@ -261,3 +261,69 @@ fn disk(disk: &SeenDisk) -> Vec<String> {
     }));
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use types::rescue::SeenPart;
+
+    use super::*;
+
+    /// One that is known by all its names, and one of which little is known.
+    fn disks() -> [SeenDisk; 2] {
+        let part = SeenPart {
+            name: "vda1".into(),
+            size: 1023 << 20,
+            filesystem: "ext4".into(),
+            label: "root".into(),
+            uuid: "u-1".into(),
+            normal_name: "sda1".into(),
+            mounted: "/".into(),
+            ..SeenPart::default()
+        };
+        let known = SeenDisk {
+            name: "vda".into(),
+            size: 1 << 30,
+            serial: "d0".into(),
+            normal_name: "sda".into(),
+            by_id: "virtio-d0".into(),
+            parts: vec![part],
+            ..SeenDisk::default()
+        };
+        let bare = SeenPart { name: "vdb1".into(), size: 512, ..SeenPart::default() };
+        let little = SeenDisk {
+            name: "vdb".into(),
+            size: 5 << 30,
+            serial: "d1".into(),
+            read_only: true,
+            parts: vec![bare],
+            ..SeenDisk::default()
+        };
+        [known, little]
+    }
+
+    #[test]
+    fn a_disk_and_what_is_on_it_as_rows() {
+        assert_eq!(
+            disks().iter().flat_map(parts).collect::<Vec<_>>(),
+            [
+                ["sda", "vda", "1.0 GiB", "-", "-", "-", "virtio-d0", "read-write"],
+                ["  sda1", "  vda1", "1023.0 MiB", "ext4", "root", "/", "u-1", ""],
+                ["-", "vdb", "5.0 GiB", "-", "-", "-", "d1", "read-only"],
+                ["  -", "  vdb1", "512 B", "nothing known", "-", "-", "-", ""],
+            ]
+        );
+    }
+
+    #[test]
+    fn a_disk_and_what_is_on_it_as_lines() {
+        assert_eq!(
+            disks().iter().flat_map(disk).collect::<Vec<_>>(),
+            [
+                "vda  1.0 GiB, serial d0",
+                "  vda1  1023.0 MiB  ext4 'root' on /  u-1",
+                "vdb  5.0 GiB, serial d1, read-only",
+                "  vdb1  512 B  nothing known  ",
+            ]
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! Repairs file systems in which their own checkers find errors.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::devices::Device;
 use crate::extfs;
@@ -10,11 +11,14 @@ use crate::surgery::{Step, Stop};
 
 pub const TITLE: &str = "Repair the file system with its own checker (e2fsck, xfs_repair)";
 
+/// For the check of one file system. A repair has more time than a diagnosis.
+const LIMIT: Duration = Duration::from_secs(600);
+
 pub fn run(patient: &Patient) -> Result<Vec<Step>, Stop> {
     let mut steps = Vec::new();
     let mut unknown = Vec::new();
     for device in needed(patient) {
-        match errors(&device) {
+        match errors(&device, LIMIT) {
             Ok(found) if found.is_empty() => {}
             Ok(_) => steps.push(step(&device)?),
             // Only a check that replays the journal can tell: it does so here.

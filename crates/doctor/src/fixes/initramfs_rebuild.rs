@@ -65,7 +65,7 @@ fn wanted(patient: &Patient) -> (BTreeSet<String>, BTreeSet<String>) {
     let Some(system) = &patient.system else { return Default::default() };
     let mut files: BTreeSet<String> = initramfs_missing::missing(patient).into_keys().collect();
     for path in initramfs_truncated::files(system) {
-        if initramfs_truncated::content(system, &path).is_ok_and(|content| content.fault.is_some()) {
+        if initramfs_truncated::content(system, &path, patient.deadline).is_ok_and(|content| content.fault.is_some()) {
             files.insert(path);
         }
     }

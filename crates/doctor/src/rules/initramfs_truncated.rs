@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use crate::bootloader;
 use crate::initramfs::{self, Content};
 use crate::patient::{Patient, System};
+use crate::tools::Deadline;
 
 pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
     let system = patient.system()?;
     let mut evidence = Vec::new();
     let mut closed = Vec::new();
     for path in files(system) {
-        let content = content(system, &path)?;
+        let content = content(system, &path, patient.deadline)?;
         if let Some(fault) = content.fault {
             evidence.push(format!("{path}: {fault}"));
         } else if let Some(why) = content.closed.filter(|why| !why.contains("zstd")) {
@@ -30,8 +31,10 @@ pub fn files(system: &System) -> BTreeSet<String> {
 
 /// # Errors
 /// When the file can't be read.
-pub fn content(system: &System, path: &str) -> Result<Content, String> {
-    system.tree.open_file(path).and_then(initramfs::read).map_err(|error| format!("{path}: {error}"))
+pub fn content(system: &System, path: &str, deadline: Deadline) -> Result<Content, String> {
+    let file = system.tree.open_file(path);
+    file.and_then(|file| initramfs::read(file, deadline.within(initramfs::LIMIT)))
+        .map_err(|error| format!("{path}: {error}"))
 }
 
 #[cfg(test)]

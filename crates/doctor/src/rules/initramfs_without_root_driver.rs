@@ -15,7 +15,7 @@ pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
     let mut evidence = Vec::new();
     let mut closed = Vec::new();
     for path in files(system) {
-        let content = content(system, &path)?;
+        let content = content(system, &path, patient.deadline)?;
         if content.fault.is_some() {
             continue;
         }

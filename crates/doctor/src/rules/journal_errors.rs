@@ -1,4 +1,4 @@
-//! Telling lines of the machine's own text logs and of its journal, of their end only.
+//! Telling lines of the machine's own text logs and of its journal, of the last boot that they know of.
 
 use crate::journal;
 use crate::patient::Patient;
@@ -34,13 +34,29 @@ pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
     let mut found: Vec<String> = Vec::new();
     for log in LOGS {
         let text = end_of(&system.tree, log).unwrap_or_default();
-        found.extend(text.lines().filter(|line| is_telling(line)).map(|line| format!("{log}: {}", tools::clean(line))));
+        found.extend(
+            last_boot(&text)
+                .lines()
+                .filter(|line| is_telling(line))
+                .map(|line| format!("{log}: {}", tools::clean(line))),
+        );
     }
     for line in journal::last_boot(&system.tree).into_iter().filter(|line| is_telling(line)) {
         found.push(format!("journal: {}", tools::clean(&line)));
     }
     let from = found.len().saturating_sub(MOST);
     Ok(found.split_off(from))
+}
+
+/// From where the kernel last told its version; all of it where it did not: the boot began before.
+fn last_boot(text: &str) -> &str {
+    const BEGIN: &str = "Linux version ";
+    let is_kernels = |before: &str| {
+        let before = before.rsplit('\n').next().unwrap_or_default().trim_end();
+        before.is_empty() || before.ends_with(']') || before.ends_with("kernel:")
+    };
+    let begin = text.rmatch_indices(BEGIN).map(|(at, _)| at).find(|at| is_kernels(&text[..*at]));
+    &text[begin.unwrap_or(0)..]
 }
 
 fn is_telling(line: &str) -> bool {
@@ -79,5 +95,22 @@ mod tests {
         assert_eq!(probe(&folder.patient()).unwrap().len(), MOST);
         folder.put("var/log/syslog", "all is well\n");
         assert!(probe(&folder.patient()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_an_earlier_boot_logged_is_not_shown() {
+        let folder = Folder::new();
+        let [old, new] = ["old", "new"].map(|what| format!("web1 kernel: I/O error, {what}\n"));
+        for begin in
+            ["web1 kernel: [    0.000000] Linux version 6.1\n", "web1 kernel: Linux version 6.1\n", "Linux version 6\n"]
+        {
+            folder.put("var/log/syslog", format!("{begin}{old}{begin}{new}"));
+            assert_eq!(probe(&folder.patient()).unwrap(), ["/var/log/syslog: web1 kernel: I/O error, new"], "{begin}");
+            folder.put("var/log/syslog", format!("{begin}{old}{begin}"));
+            assert!(probe(&folder.patient()).unwrap().is_empty());
+        }
+        // Only the kernel's own word is a boot.
+        folder.put("var/log/syslog", format!("{old}web1 app: on Linux version 6.1\n{new}"));
+        assert_eq!(probe(&folder.patient()).unwrap().len(), 2);
     }
 }

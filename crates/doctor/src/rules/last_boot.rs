@@ -3,11 +3,10 @@
 use crate::patient::Patient;
 use crate::tools;
 
-/// What a boot that has failed prints.
-const STOPPED: [&str; 22] = [
-    "Kernel panic",
-    "emergency mode",
-    "Out of memory",
+/// What a system prints that has failed, be it after its login prompt.
+const FELL: [&str; 5] = ["Kernel panic", "emergency mode", "Entering emergency", "Out of memory", "Freezing execution"];
+/// What else a boot prints that does not come to its prompt.
+const STOPPED: [&str; 17] = [
     "Dependency failed for",
     "Unable to mount root fs",
     "No working init found",
@@ -25,8 +24,6 @@ const STOPPED: [&str; 22] = [
     "Boot failed",
     "No bootable device",
     "Not a bootable disk",
-    "Entering emergency",
-    "Freezing execution",
 ];
 /// Where a boot begins.
 const BEGINS: [&str; 5] = ["SeaBIOS", "BdsDxe: starting", "GRUB loading", "Linux version", "Welcome to GRUB"];
@@ -38,16 +35,25 @@ pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
     Ok(signs(&patient.serial_log))
 }
 
-/// Telling lines of the last boot in the log; none if it came to a login prompt.
+/// Telling lines of the last boot in the log. Once it has asked for a login, only what follows the last time counts.
 fn signs(log: &str) -> Vec<String> {
     let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let begin = lines.iter().rposition(|line| BEGINS.iter().any(|word| line.contains(word))).unwrap_or(0);
     let boot = &lines[begin..];
-    if boot.iter().any(|line| line.ends_with("login:")) {
-        return Vec::new();
-    }
-    let telling = boot.iter().filter(|line| STOPPED.iter().any(|word| line.contains(word)));
-    telling.take(6).map(|line| tools::clean(line)).collect()
+    let asked = boot.iter().rposition(|line| behind_prompt(line).is_some());
+    let behind = asked.and_then(|at| behind_prompt(boot[at]));
+    let rest = &boot[asked.map_or(0, |at| at + 1)..];
+    let words = if asked.is_some() { &[][..] } else { &STOPPED[..] };
+    let is_telling = |line: &&&str| FELL.iter().chain(words).any(|word| line.contains(word));
+    behind.iter().chain(rest).filter(is_telling).take(6).map(|line| tools::clean(line)).collect()
+}
+
+/// What follows `web1 login:` on its line: the kernel prints behind a prompt, which has no end of line.
+/// `Last login:` greets who came in.
+fn behind_prompt(line: &str) -> Option<&str> {
+    let (host, behind) = line.split_once("login:")?;
+    let is_prompt = host.is_empty() || (host.ends_with(' ') && host.trim() != "Last" && !host.trim().contains(' '));
+    is_prompt.then_some(behind)
 }
 
 #[cfg(test)]
@@ -62,5 +68,24 @@ mod tests {
         assert!(signs(well).is_empty());
         assert_eq!(signs(&format!("{well}{failed}")).len(), 2);
         assert!(signs(&format!("{failed}{well}")).is_empty());
+    }
+
+    #[test]
+    fn what_fails_after_its_login_prompt_has_failed_too() {
+        let boot = "SeaBIOS (version 1)\nLinux version 6.1\nOut of memory: early\nDebian GNU/Linux\n\nweb1 login:";
+        for (after, wanted) in [
+            (" ", vec![]),
+            (" root\nPassword: \nLast login: Mon\nroot@web1:~# grub>\n", vec![]),
+            ("\n[ 9.1] Out of memory: Killed process 7\n", vec!["[ 9.1] Out of memory: Killed process 7"]),
+            (" [ 9.1] Kernel panic - not syncing: x\n", vec![" [ 9.1] Kernel panic - not syncing: x"]),
+            (" root\nLast login: Mon\nYou are in emergency mode.\n", vec!["You are in emergency mode."]),
+            (" [ 9.1] Kernel panic - x\nSeaBIOS\nLinux version 6.1\nweb1 login: ", vec![]),
+            (" [ 9.1] Out of memory: y\nweb1 login: ", vec![]),
+        ] {
+            assert_eq!(signs(&format!("{boot}{after}")), wanted, "{after}");
+        }
+        // What another program says of a login is no prompt.
+        let log = "Linux version 6.1\nOut of memory: z\nlogin[7]: pam_unix(login:session): x\nfor a login: see y\n";
+        assert_eq!(signs(log), ["Out of memory: z"]);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::patient::Patient;
-use crate::tools;
+use crate::tools::{self, Deadline};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -13,7 +13,7 @@ pub fn probe(patient: &Patient) -> Result<Vec<String>, String> {
         .map(|(group, count)| format!("volume group {group} lacks {count} of its disks"))
         .collect();
     if has_volumes(patient) {
-        found.extend(inactive(&ask("lvs", "vg_name,lv_name,lv_active,lv_skip_activation")?));
+        found.extend(inactive(&ask("lvs", "vg_name,lv_name,lv_active,lv_skip_activation", patient.deadline)?));
     }
     Ok(found)
 }
@@ -26,7 +26,7 @@ pub fn incomplete(patient: &Patient) -> Result<Vec<(String, String)>, String> {
     if !has_volumes(patient) || may_hide_a_disk(patient) {
         return Ok(Vec::new());
     }
-    Ok(groups(&ask("vgs", "vg_name,vg_missing_pv_count")?))
+    Ok(groups(&ask("vgs", "vg_name,vg_missing_pv_count", patient.deadline)?))
 }
 
 /// Whether something is encrypted, belongs to an array that does not run, or could not be read.
@@ -43,18 +43,21 @@ fn may_hide_a_disk(patient: &Patient) -> bool {
 /// # Errors
 /// This image has no LVM.
 pub fn partial() -> Result<Vec<(String, String)>, String> {
-    Ok(of_health(&ask("lvs", "vg_name,lv_name,lv_health_status")?))
+    Ok(of_health(&ask("lvs", "vg_name,lv_name,lv_health_status", Deadline::default())?))
 }
 
 fn has_volumes(patient: &Patient) -> bool {
     patient.devices.all.iter().any(|device| device.filesystem == "LVM2_member")
 }
 
-fn ask(what: &str, fields: &str) -> Result<String, String> {
+fn ask(what: &str, fields: &str, deadline: Deadline) -> Result<String, String> {
     if tools::find("lvm").is_none() {
         return Err("there are LVM volumes, and this rescue image has no lvm; use the image std".into());
     }
-    Ok(tools::run("lvm", &[what, "--noheadings", "--separator", "|", "-o", fields], LIMIT)?.text)
+    let args = [what, "--noheadings", "--separator", "|", "-o", fields];
+    let ended = tools::run("lvm", &args, deadline.within(LIMIT))?;
+    // With an incomplete group it ends badly, and has told all the same; not so if it was cut off.
+    if ended.code.is_none() { Err(format!("{what} did not come to its end")) } else { Ok(ended.text) }
 }
 
 fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {

@@ -45,7 +45,13 @@ fn notices(handle: &Handle) -> String {
     let torn = Some(crate::guest::recover::notice(handle.paths())).filter(|it| !it.is_empty());
     let desc = handle.desc().ok().flatten();
     let missing = desc.map_or_else(Vec::new, |stored| host_devices::missing(&stored.desc, &Tree::default()));
-    torn.into_iter().chain(missing).collect::<Vec<_>>().join("; ")
+    let silent = handle.view().silent_since.map(|last| {
+        let seconds = last.elapsed().as_secs();
+        format!(
+            "the rescue system was not heard for {seconds} s; it may hang: look at its console, or reset the server"
+        )
+    });
+    torn.into_iter().chain(missing).chain(silent).collect::<Vec<_>>().join("; ")
 }
 
 #[allow(clippy::result_large_err, reason = "tonic's own error type")]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,8 @@ pub struct View {
     pub report: GuestReport,
     /// MiB, as the desc has it.
     pub memory_mib: u32,
+    /// When the rescue system was heard last, while its heartbeats do not come.
+    pub silent_since: Option<Instant>,
 }
 
 /// What the running operation says of itself.
@@ -139,7 +141,7 @@ impl Guest {
             rescue_ready: false,
             interrupted: false,
         };
-        let view = Arc::new(watch::Sender::new(View { exists: false, report, memory_mib: 0 }));
+        let view = Arc::new(watch::Sender::new(View { exists: false, report, memory_mib: 0, silent_since: None }));
         let console = Console::new(paths.serial_log());
         let mut guest =
             Self { id, paths, env, stored, running: None, last_end: None, interrupted: false, console, view };
@@ -186,6 +188,7 @@ impl Guest {
                 interrupted: self.interrupted && power == PowerState::Shutoff,
             },
             memory_mib: self.stored.as_ref().map_or(0, |stored| stored.desc.memory_mib),
+            silent_since: self.running.as_ref().and_then(|running| running.link.as_ref()?.silent_since()),
         };
         let changed = self.view.send_if_modified(|now| {
             let changed = *now != view;
@@ -322,7 +325,7 @@ impl Guest {
 
     /// In the span of the operation, which says of what.
     async fn carry_out(&mut self, work: &Work, cx: &Cx) -> Outcome {
-        let (name, began) = (work.name(), std::time::Instant::now());
+        let (name, began) = (work.name(), Instant::now());
         tracing::info!(work = name, "operation begins");
         let result = if cx.overtaken.is_cancelled() { Err(overtaken()) } else { self.decide_and_act(work, cx).await };
         let seconds = began.elapsed().as_secs_f64();

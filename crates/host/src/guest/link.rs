@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use qmp::lines::Lines;
@@ -67,7 +67,18 @@ pub struct Link {
     heard: broadcast::Sender<Frame>,
     /// Of the frames that the rescue system speaks, as its hello has told; 0 before.
     version: Arc<AtomicU32>,
+    silence: watch::Receiver<Option<Instant>>,
     _stop: DropGuard,
+}
+
+/// What the line tells the guest's owner, and asks.
+pub struct Hooks {
+    /// The proof holds.
+    pub ready: Box<dyn Fn() + Send + Sync>,
+    /// Whether the machine is not paused: a paused one says nothing, and is not to blame.
+    pub runs: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Nothing was heard on the port for [`MISSED`] heartbeats, and when something was heard last; None: something is heard again.
+    pub silent: Box<dyn Fn(Option<Instant>) + Send + Sync>,
 }
 
 /// Where it can be heard.
@@ -80,18 +91,25 @@ pub struct Places {
 }
 
 impl Link {
-    /// `ready` is called when the proof holds.
-    pub fn open(expected: Expected, places: Places, ready: impl Fn() + Send + Sync + 'static) -> Self {
+    #[must_use]
+    pub fn open(expected: Expected, places: Places, hooks: Hooks) -> Self {
+        Self::open_with(expected, places, hooks, HEARTBEAT)
+    }
+
+    fn open_with(expected: Expected, places: Places, hooks: Hooks, beat: Duration) -> Self {
         let (proof, seen) = watch::channel(Proof::Waiting(None));
+        let (silent, silence) = watch::channel(None);
         let (requests, outgoing) = mpsc::channel(4);
         let (heard, version) = (broadcast::Sender::new(HEARD), Arc::new(AtomicU32::new(0)));
         let stop = CancellationToken::new();
         let listener = Arc::new(Listener {
             expected,
             proof,
-            ready: Box::new(ready),
+            hooks,
             heard: heard.clone(),
             version: Arc::clone(&version),
+            last: Mutex::new(None),
+            logged: AtomicU32::new(0),
         });
         let stopped = stop.clone();
         tokio::spawn(async move {
@@ -99,9 +117,16 @@ impl Link {
                 () = stopped.cancelled() => {}
                 () = listener.port(&places.socket, outgoing) => {}
                 () = listener.console(&places.serial_log, places.serial_from) => {}
+                () = listener.attend(beat, silent) => {}
             }
         });
-        Self { proof: seen, requests, heard, version, _stop: stop.drop_guard() }
+        Self { proof: seen, requests, heard, version, silence, _stop: stop.drop_guard() }
+    }
+
+    /// When something was heard last, where nothing was for [`MISSED`] heartbeats.
+    #[must_use]
+    pub fn silent_since(&self) -> Option<Instant> {
+        *self.silence.borrow()
     }
 
     #[must_use]
@@ -161,13 +186,22 @@ impl Link {
 const HEARD: usize = 256;
 /// How often a request is sent.
 const ATTEMPTS: usize = 8;
+/// Time between two heartbeats of a rescue system, as its agent has it.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Heartbeats without any frame that are a silence.
+pub const MISSED: u32 = 3;
+/// Lines of the log that the rescue system of one boot may cause by what it sends.
+const LOGGED: u32 = 64;
 
 struct Listener {
     expected: Expected,
     proof: watch::Sender<Proof>,
-    ready: Box<dyn Fn() + Send + Sync>,
+    hooks: Hooks,
     heard: broadcast::Sender<Frame>,
     version: Arc<AtomicU32>,
+    /// When a frame came over the port last; on the serial console there are no heartbeats.
+    last: Mutex<Option<Instant>>,
+    logged: AtomicU32,
 }
 
 impl Listener {
@@ -205,7 +239,9 @@ impl Listener {
                     Ok(Some(line)) => self.hear(&line),
                     Ok(None) => break,
                     Err(error) => {
-                        tracing::warn!(%error, "the rescue system's port is read anew");
+                        if self.may_log() {
+                            tracing::warn!(%error, "the rescue system's port is read anew");
+                        }
                         return;
                     }
                 }
@@ -214,13 +250,22 @@ impl Listener {
     }
 
     fn hear(&self, line: &[u8]) {
-        match serde_json::from_slice(line) {
+        let frame = serde_json::from_slice(line);
+        if frame.is_ok() {
+            *self.last() = Some(Instant::now());
+        }
+        match frame {
             Ok(Frame::Ready { payload, mac }) => match self.expected.check(&payload, &mac) {
                 Ok(report) => self.accept(report),
                 Err(problem) => self.refuse(problem),
             },
             Ok(Frame::Error { message }) => {
-                tracing::warn!(message = message.chars().take(300).collect::<String>(), "the rescue system reports")
+                if self.may_log() {
+                    tracing::warn!(
+                        message = message.chars().take(300).collect::<String>(),
+                        "the rescue system reports"
+                    );
+                }
             }
             Ok(frame @ (Frame::Hello { .. } | Frame::Progress { .. } | Frame::Answer { .. })) => {
                 if let Frame::Hello { version } = frame {
@@ -232,6 +277,45 @@ impl Listener {
             Ok(Frame::Heartbeat { .. } | Frame::Shutdown | Frame::Request { .. }) => {}
             // A newer rescue system may say more than is known here.
             Err(error) => tracing::debug!(%error, "a frame that is not known here"),
+        }
+    }
+
+    /// Whether one more line may be logged that the rescue system has caused: it may send without end.
+    fn may_log(&self) -> bool {
+        let before =
+            self.logged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |logged| Some(logged.saturating_add(1)));
+        let before = before.unwrap_or(u32::MAX);
+        if before == LOGGED {
+            tracing::warn!("what else the rescue system reports is not logged: look at its console");
+        }
+        before < LOGGED
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notices when nothing is heard any more where something was, and when something is again.
+    async fn attend(&self, beat: Duration, silence: watch::Sender<Option<Instant>>) {
+        let mut tick = tokio::time::interval(beat);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let mut last = self.last();
+            // What is silent stays so until it is heard.
+            if !(self.hooks.runs)() && silence.borrow().is_none() {
+                *last = last.map(|_| Instant::now());
+            }
+            let since = last.filter(|last| last.elapsed() > beat * MISSED);
+            drop(last);
+            let changed = silence.send_if_modified(|now| {
+                let changed = now.is_some() != since.is_some();
+                *now = since;
+                changed
+            });
+            if changed {
+                (self.hooks.silent)(since);
+            }
         }
     }
 
@@ -272,7 +356,7 @@ impl Listener {
             first
         });
         if first {
-            (self.ready)();
+            (self.hooks.ready)();
         }
     }
 
@@ -340,20 +424,36 @@ mod tests {
         log: PathBuf,
         link: Link,
         told: Arc<AtomicU32>,
+        /// Whether it became silent, or is heard again, as it was told.
+        silences: mpsc::UnboundedReceiver<bool>,
+        runs: watch::Sender<bool>,
     }
 
     impl Port {
         fn open(expected: &Expected) -> Self {
+            Self::open_with(expected, HEARTBEAT)
+        }
+        fn open_with(expected: &Expected, beat: Duration) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let (socket, log) = (folder.path().join("r"), folder.path().join("serial.log"));
             let listener = UnixListener::bind(&socket).unwrap();
             let told = Arc::new(AtomicU32::new(0));
             let count = Arc::clone(&told);
             let places = Places { socket, serial_log: log.clone(), serial_from: 0 };
-            let link = Link::open(expected.clone(), places, move || {
-                count.fetch_add(1, Ordering::SeqCst);
-            });
-            Self { _folder: folder, listener, log, link, told }
+            let ((tell, silences), runs) = (mpsc::unbounded_channel(), watch::Sender::new(true));
+            let now = runs.subscribe();
+            let hooks = Hooks {
+                ready: Box::new(move || {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }),
+                runs: Box::new(move || *now.borrow()),
+                silent: Box::new(move |since| tell.send(since.is_some()).unwrap()),
+            };
+            let link = Link::open_with(expected.clone(), places, hooks, beat);
+            Self { _folder: folder, listener, log, link, told, silences, runs }
+        }
+        async fn silence(&mut self) -> bool {
+            tokio::time::timeout(Duration::from_secs(30), self.silences.recv()).await.unwrap().unwrap()
         }
         async fn accept(&self) -> UnixStream {
             tokio::time::timeout(Duration::from_secs(30), self.listener.accept()).await.unwrap().unwrap().0
@@ -513,5 +613,176 @@ mod tests {
         let _ = stream.write_all(&vec![b'x'; 2 * MAX_FRAME]).await;
         port.accept().await;
         assert_eq!(port.link.proof(), Proof::Waiting(None));
+    }
+
+    const BEAT: Duration = Duration::from_millis(100);
+
+    #[tokio::test]
+    async fn a_rescue_system_that_is_not_heard_any_more_is_told_once_and_so_is_its_return() {
+        let expected = expected();
+        let mut port = Port::open_with(&expected, BEAT);
+        let mut inside = Inside::connected(&port, &expected).await;
+        assert!(matches!(port.decided().await, Proof::Ready { .. }));
+        // Half a frame is nothing heard, and holds up nothing: it is told only once, and requests go out.
+        inside.0.get_mut().write_all(b"{\"type\":\"heartbeat\",").await.unwrap();
+        assert!(port.silence().await && port.link.silent_since().unwrap().elapsed() > BEAT * MISSED);
+        assert!(matches!(port.link.proof(), Proof::Ready { .. }), "what was proven stays proven");
+        let verb = Verb::Notice { text: "soon".into() };
+        let asking = port.link.ask(1, &verb, |_| {});
+        let answering = async {
+            assert_eq!(inside.asked().await.0, 1);
+            inside.0.get_mut().write_all(b"\"uptime_s\":1}\n").await.unwrap();
+            inside.say(&types::verb::answer(1, true, "1")).await;
+        };
+        assert_eq!(tokio::join!(asking, answering).0, Ok("1".into()));
+        assert!(!port.silence().await && port.link.silent_since().is_none());
+
+        // Paused for longer than that: the next thing told is the silence after it, and that counts from its end.
+        port.runs.send_replace(false);
+        let mut tick = tokio::time::interval(BEAT);
+        for _ in 0..MISSED * 3 {
+            tick.tick().await;
+        }
+        assert!(port.silences.try_recv().is_err());
+        let resumed = Instant::now();
+        port.runs.send_replace(true);
+        assert!(port.silence().await && resumed.elapsed() > BEAT);
+    }
+
+    #[tokio::test]
+    async fn where_the_port_never_worked_nothing_is_missed() {
+        let expected = expected();
+        let mut port = Port::open_with(&expected, Duration::from_millis(1));
+        std::fs::write(&port.log, format!("{SERIAL_PREFIX}{}", line(&expected.secrets, BOTH))).unwrap();
+        assert!(matches!(port.decided().await, Proof::Ready { .. }));
+        assert!(port.silences.try_recv().is_err());
+    }
+
+    /// Warnings that are logged on this thread.
+    struct Warnings(Arc<AtomicU32>);
+
+    impl tracing::Subscriber for Warnings {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() <= tracing::Level::WARN
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    /// Sends the first, and then the second again and again, until nobody listens.
+    fn flood(inside: Inside, first: Vec<u8>, endless: Vec<u8>) -> std::thread::JoinHandle<()> {
+        use std::io::Write;
+        let mut stream = inside.0.into_inner().into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        std::thread::spawn(move || {
+            let _ = stream.write_all(&first);
+            while stream.write_all(&endless).is_ok() {}
+        })
+    }
+    fn bytes(frames: &[Frame]) -> Vec<u8> {
+        frames.iter().map(|frame| serde_json::to_string(frame).unwrap() + "\n").collect::<String>().into_bytes()
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_frames_keeps_nobody_waiting_and_fills_neither_memory_nor_log() {
+        let warned = Arc::new(AtomicU32::new(0));
+        let _logging = tracing::subscriber::set_default(Warnings(Arc::clone(&warned)));
+        let expected = expected();
+        let (bad, good) = (Port::open(&expected), Port::open(&expected));
+        let mut inside = Inside::connected(&good, &expected).await;
+        let flooding = Inside::connected(&bad, &expected).await;
+        assert!(matches!(bad.decided().await, Proof::Ready { .. }));
+        assert!(matches!(good.decided().await, Proof::Ready { .. }));
+        let errors = vec![Frame::Error { message: "no".into() }; 10 * LOGGED as usize];
+        let progress = Frame::Progress { id: 1, done: 1, of: 2, text: "x".repeat(1000) };
+        let slow = bad.link.heard.subscribe();
+        let flooder = flood(flooding, bytes(&errors), bytes(&[progress]));
+        let verb = Verb::Notice { text: "soon".into() };
+        let limit = Duration::from_secs(60);
+        let answer = tokio::time::timeout(limit, bad.link.ask(1, &verb, |_| {})).await.expect("it ends");
+        assert!(answer.unwrap_err().contains("cut off"));
+        assert_eq!(bad.link.heard.len(), HEARD, "no more is kept");
+        assert_eq!(warned.load(Ordering::SeqCst), LOGGED + 1);
+        // The flood goes on.
+        let answering = async {
+            let id = inside.asked().await.0;
+            inside.say(&types::verb::answer(id, true, "1")).await;
+        };
+        let both = async { tokio::join!(good.link.ask(2, &verb, |_| {}), answering).0 };
+        assert_eq!(tokio::time::timeout(limit, both).await.expect("others are served"), Ok("1".into()));
+        assert!(!flooder.is_finished());
+        drop((bad, slow));
+        tokio::task::spawn_blocking(|| flooder.join().unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_ends_with_the_limit() {
+        let expected = expected();
+        let port = Port::open(&expected);
+        let mut inside = Inside::connected(&port, &expected).await;
+        assert!(matches!(port.decided().await, Proof::Ready { .. }));
+        let verb = Verb::Notice { text: "soon".into() };
+        let asking = port.link.ask(1, &verb, |_| {});
+        let answering = async {
+            let text = "x".repeat(types::verb::MAX_PART);
+            for _ in 0..ATTEMPTS {
+                inside.asked().await;
+                // One part more than the longest answer has.
+                for part in 0..=u32::try_from(types::verb::MAX_ANSWER / text.len()).unwrap() {
+                    inside.say(&[Frame::Answer { id: 1, part, last: false, ok: true, text: text.clone() }]).await;
+                }
+            }
+        };
+        let both = async { tokio::join!(asking, answering).0 };
+        let answer = tokio::time::timeout(Duration::from_secs(60), both).await.expect("it ends");
+        assert!(answer.unwrap_err().contains("cut off"));
+        // Who asks next is answered.
+        let answering = async {
+            assert_eq!(inside.asked().await.0, 2);
+            inside.say(&types::verb::answer(2, true, "1")).await;
+        };
+        assert_eq!(tokio::join!(port.link.ask(2, &verb, |_| {}), answering).0, Ok("1".into()));
+    }
+
+    #[tokio::test]
+    async fn connections_that_break_again_and_again_end_a_request_and_not_the_line() {
+        let warned = Arc::new(AtomicU32::new(0));
+        let _logging = tracing::subscriber::set_default(Warnings(Arc::clone(&warned)));
+        let expected = expected();
+        let port = Port::open(&expected);
+        drop(Inside::connected(&port, &expected).await);
+        assert!(matches!(port.decided().await, Proof::Ready { .. }));
+        let verb = Verb::Notice { text: "soon".into() };
+        let asking = port.link.ask(1, &verb, |_| {});
+        let breaking = async {
+            loop {
+                // Half a frame each time.
+                let mut inside = Inside::connected(&port, &expected).await;
+                inside.0.get_mut().write_all(b"{\"type\":\"answer\",\"id\":1,").await.unwrap();
+            }
+        };
+        let answer = tokio::select! {
+            answer = asking => answer,
+            () = breaking => unreachable!("it breaks for ever"),
+            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("it ends"),
+        };
+        assert!(answer.unwrap_err().contains("cut off"));
+        let mut inside = Inside::connected(&port, &expected).await;
+        let answering = async {
+            while inside.asked().await.0 != 2 {}
+            inside.say(&types::verb::answer(2, true, "1")).await;
+        };
+        let both = async { tokio::join!(port.link.ask(2, &verb, |_| {}), answering).0 };
+        let answer = tokio::time::timeout(Duration::from_secs(30), both).await.expect("it is answered");
+        assert_eq!((answer, warned.load(Ordering::SeqCst)), (Ok("1".into()), 0));
+        assert_eq!(port.told.load(Ordering::SeqCst), 1, "ready is told once");
     }
 }

@@ -10,7 +10,7 @@ use types::rescue::BootSecrets;
 use types::status::PowerState;
 
 use super::actor::{Guest, View};
-use super::link::{Expected, Link, Places};
+use super::link::{Expected, Hooks, Link, MISSED, Places};
 use super::start::Boot;
 use super::state::Runs;
 use crate::env::Env;
@@ -83,10 +83,26 @@ impl Guest {
             serial_log: self.paths.serial_log(),
             serial_from: boot.serial_from,
         };
+        let (guest, power, silent) = (self.id, Arc::clone(&self.view), Arc::clone(&self.view));
         let (view, env) = (Arc::clone(&self.view), Arc::clone(&self.env));
-        Some(Link::open(expected, places, move || {
-            tell(&view, &env, |report| report.rescue_ready = report.power != PowerState::Shutoff);
-        }))
+        let hooks = Hooks {
+            ready: Box::new(move || {
+                tell(&view, &env, |report| report.rescue_ready = report.power != PowerState::Shutoff);
+            }),
+            runs: Box::new(move || power.borrow().report.power == PowerState::Running),
+            silent: Box::new(move |since| {
+                silent.send_modify(|view| view.silent_since = since);
+                match since {
+                    Some(_) => tracing::warn!(
+                        %guest,
+                        missed = MISSED,
+                        "the rescue system's heartbeats do not come; it may hang: look at its console, or reset the server"
+                    ),
+                    None => tracing::info!(%guest, "the rescue system is heard again"),
+                }
+            }),
+        };
+        Some(Link::open(expected, places, hooks))
     }
 
     /// The secrets of the latest boot of the rescue system.

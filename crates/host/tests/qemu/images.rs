@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::routing::get;
+use proto::host::v1 as pb;
 use types::desc::{Desc, DiskDriver, DiskFormat};
 use types::operation::{FailureCode, Outcome};
 
@@ -38,6 +39,10 @@ async fn an_image_from_elsewhere_is_what_its_digest_says() {
     refused(&with(format!("{base}/small.raw#sha256={other}")), FailureCode::Download, &digest.to_string()).await;
     refused(&with(format!("{base}/none#sha256={other}")), FailureCode::Download, "404").await;
     refused(&with(format!("http://127.0.0.1:1/x#sha256={other}")), FailureCode::Disk, "image_sources").await;
+
+    // A request that is too long is refused before it is read, and takes nobody else's place.
+    let longest = pb::CreateGuestRequest { operation: None, desc_json: " ".repeat(5 << 20) };
+    assert_eq!(agent.client().create_guest(longest).await.unwrap_err().code(), tonic::Code::OutOfRange);
 
     let desc = with(format!("{base}/small.raw#sha256={digest}"));
     let made = operate!(agent, agent.header(desc.id), create_guest, create(&desc));

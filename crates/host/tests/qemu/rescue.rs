@@ -9,6 +9,8 @@ use types::desc::{
 use types::id::{GuestId, SessionId};
 use types::operation::{FailureCode, OperationHeader, Outcome, StopHow};
 use types::rescue::BootSecrets;
+use types::secret::Secret;
+use types::verb::{CredentialsReplaced, NoticeShown, Verb};
 
 use crate::agent::{Agent, Console, create, operate, outcome, stop, tiny, until};
 use crate::files::Files;
@@ -17,6 +19,9 @@ const PASSWORD: &str = "correct horse";
 /// What crypt(3) makes of it with SHA-512.
 const PASSWORD_HASH: &str =
     "$6$lifeboatsmoke$oueXWoTRMaORoA7.3eXqeIZJMcTJ6MbqznaO0kZOcV8wz8nxdM2d8C7vkWoTJQTU9tGe7RNcTP8Pr2tj5O9021";
+
+/// A public key of RFC 8032's first test vector.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
 
 /// A USB device that is not plugged in, and a device to pass through that the host does not have.
 const ABSENT: &str = "dead:beef";
@@ -72,6 +77,16 @@ impl Session {
     pub fn restore(&self) -> pb::RestoreDescRequest {
         pb::RestoreDescRequest { operation: None, session_id: self.id.to_string(), overlay: String::new() }
     }
+}
+
+/// What the rescue system answers.
+async fn asked<T: serde::de::DeserializeOwned>(agent: &Agent, guest: GuestId, session: &Session, verb: Verb) -> T {
+    let verb_json = serde_json::to_string(&verb).unwrap();
+    let (session_id, timeout_s) = (session.id.to_string(), 60);
+    let request = pb::RunInRescueRequest { operation: None, session_id, verb_json, timeout_s };
+    let ran = operate!(agent, agent.header(guest), run_in_rescue, request);
+    let Outcome::RescueRan { answer } = ran else { panic!("{ran:?}") };
+    serde_json::from_str(&answer).unwrap()
 }
 
 fn secrets(agent: &Agent, guest: GuestId) -> Option<BootSecrets> {
@@ -200,6 +215,21 @@ async fn a_guest_is_rescued_and_comes_back_as_it_was() {
     agent.kill().await;
     agent.run().await;
     agent.until_state("the proof renewed", guest, |state| state.rescue_ready).await;
+
+    // What its people are told shows on the console, also to one who has not logged in.
+    let from = agent.serial(guest).len();
+    let text = "this session ends in 10 minutes";
+    let shown: NoticeShown = asked(&agent, guest, &session, Verb::Notice { text: text.into() }).await;
+    assert!(shown.terminals.iter().any(|terminal| terminal == "ttyS0"), "{shown:?}");
+    until("the notice", || agent.serial(guest)[from..].contains(&format!("*** {text}")).then_some(())).await;
+
+    // Who may get in is changed: nobody, and then one with a key or the password, which is what opens it below.
+    for (password_hash, keys) in [(None, vec![]), (Some(Secret::new(PASSWORD_HASH)), vec![KEY.to_owned()])] {
+        let wanted = (keys.len(), password_hash.is_some());
+        let verb = Verb::Credentials { ssh_keys: keys, password_hash };
+        let replaced: CredentialsReplaced = asked(&agent, guest, &session, verb).await;
+        assert_eq!((replaced.keys, replaced.password), wanted);
+    }
 
     // A reboot inside: another boot, with another nonce, proven again.
     let mut console = log_in(&agent, guest, 0).await;

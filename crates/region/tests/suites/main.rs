@@ -7,8 +7,9 @@ mod nodes;
 mod servers;
 
 use host_sim::{Behaviour, Verb};
+use region::Config;
 use serde_json::{Value, json};
-use testing::{Stack, Web, eventually};
+use testing::{Setup, Stack, Web, eventually};
 use types::operation::{Failure, FailureCode};
 
 /// Region as somebody sees it who has its address and a token.
@@ -19,7 +20,11 @@ struct Cloud {
 
 impl Cloud {
     async fn new() -> Self {
-        let stack = Stack::start().await;
+        Self::with(Config::default()).await
+    }
+
+    async fn with(config: Config) -> Self {
+        let stack = Stack::start_with(Setup { config, ..Setup::default() }).await;
         let web = stack.web().await;
         Self { stack, web }
     }

@@ -1,6 +1,8 @@
 //! As Ironic's state machine and its Tempest plugin ask of rescue: `rescue`, `rescuewait`, `rescuefail`, `unrescuefail`, abort.
 
+use diesel_async::RunQueryDsl;
 use host_sim::{Behaviour, Pace, Verb};
+use region::Config;
 use serde_json::json;
 
 use crate::Cloud;
@@ -17,6 +19,40 @@ async fn a_node_that_never_calls_back_fails_and_is_back_as_it_was() {
     let session = cloud.session("node1").await;
     assert_eq!(session["state"], "failed");
     assert!(session["cause"].as_str().is_some_and(|cause| cause.contains("broken")), "{session}");
+    cloud.stack.finish().await;
+}
+
+/// `rescue_callback_timeout`: nobody says anything, and the time that is configured passes. A host gives up by itself; region does a minute
+/// later, should the host be silent too. The minute is taken off the task's clock.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wait_for_the_call_back_times_out() {
+    let mut config = Config::default();
+    config.rescue.ready_timeout_s = 1;
+    let cloud = Cloud::with(config).await;
+    cloud.server("node1", true).await;
+    cloud.stack.host.on(Verb::AwaitReady, Behaviour::pace(Pace::HeldBefore));
+    let (status, answer) = cloud.ask("POST", "/servers/node1/start-rescue", json!({})).await;
+    assert_eq!(status, 202, "{answer}");
+    let task = answer["task"]["id"].as_str().expect("a task").to_owned();
+    let operation = cloud.stack.host.wait_held(Verb::AwaitReady).await;
+    let earlier = format!(
+        "update tasks set stage_started = stage_started - interval '60 seconds', stage_deadline = stage_deadline - interval '60 seconds'
+            where id = '{task}' and stage_name = 'await_ready' and stage_deadline - stage_started = interval '61 seconds'"
+    );
+    let mut conn = cloud.stack.connection().await;
+    let moved = diesel::sql_query(earlier).execute(&mut conn).await.expect("an update");
+    assert_eq!(moved, 1, "its limit is that of the configuration, and a minute");
+    assert_eq!(cloud.ended(&task).await, "failed");
+    let told = cloud.get(&format!("/tasks/{task}")).await["task"]["cause"].to_string();
+    assert!(told.contains("await_ready did not end in time"), "{told}");
+    let server = cloud.show("node1").await;
+    assert_eq!((&server["status"], &server["power_state"]), (&json!("running"), &json!("running")));
+    let session = cloud.session("node1").await;
+    assert_eq!((&session["state"], &session["is_ready"]), (&json!("failed"), &json!(false)));
+    assert!(session["cause"].as_str().is_some_and(|cause| cause.contains("await_ready")), "{session}");
+    assert_eq!(cloud.stack.host.executed(operation), 0, "it never called back");
+    cloud.stack.host.behave();
+    cloud.verb("node1", "start-rescue", json!({})).await;
     cloud.stack.finish().await;
 }
 

@@ -1,6 +1,8 @@
 //! As Tempest asks of Nova: `test_server_rescue.py`, `test_server_rescue_negative.py`.
 
+use host_sim::{Behaviour, Verb};
 use serde_json::{Value, json};
+use types::operation::{Failure, FailureCode};
 
 use crate::Cloud;
 
@@ -43,6 +45,59 @@ async fn rescue_of_a_paused_a_missing_a_rescued_server() {
     assert!(why.contains("running") && why.contains("start-rescue"), "{why}");
     cloud.verb("web1", "start-rescue", json!({})).await;
     cloud.refused("POST", "/servers/web1/start-rescue", json!({}), 409).await;
+    cloud.stack.finish().await;
+}
+
+/// What was in its memory is lost, as it was told; afterwards it boots.
+#[tokio::test(flavor = "multi_thread")]
+async fn rescue_of_a_paused_server_with_force() {
+    let cloud = Cloud::new().await;
+    cloud.server("web1", true).await;
+    cloud.verb("web1", "suspend", json!({})).await;
+    cloud.verb("web1", "start-rescue", json!({"force": true})).await;
+    assert_eq!(cloud.status("web1").await, "rescue");
+    let session = cloud.session("web1").await;
+    // A paused guest can't answer to a request to stop.
+    assert_eq!((&session["stop_how"], &session["prior_status"]), (&json!("quit"), &json!("running")), "{session}");
+    let events = cloud.get("/events?limit=100&obj_id=web1&action=start_rescue").await.to_string();
+    assert!(events.contains("what was in its memory is lost"), "{events}");
+    cloud.verb("web1", "stop-rescue", json!({})).await;
+    let server = cloud.show("web1").await;
+    assert_eq!((&server["status"], &server["power_state"]), (&json!("running"), &json!("running")));
+    cloud.stack.finish().await;
+}
+
+/// Nova's rescue of a server whose base image was deleted. Here a disk is a copy of its image and needs it no more; what can be gone is the
+/// disk's own file, and the host says so before anything is touched.
+#[tokio::test(flavor = "multi_thread")]
+async fn rescue_of_a_server_whose_disk_is_gone() {
+    let cloud = Cloud::new().await;
+    cloud.create("web1", true, json!([{"image": "base.qcow2", "size": 100}])).await;
+    let before = cloud.show("web1").await;
+    let id = before["id"].as_str().expect("an id").parse().expect("an id");
+    let desc = cloud.stack.host.guest(id).expect("its host has it").desc;
+    let did = cloud.stack.host.executions().len();
+    // As a host says it of a file that it does not find.
+    let message = "disk 0 is missing: /var/lib/lifeboat/host/disks/d0".to_owned();
+    let failure = Failure { code: FailureCode::Disk, message: message.clone(), evidence: vec![] };
+    cloud.stack.host.once(Verb::PreflightRescue, Behaviour::failing(failure));
+    let (answer, succeeded) = cloud.done("POST", "/servers/web1/start-rescue", json!({})).await;
+    assert!(!succeeded, "{answer}");
+    let task = answer["task"]["id"].as_str().expect("a task");
+    let task = cloud.get(&format!("/tasks/{task}")).await["task"].clone();
+    let session = cloud.session("web1").await;
+    for told in [&task["cause"], &session["cause"]] {
+        assert!(told.as_str().is_some_and(|cause| cause.contains(&message)), "it says what is missing: {told}");
+    }
+    assert_eq!(session["state"], "failed");
+    let after = cloud.show("web1").await;
+    for key in ["status", "power_state", "rescue_mode", "rescue_session_id", "disks"] {
+        assert_eq!(after[key], before[key], "{key}");
+    }
+    assert_eq!(cloud.stack.host.guest(id).expect("its host has it").desc, desc);
+    let did: Vec<Verb> = cloud.stack.host.executions()[did..].iter().map(|it| it.verb).collect();
+    assert_eq!(did, [Verb::PreflightRescue], "nothing was touched");
+    cloud.verb("web1", "start-rescue", json!({})).await;
     cloud.stack.finish().await;
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Fields whose names begin with `otel.` speak to the exporter of traces and are left out.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -18,7 +18,7 @@ fn is_for_lines(name: &str) -> bool {
     !name.starts_with("otel.")
 }
 
-/// `message key=value key=value`
+/// `message key=value key=value`, on one line: what others wrote may stand in a value, and must neither add lines nor steer a terminal.
 pub struct TextFields;
 
 impl<'w> FormatFields<'w> for TextFields {
@@ -53,10 +53,27 @@ impl TextVisitor<'_> {
         }
         let gap = if self.first { "" } else { " " };
         self.first = false;
+        let mut line = OneLine(&mut self.writer);
         self.result = match field.name() {
-            "message" => write!(self.writer, "{gap}{value}"),
-            name => write!(self.writer, "{gap}{}={value}", name.strip_prefix("r#").unwrap_or(name)),
+            "message" => write!(line, "{gap}{value}"),
+            name => write!(line, "{gap}{}={value}", name.strip_prefix("r#").unwrap_or(name)),
         };
+    }
+}
+
+/// Writes control characters as Rust's literals have them: `\n`, `\u{1b}`.
+struct OneLine<'a, 'w>(&'a mut Writer<'w>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if c.is_control() {
+                write!(self.0, "{}", c.escape_default())?;
+            } else {
+                self.0.write_char(c)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -225,6 +242,25 @@ mod tests {
         let text = written(false, sample);
         let want = "request{request_id=\"r1\" server_id=\"outer\"}:step{server_id=\"inner\" n=1 task_id=\"t1\"}: ";
         assert!(text.contains(want), "{text}");
-        assert!(text.contains("it\nfailed n=2 level=\"mine\" error=no \"way\""), "{text}");
+        assert!(text.contains("it\\nfailed n=2 level=\"mine\" error=no \"way\""), "{text}");
+    }
+
+    /// A host's answer, a name, an error: any of them, at any place where it may stand.
+    #[test]
+    fn no_value_adds_a_line_or_steers_a_terminal() {
+        let evil = "a\r\n2026-11-23T10:00:00Z ERROR forged\u{1b}[2J\u{9b}0m\u{7f}";
+        let text = written(false, || {
+            let late = tracing::field::Empty;
+            let span = tracing::error_span!("request", shown = %evil, debugged = evil, late);
+            span.record("late", tracing::field::display(evil));
+            let _span = span.enter();
+            let error = std::io::Error::other(evil);
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(shown = %evil, debugged = ?evil, error, "{evil}");
+        });
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.trim_end_matches('\n').contains(char::is_control), "{text:?}");
+        let told = r"a\r\n2026-11-23T10:00:00Z ERROR forged\u{1b}[2J\u{9b}0m\u{7f}";
+        assert_eq!(text.matches(told).count(), 7, "each is told: {text}");
     }
 }

@@ -5,8 +5,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use serde_json::Value;
+use serde_json::{Value, json};
 use types::rescue::{BootSecrets, Frame, PROTOCOL_VERSION, ReadyReport, SeenDisk, prove};
+use types::verb::{VerbFault, answer};
 
 use crate::control::{self, State, carry_out, greeting};
 use crate::options::Options;
@@ -127,11 +128,15 @@ impl Guest {
         while let Some(line) = self.line(at) {
             match self.sockets[at].kind {
                 Kind::Control => self.obey(at, &line),
-                Kind::Port if matches!(serde_json::from_slice(&line), Ok(Frame::Shutdown)) => {
-                    self.tell(&control::shutdown("guest-shutdown", true));
-                    self.ends = true;
-                }
-                Kind::Port | Kind::Serial => {}
+                Kind::Port => match serde_json::from_slice(&line) {
+                    Ok(Frame::Shutdown) => {
+                        self.tell(&control::shutdown("guest-shutdown", true));
+                        self.ends = true;
+                    }
+                    Ok(Frame::Request { id, .. }) => self.refuse(at, id),
+                    _ => {}
+                },
+                Kind::Serial => {}
             }
         }
     }
@@ -147,6 +152,14 @@ impl Guest {
         self.send(at, &reply.answer);
         reply.events.iter().for_each(|event| self.tell(event));
         self.ends |= reply.ends;
+    }
+
+    /// There is no machine that could be looked at.
+    fn refuse(&mut self, at: usize, id: u64) {
+        let fault = VerbFault { message: "a simulated rescue system can't look at disks".into() };
+        for frame in answer(id, false, &json!(fault).to_string()) {
+            self.send(at, &json!(frame));
+        }
     }
 
     /// An event goes to all control sockets.
