@@ -77,7 +77,7 @@ deny: ## cargo-deny: bans, licences, sources, and advisories where their databas
 	  else echo "SKIPPED: advisories: their database is not here (once, with a network: cargo deny fetch)"; fi
 	@cd crates/console/web && if npm audit --omit=dev --audit-level=high >$(TARGET)/npm-audit.log 2>&1; then echo "npm audit: nothing known"; \
 	  elif grep -q '^found\|vulnerabilit' $(TARGET)/npm-audit.log; then cat $(TARGET)/npm-audit.log; exit 1; \
-	  else echo "SKIPPED: npm audit: $$(head -n 1 $(TARGET)/npm-audit.log)"; fi
+	  else echo "SKIPPED: npm audit: $$(grep -m 1 error $(TARGET)/npm-audit.log || head -n 1 $(TARGET)/npm-audit.log)"; fi
 
 e2e: deps build ## the stories across processes, with real QEMU
 	@scripts/built.sh rescue-image tiny

@@ -264,10 +264,10 @@ fn grows(looks: &[Look]) -> anyhow::Result<()> {
         ("files and sockets", &|look: &Look| look.files as f64, 0.1, 64.0),
         ("connections of the database", &|look: &Look| look.connections as f64, 0.1, 4.0),
         ("tasks alive", &|look: &Look| look.alive as f64, 0.5, 40.0),
-        ("lag of tasks, s", &|look: &Look| look.task_p99_s, 1.0, 10.0),
-        ("lag of streams, ms", &|look: &Look| look.stream_p99_ms, 1.0, 2000.0),
-        ("lists, ms", &|look: &Look| look.list_p99_ms, 1.0, 2000.0),
-        ("accepting, ms", &|look: &Look| look.accept_p99_ms, 1.0, 2000.0),
+        ("lag of tasks, s", &|look: &Look| look.task_p99_s, 0.5, 10.0),
+        ("lag of streams, ms", &|look: &Look| look.stream_p99_ms, 0.5, 2000.0),
+        ("lists, ms", &|look: &Look| look.list_p99_ms, 0.5, 2000.0),
+        ("accepting, ms", &|look: &Look| look.accept_p99_ms, 0.5, 2000.0),
     ] {
         let (before, after) = (mean(early, what), mean(late, what));
         ensure!(

@@ -3,9 +3,10 @@
 use anyhow::{Context, Result};
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 
-use crate::fleet::{Fleet, Place};
+use crate::fleet::{Fleet, Member, Place};
 use crate::promise::{Chains, NEVER, check};
 use crate::site::Site;
+use crate::sql;
 
 /// Each breaks one or more of [`NEVER`]. Triggers and foreign keys are off meanwhile.
 const ROWS: &[&str] = &[
@@ -28,6 +29,8 @@ const ROWS: &[&str] = &[
 pub async fn sow(site: &Site, fleet: &Fleet) -> Result<Vec<String>> {
     let mut chains = Chains::default();
     anyhow::ensure!(check(site, fleet, &mut chains, true).await.is_empty(), "something was broken before");
+    // What a host says next would put right what is sown.
+    site.simulated.iter().for_each(|(host, _)| host.set_mute(true));
     let mut conn = db::Conn::establish(&site.postgres.url).await?;
     conn.batch_execute("set session_replication_role = replica").await?;
     for statement in ROWS {
@@ -39,9 +42,12 @@ pub async fn sow(site: &Site, fleet: &Fleet) -> Result<Vec<String>> {
         ["was promised, and is not there", "events of ", "its host says", "in rescue without"].map(str::to_owned),
     );
     conn.batch_execute("update guests set power_state = 'paused' where name = 'light2'").await?;
+    let out =
+        sql::rows(&site.postgres.url, "select id::text as id from guests where status in ('ready', 'running')").await?;
+    let is_out = |member: &Member| out.iter().any(|row| row["id"] == member.id.to_string());
     let on_processes = fleet.members.iter().find_map(|member| match member.place {
-        Place::Node(node) => Some(member.folder(site, node)),
-        Place::Simulated(_) => None,
+        Place::Node(node) if is_out(member) => Some(member.folder(site, node)),
+        _ => None,
     });
     if let Some(folder) = on_processes {
         std::fs::write(folder.join("source-sown"), "{}")?;
