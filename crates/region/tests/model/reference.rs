@@ -212,6 +212,8 @@ impl Server {
     fn start_rescue(&mut self, left_over: bool) -> (GuestStatus, bool) {
         let from = self.status;
         let prior = if left_over { self.prior } else { from };
+        // The earlier session is given up with the request, whatever comes of it.
+        self.session = false;
         let machine = &mut self.machine;
         let begun = if left_over { machine.ask(Verb::StopGuest).and_then(|()| machine.restore()) } else { Ok(()) };
         if begun.is_err() || machine.all(&[Verb::PreflightRescue, Verb::PrepareRescue]).is_err() {

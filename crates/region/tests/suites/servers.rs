@@ -2,6 +2,7 @@
 
 use host_sim::{Behaviour, Verb};
 use serde_json::{Value, json};
+use testing::eventually;
 use types::operation::{Failure, FailureCode};
 
 use crate::Cloud;
@@ -10,7 +11,11 @@ use crate::Cloud;
 async fn rescue_and_unrescue_an_instance() {
     let cloud = Cloud::new().await;
     cloud.server("web1", true).await;
-    let before = cloud.show("web1").await;
+    // A report of the host that was under way when the server was started may be shown for a moment.
+    let before = eventually("its power is known", async || {
+        Some(cloud.show("web1").await).filter(|server| server["power_state"] == "running")
+    })
+    .await;
     let answer = cloud.verb("web1", "start-rescue", json!({"password": "generate"})).await;
     let password = answer["rescue_session"]["password"].as_str().expect("the password, this once").to_owned();
     assert!(password.len() >= 12);
